@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * helix_lease: scanouts of virtual GPUs, leased to containers.
+ *
+ * /dev/helix/lease is the control node (these ioctls); /dev/helix/scanoutN is
+ * a DRM primary node that shows exactly one scanout, for the lessee alone.
+ * See Documentation/uapi.rst.
+ */
+#ifndef _UAPI_LINUX_HELIX_LEASE_H
+#define _UAPI_LINUX_HELIX_LEASE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: General ioctl format
+ *
+ * The ioctl interface follows a general format to allow for extensibility. Each
+ * ioctl is passed a structure whose first member, @size, is the number of bytes
+ * the caller knows. The kernel accepts any size from the first published one
+ * up to a page: what a short structure lacks reads as zero, and what a long one
+ * has beyond the kernel's must be zero. Output is written back for the smaller
+ * of the two sizes.
+ *
+ *  - ENOTTY: the command is not known
+ *  - EINVAL: @size is below the first published size, or a value is out of range
+ *  - E2BIG: a field beyond what this kernel knows is not zero
+ *  - EOPNOTSUPP: a flag or reserved field this kernel does not know is not zero
+ *  - EFAULT: the structure cannot be read or written
+ *  - EPERM: the caller lacks what the command asks for
+ *  - ENODEV: no GPU is bound
+ *  - EINTR: a signal arrived while waiting; nothing was changed
+ *  - ETIMEDOUT: @timeout_ms passed; HELIX_LEASE_QUERY says what was waited for
+ *
+ * Every other error is listed with its command.
+ */
+#define HELIX_LEASE_IOC_TYPE		0xBE
+
+/** HELIX_LEASE_ABI_VERSION - grows when an ioctl, a field or a flag is added. */
+#define HELIX_LEASE_ABI_VERSION		1
+
+#define HELIX_LEASE_LABEL_LEN		32
+
+/* The longest wait that may be asked for, and the one that 0 stands for. */
+#define HELIX_LEASE_TIMEOUT_MAX_MS	120000
+#define HELIX_LEASE_TIMEOUT_DEFAULT_MS	10000
+
+/* "Any free scanout", for helix_lease_acquire.scanout. */
+#define HELIX_LEASE_SCANOUT_ANY		0
+
+/**
+ * enum helix_lease_state - what a scanout is doing
+ * @HELIX_LEASE_STATE_FREE: blank, owned by nobody
+ * @HELIX_LEASE_STATE_ENABLING: given to a caller of ACQUIRE who waits for the connector
+ * @HELIX_LEASE_STATE_LEASED: shows what its owner draws
+ * @HELIX_LEASE_STATE_REVOKING: the owner's rights are gone, its waiters are being woken
+ * @HELIX_LEASE_STATE_QUIESCING: plane, CRTC and host output are being turned off
+ * @HELIX_LEASE_STATE_QUARANTINED: turning it off missed its deadline; retried until proven blank
+ */
+enum helix_lease_state {
+	HELIX_LEASE_STATE_FREE = 0,
+	HELIX_LEASE_STATE_ENABLING = 1,
+	HELIX_LEASE_STATE_LEASED = 2,
+	HELIX_LEASE_STATE_REVOKING = 3,
+	HELIX_LEASE_STATE_QUIESCING = 4,
+	HELIX_LEASE_STATE_QUARANTINED = 5,
+};
+
+/**
+ * enum helix_lease_wait - what a scanout in transition waits for
+ * @HELIX_LEASE_WAIT_NONE: nothing
+ * @HELIX_LEASE_WAIT_HOST: the host's answer on the control device
+ * @HELIX_LEASE_WAIT_HOTPLUG: the connector to change state in the guest
+ * @HELIX_LEASE_WAIT_LOCK: a mode-setting lock
+ * @HELIX_LEASE_WAIT_COMMIT: a commit to complete
+ */
+enum helix_lease_wait {
+	HELIX_LEASE_WAIT_NONE = 0,
+	HELIX_LEASE_WAIT_HOST = 1,
+	HELIX_LEASE_WAIT_HOTPLUG = 2,
+	HELIX_LEASE_WAIT_LOCK = 3,
+	HELIX_LEASE_WAIT_COMMIT = 4,
+};
+
+/* helix_lease_info.host_state */
+#define HELIX_LEASE_HOST_NONE		0	/* no control device: outputs are enabled by other means */
+#define HELIX_LEASE_HOST_DOWN		1	/* control device, no mediator behind it now */
+#define HELIX_LEASE_HOST_UP		2
+
+/**
+ * struct helix_lease_info - ioctl(HELIX_LEASE_INFO)
+ * @size: sizeof(struct helix_lease_info)
+ * @flags: must be 0
+ * @abi_version: HELIX_LEASE_ABI_VERSION of the module
+ * @nr_gpus: GPUs bound
+ * @nr_scanouts: scanouts of all bound GPUs; they are numbered 1..@nr_scanouts
+ * @host_state: HELIX_LEASE_HOST_*
+ *
+ * Anyone who may open the control node may ask. Never waits.
+ */
+struct helix_lease_info {
+	__u32 size;
+	__u32 flags;
+	__u32 abi_version;
+	__u32 nr_gpus;
+	__u32 nr_scanouts;
+	__u32 host_state;
+};
+
+/**
+ * struct helix_lease_bind - ioctl(HELIX_LEASE_BIND)
+ * @size: sizeof(struct helix_lease_bind)
+ * @flags: must be 0
+ * @drm_fd: the current DRM master of a virtio-gpu with mode-setting
+ * @first_scanout: out: number of the first scanout this GPU brings
+ * @nr_scanouts: out: how many it brings; output 0 stays with the console
+ * @__reserved: must be 0
+ *
+ * The module takes a reference of its own on the master: the caller may close
+ * @drm_fd and die without any lease noticing. Needs CAP_SYS_ADMIN.
+ *
+ * EBADF: @drm_fd is not an open file; EINVAL: it is not a DRM primary node, or
+ * of another driver; EACCES: it is not the current master; EEXIST: that GPU is
+ * bound; ENOSPC: no scanout besides output 0.
+ */
+struct helix_lease_bind {
+	__u32 size;
+	__u32 flags;
+	__s32 drm_fd;
+	__u32 first_scanout;
+	__u32 nr_scanouts;
+	__u32 __reserved;
+};
+
+/**
+ * struct helix_lease_unbind - ioctl(HELIX_LEASE_UNBIND)
+ * @size: sizeof(struct helix_lease_unbind)
+ * @flags: must be 0
+ *
+ * Lets go of every bound GPU. Needs CAP_SYS_ADMIN.
+ *
+ * EBUSY: a scanout is not FREE; nothing was changed.
+ */
+struct helix_lease_unbind {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
+ * struct helix_lease_acquire - ioctl(HELIX_LEASE_ACQUIRE)
+ * @size: sizeof(struct helix_lease_acquire)
+ * @flags: must be 0
+ * @scanout: in: the one wanted, or HELIX_LEASE_SCANOUT_ANY; out: the one granted
+ * @width: pixels, 1..16384
+ * @height: pixels, 1..16384
+ * @refresh_mhz: millihertz, 1000..1000000; 0 for 60000
+ * @timeout_ms: at most HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default
+ * @label: UTF-8 for people, zero padded; shown in QUERY and to the host
+ * @generation: out: names this lease of the scanout; never used again
+ * @handle_fd: out: the lease lives until the last close of this file, and ends then
+ * @lease_fd: out: an open of the scanout node, for those who pass descriptors
+ * @connector_id: out: DRM object of the lessee
+ * @crtc_id: out: likewise
+ * @primary_plane_id: out: likewise
+ * @cursor_plane_id: out: likewise, 0 if there is none
+ *
+ * Returns when the host has enabled the output and the guest sees its connector
+ * connected; until then nobody else can be given the scanout, and on any error
+ * it is free again. Both descriptors are close-on-exec.
+ *
+ * ENOSPC: every scanout is taken; EBUSY: the one wanted is; EINVAL: there is no
+ * such scanout, or @label is not zero padded; EHOSTDOWN: no mediator
+ * is behind the control device; EHOSTUNREACH: the mediator refused the output.
+ */
+struct helix_lease_acquire {
+	__u32 size;
+	__u32 flags;
+	__u32 scanout;
+	__u32 width;
+	__u32 height;
+	__u32 refresh_mhz;
+	__u32 timeout_ms;
+	__u32 __reserved;
+	__u8 label[HELIX_LEASE_LABEL_LEN];
+	__aligned_u64 generation;
+	__s32 handle_fd;
+	__s32 lease_fd;
+	__u32 connector_id;
+	__u32 crtc_id;
+	__u32 primary_plane_id;
+	__u32 cursor_plane_id;
+};
+
+/**
+ * struct helix_lease_revoke - ioctl(HELIX_LEASE_REVOKE)
+ * @size: sizeof(struct helix_lease_revoke)
+ * @flags: must be 0
+ * @scanout: which; must be 0 on a handle, which knows its own
+ * @timeout_ms: how long to wait for FREE, at most HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default
+ * @generation: the lease meant; must be 0 on a handle
+ *
+ * The owner's rights are gone when this returns, whatever it returns other than
+ * ESTALE or EINVAL; success says that the scanout is blank and FREE as well. On the
+ * control node it needs CAP_SYS_ADMIN; a handle may always revoke its own lease.
+ *
+ * EINVAL: there is no such scanout; ESTALE: @generation is not the present lease
+ * (it ended before), and nothing was done.
+ */
+struct helix_lease_revoke {
+	__u32 size;
+	__u32 flags;
+	__u32 scanout;
+	__u32 timeout_ms;
+	__aligned_u64 generation;
+};
+
+/**
+ * struct helix_lease_query - ioctl(HELIX_LEASE_QUERY)
+ * @size: sizeof(struct helix_lease_query)
+ * @flags: must be 0
+ * @scanout: which, 1..nr_scanouts; on a handle 0 for its own
+ * @state: out: enum helix_lease_state
+ * @generation: out: of the present lease, or of the last one
+ * @width: out: pixels asked for
+ * @height: out: pixels asked for
+ * @refresh_mhz: out: millihertz asked for
+ * @wait_for: out: enum helix_lease_wait
+ * @wait_ms: out: how long it has been waiting for that
+ * @opens: out: files open on the scanout node (lease_fd included)
+ * @owner_pid: out: who acquired it, as the caller's PID namespace sees it; 0 if not visible
+ * @owner_uid: out: likewise in the caller's user namespace
+ * @owner_cgroup: out: cgroup v2 id of the owner, 0 without cgroup v2
+ * @state_ms: out: how long it has been in @state
+ * @grants: out: leases ever granted on this scanout
+ * @denials: out: tenant ioctls that the guard refused, ever
+ * @connector_id: out: DRM object id
+ * @crtc_id: out: DRM object id
+ * @primary_plane_id: out: DRM object id
+ * @cursor_plane_id: out: DRM object id, 0 if there is none
+ * @gpu: out: PCI address of the GPU, bus << 8 | devfn
+ * @output: out: the GPU's own number of this scanout
+ * @dev_major: out: of the scanout node
+ * @dev_minor: out: of the scanout node
+ * @label: out: as given to ACQUIRE
+ *
+ * Never waits.
+ *
+ * EINVAL: there is no such scanout.
+ */
+struct helix_lease_query {
+	__u32 size;
+	__u32 flags;
+	__u32 scanout;
+	__u32 state;
+	__aligned_u64 generation;
+	__u32 width;
+	__u32 height;
+	__u32 refresh_mhz;
+	__u32 wait_for;
+	__u32 wait_ms;
+	__u32 opens;
+	__u32 owner_pid;
+	__u32 owner_uid;
+	__aligned_u64 owner_cgroup;
+	__aligned_u64 state_ms;
+	__aligned_u64 grants;
+	__aligned_u64 denials;
+	__u32 connector_id;
+	__u32 crtc_id;
+	__u32 primary_plane_id;
+	__u32 cursor_plane_id;
+	__u32 gpu;
+	__u32 output;
+	__u32 dev_major;
+	__u32 dev_minor;
+	__u8 label[HELIX_LEASE_LABEL_LEN];
+};
+
+#define HELIX_LEASE_INFO	_IO(HELIX_LEASE_IOC_TYPE, 0x00)
+#define HELIX_LEASE_BIND	_IO(HELIX_LEASE_IOC_TYPE, 0x01)
+#define HELIX_LEASE_UNBIND	_IO(HELIX_LEASE_IOC_TYPE, 0x02)
+#define HELIX_LEASE_ACQUIRE	_IO(HELIX_LEASE_IOC_TYPE, 0x03)
+#define HELIX_LEASE_REVOKE	_IO(HELIX_LEASE_IOC_TYPE, 0x04)
+#define HELIX_LEASE_QUERY	_IO(HELIX_LEASE_IOC_TYPE, 0x05)
+
+#endif /* _UAPI_LINUX_HELIX_LEASE_H */
