@@ -155,6 +155,7 @@ struct helix_lease_unbind {
  * @height: pixels, 1..16384
  * @refresh_mhz: millihertz, 1000..1000000; 0 for 60000
  * @timeout_ms: at most HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default
+ * @owner_pid: on whose behalf, as the caller's PID namespace sees it; 0 for the caller
  * @label: UTF-8 for people, zero padded; shown in QUERY and to the host
  * @generation: out: names this lease of the scanout; never used again
  * @handle_fd: out: the lease lives until the last close of this file, and ends then
@@ -168,7 +169,11 @@ struct helix_lease_unbind {
  * connected; until then nobody else can be given the scanout, and on any error
  * it is free again. Both descriptors are close-on-exec.
  *
- * ENOSPC: every scanout is taken; EBUSY: the one wanted is; EINVAL: there is no
+ * @owner_pid is how a broker acquires for its client: the owner_pid, owner_uid
+ * and owner_cgroup that QUERY shows are then that process's. Any but the
+ * caller's own needs CAP_SYS_ADMIN. The lease does not end with that process.
+ *
+ * ESRCH: there is no process @owner_pid; ENOSPC: every scanout is taken; EBUSY: the one wanted is; EINVAL: there is no
  * such scanout, or @label is not zero padded; EHOSTDOWN: no mediator
  * is behind the control device; EHOSTUNREACH: the mediator refused the output.
  */
@@ -180,7 +185,7 @@ struct helix_lease_acquire {
 	__u32 height;
 	__u32 refresh_mhz;
 	__u32 timeout_ms;
-	__u32 __reserved;
+	__u32 owner_pid;
 	__u8 label[HELIX_LEASE_LABEL_LEN];
 	__aligned_u64 generation;
 	__s32 handle_fd;
