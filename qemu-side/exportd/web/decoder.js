@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// H.264 packets in, VideoFrames out. Owns the WebCodecs decoder of one stream.
+// Rules: a decoder that was just configured, failed or fell behind is fed
+// nothing until a key frame; the queue before it is bounded; every frame that
+// comes out is handed on exactly once, and whoever gets it closes it.
+
+// Chunks waiting in front of the decoder before we call it behind. At 30 frames
+// a second this is a quarter of a second; more would be latency, not smoothness.
+const QUEUE_LIMIT = 8;
+// An unanswered request for a key frame is repeated by the clock, not with every
+// packet: an idle desktop sends none that could remind us.
+const ASK_AGAIN_MS = 1000;
+// This many failures without one good frame in between is not a bad packet.
+const FAILURES_LIMIT = 4;
+const RETRY_AFTER_FAILURES_MS = 5000;
+
+export class Decoder {
+  #handlers;
+  #decoder = null;
+  #config = null;
+  #needKey = true;
+  #askTimer = 0;
+  #failures = 0;
+  #retryTimer = 0;
+  #lastTimestamp = -1;
+  #inFlight = new Map();            // timestamp -> packet facts, until the frame is out
+
+  decoded = 0;
+  dropped = 0;
+  errors = 0;
+  asked = 0;
+
+  /**
+   * handlers: frame(VideoFrame, {seq, captureUs}), needKey() when the server is
+   * to be asked for a key frame, failed(text) when the browser cannot do it.
+   */
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  /** Take the codec from the server's config message. */
+  configure({ codec }) {
+    // No description: the stream is Annex B with its parameter sets in band.
+    this.#config = { codec, optimizeForLatency: true };
+    this.#failures = 0;
+    clearTimeout(this.#retryTimer);
+    this.#restart();
+  }
+
+  /** The stream broke off; whatever comes next starts with a key frame. */
+  interrupt() {
+    this.#needKey = true;
+    this.#stopAsking();
+    clearTimeout(this.#retryTimer);
+  }
+
+  close() {
+    this.interrupt();
+    this.#closeDecoder();
+    this.#config = null;
+    this.#needKey = true;
+  }
+
+  decode(packet) {
+    if (!this.#config)
+      return;                       // no config yet: a server that breaks the order of the protocol
+    if (packet.key) {
+      if (!this.#decoder || this.#decoder.decodeQueueSize > QUEUE_LIMIT)
+        this.#restart();            // the key frame makes everything queued before it worthless
+      if (!this.#decoder)
+        return;
+      this.#needKey = false;
+      this.#stopAsking();
+    } else if (this.#needKey) {
+      this.dropped++;
+      this.#askForKey();
+      return;
+    } else if (this.#decoder.decodeQueueSize > QUEUE_LIMIT) {
+      this.dropped++;
+      this.#needKey = true;
+      this.#askForKey();
+      return;
+    }
+    this.#feed(packet);
+  }
+
+  #feed(packet) {
+    // WebCodecs wants rising timestamps, and they are how a frame finds its packet.
+    const timestamp = Math.max(packet.captureUs, this.#lastTimestamp + 1);
+    const duration = this.#lastTimestamp < 0 ? 33333 : timestamp - this.#lastTimestamp;
+    this.#lastTimestamp = timestamp;
+    this.#inFlight.set(timestamp, { seq: packet.seq, captureUs: packet.captureUs });
+    try {
+      this.#decoder.decode(new EncodedVideoChunk({
+        type: packet.key ? 'key' : 'delta', timestamp, duration, data: packet.data,
+      }));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #restart() {
+    this.#closeDecoder();
+    this.#needKey = true;
+    const decoder = new VideoDecoder({
+      output: (frame) => {
+        if (decoder === this.#decoder)
+          this.#output(frame);
+        else
+          frame.close();
+      },
+      error: (error) => {
+        if (decoder === this.#decoder)
+          this.#fail(error);
+      },
+    });
+    this.#decoder = decoder;
+    try {
+      decoder.configure(this.#config);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #output(frame) {
+    const facts = this.#inFlight.get(frame.timestamp) ?? { seq: 0, captureUs: frame.timestamp };
+    for (const timestamp of this.#inFlight.keys()) {
+      if (timestamp > frame.timestamp)
+        break;
+      this.#inFlight.delete(timestamp);
+    }
+    this.#failures = 0;
+    this.decoded++;
+    this.#handlers.frame(frame, facts);
+  }
+
+  #fail(error) {
+    this.errors++;
+    this.#closeDecoder();
+    this.#needKey = true;
+    const codec = this.#config?.codec;
+    console.warn(`helix: decoding ${codec}: ${error.name}: ${error.message}`);
+    if (error.name === 'NotSupportedError' || error.name === 'TypeError') {
+      this.#handlers.failed(`This browser cannot decode this desktop's video (${codec}).`);
+      this.#config = null;          // until the server sends another configuration
+      this.#stopAsking();
+      return;
+    }
+    this.#failures++;
+    if (this.#failures < FAILURES_LIMIT) {
+      this.#askForKey();
+      return;
+    }
+    this.#handlers.failed(`The browser's video decoder failed ${this.#failures} times in a row: ${error.message}`);
+    this.#stopAsking();
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.#askForKey(), RETRY_AFTER_FAILURES_MS);
+  }
+
+  #askForKey() {
+    if (this.#askTimer)
+      return;
+    this.asked++;
+    this.#handlers.needKey();
+    this.#askTimer = setTimeout(() => {
+      this.#askTimer = 0;
+      if (this.#needKey && this.#config)
+        this.#askForKey();
+    }, ASK_AGAIN_MS);
+  }
+
+  #stopAsking() {
+    clearTimeout(this.#askTimer);
+    this.#askTimer = 0;
+  }
+
+  #closeDecoder() {
+    const decoder = this.#decoder;
+    this.#decoder = null;
+    this.#inFlight.clear();
+    this.#lastTimestamp = -1;
+    if (decoder && decoder.state !== 'closed')
+      decoder.close();
+  }
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The tiles of all desktops, as the grid and, beside an open desktop, as the
+// strip. Owns the tiles and where they stand, and decides by what is on the
+// screen which desktops are watched. A tile borrows its desktop's canvas; the
+// full view takes it away and gives it back.
+
+import { State } from './desktop.js';
+
+const GONE_STAYS_MS = 4000;
+const UNWATCH_AFTER_MS = 1500;
+const SMALLEST_TILE_PX = 200;
+const CAPTION_PX = 50;
+const GAP_PX = 12;
+
+class Tile {
+  #picture;
+  #message;
+  #name;
+  #word;
+  #place;
+  #rate;
+  #goneTimer = 0;
+  #unwatchTimer = 0;
+  #visible = false;
+  #open = false;
+  #paused = false;
+
+  constructor(desktop, removed) {
+    const fragment = document.getElementById('tile').content.cloneNode(true);
+    this.desktop = desktop;
+    this.element = fragment.querySelector('.tile');
+    this.link = fragment.querySelector('.tile-link');
+    this.#picture = fragment.querySelector('.picture');
+    this.#message = fragment.querySelector('.message');
+    this.#name = fragment.querySelector('.name');
+    this.#word = fragment.querySelector('.state-word');
+    this.#place = fragment.querySelector('.place');
+    this.#rate = fragment.querySelector('.rate');
+    this.element.dataset.scanout = desktop.scanout;
+    this.link.href = `#scanout=${desktop.scanout}`;
+    this.takeCanvas();
+    desktop.addEventListener('change', () => {
+      this.refresh();
+      this.#expire(removed);
+    });
+    this.refresh();
+  }
+
+  takeCanvas() { this.#picture.prepend(this.desktop.canvas); }
+
+  refresh() {
+    const { desktop } = this;
+    const rate = Math.round(desktop.rate);
+    const size = desktop.width ? `${desktop.width}×${desktop.height}` : '';
+    const live = desktop.state === State.LIVE;
+    this.element.dataset.state = desktop.state;
+    this.element.classList.toggle('has-picture', desktop.hasPicture);
+    setText(this.#name, desktop.name);
+    setText(this.#word, desktop.stateWord);
+    setText(this.#place, `scanout ${desktop.scanout}${size && ` · ${size}`}`);
+    setText(this.#rate, live ? `${rate} fps` : '');
+    setText(this.#message, desktop.explanation);
+    this.#message.hidden = !desktop.explanation;
+    const label = [desktop.name, `scanout ${desktop.scanout}`, size.replace('×', ' by '),
+      live ? `live, ${rate} frames per second` : desktop.stateWord];
+    this.link.setAttribute('aria-label', `${label.filter(Boolean).join(', ')}. Open full size.`);
+  }
+
+  seen(visible) {
+    this.#visible = visible;
+    this.#watch();
+  }
+
+  /** While open in the full view it is watched wherever the tile is. */
+  open(open) {
+    this.#open = open;
+    this.element.classList.toggle('open', open);
+    if (open)
+      this.link.setAttribute('aria-current', 'true');
+    else
+      this.link.removeAttribute('aria-current');
+    this.#watch();
+  }
+
+  pause(paused) {
+    this.#paused = paused;
+    this.#watch();
+  }
+
+  /** Watched at once when seen; unwatched only after a while, for people who scroll. */
+  #watch() {
+    clearTimeout(this.#unwatchTimer);
+    if (!this.#paused && (this.#visible || this.#open))
+      this.desktop.watch(true);
+    else
+      this.#unwatchTimer = setTimeout(() => this.desktop.watch(false), UNWATCH_AFTER_MS);
+  }
+
+  /** A desktop that ended says so for a moment before its tile goes. */
+  #expire(removed) {
+    const gone = this.desktop.state === State.GONE;
+    if (gone && !this.#goneTimer && !this.element.hidden) {
+      this.#goneTimer = setTimeout(() => {
+        this.element.hidden = true;
+        removed();
+      }, GONE_STAYS_MS);
+    } else if (!gone && (this.#goneTimer || this.element.hidden)) {
+      clearTimeout(this.#goneTimer);
+      this.#goneTimer = 0;
+      this.element.hidden = false;
+      removed();
+    }
+  }
+}
+
+// Text nodes are only touched when they differ: fifteen tiles are refreshed
+// every second and screen readers hear of every change.
+function setText(element, text) {
+  if (element.textContent !== text)
+    element.textContent = text;
+}
+
+export class Grid {
+  #element;
+  #tiles = new Map();               // scanout -> Tile
+  #observer;
+
+  constructor(element) {
+    this.#element = element;
+    this.#observer = new IntersectionObserver((entries) => {
+      for (const entry of entries)
+        this.#tiles.get(Number(entry.target.dataset.scanout))?.seen(entry.isIntersecting);
+    }, { rootMargin: '100px' });
+    element.addEventListener('keydown', (event) => this.#arrow(event));
+    new ResizeObserver(() => this.layout()).observe(element.parentElement);
+  }
+
+  /** Have a tile for each of these desktops. */
+  show(desktops) {
+    for (const desktop of desktops) {
+      if (this.#tiles.has(desktop.scanout))
+        continue;
+      const tile = new Tile(desktop, () => this.layout());
+      this.#tiles.set(desktop.scanout, tile);
+      const after = [...this.#element.children].find((other) => Number(other.dataset.scanout) > desktop.scanout);
+      this.#element.insertBefore(tile.element, after ?? null);
+      this.#observer.observe(tile.element);
+    }
+    this.layout();
+  }
+
+  /** While paused nothing is watched, whatever is on the screen. */
+  pause(paused) {
+    for (const tile of this.#tiles.values())
+      tile.pause(paused);
+  }
+
+  tile(scanout) { return this.#tiles.get(scanout); }
+
+  /** Rates fall when nothing happens, so no event refreshes them. */
+  refresh() {
+    for (const tile of this.#tiles.values())
+      tile.refresh();
+  }
+
+  /** The column count with which the tiles are largest and yet all on the screen. */
+  layout() {
+    const shown = this.#shown().length;
+    if (!shown)
+      return;
+    const style = getComputedStyle(this.#element);
+    const width = this.#element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const height = this.#element.parentElement.clientHeight
+      - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    let best = { columns: 1, tile: 0 };
+    for (let columns = 1; columns <= shown; columns++) {
+      const rows = Math.ceil(shown / columns);
+      const byWidth = (width - GAP_PX * (columns - 1)) / columns;
+      const byHeight = ((height - GAP_PX * (rows - 1)) / rows - CAPTION_PX) * 16 / 9;
+      const tile = Math.floor(Math.min(byWidth, byHeight));
+      if (tile > best.tile)
+        best = { columns, tile };
+    }
+    // Rather scroll than have tiles in which nothing can be seen.
+    if (best.tile < SMALLEST_TILE_PX) {
+      const columns = Math.max(1, Math.min(shown, Math.floor((width + GAP_PX) / (SMALLEST_TILE_PX + GAP_PX))));
+      best = { columns, tile: Math.floor((width - GAP_PX * (columns - 1)) / columns) };
+    }
+    this.#element.style.setProperty('--columns', best.columns);
+    this.#element.style.setProperty('--tile', `${best.tile}px`);
+    document.documentElement.classList.toggle('small-tiles', best.tile < 260);
+  }
+
+  #shown() { return [...this.#tiles.values()].filter((tile) => !tile.element.hidden); }
+
+  /** Arrow keys go to the nearest tile in their direction. */
+  #arrow(event) {
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const from = event.target.closest('.tile');
+    if (!direction || !from || event.ctrlKey || event.altKey || event.metaKey)
+      return;
+    const centre = (element) => {
+      const box = element.getBoundingClientRect();
+      return { x: box.left + box.width / 2, y: box.top + box.height / 2 };
+    };
+    const here = centre(from);
+    let best = null;
+    for (const tile of this.#shown()) {
+      const there = centre(tile.element);
+      const along = (there.x - here.x) * direction[0] + (there.y - here.y) * direction[1];
+      const across = Math.abs((there.x - here.x) * direction[1]) + Math.abs((there.y - here.y) * direction[0]);
+      if (along > 4 && (!best || along + 3 * across < best.cost))
+        best = { tile, cost: along + 3 * across };
+    }
+    if (!best)
+      return;
+    event.preventDefault();
+    best.tile.link.focus();
+  }
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Keyboard, mouse, wheel and touch of the full view as protocol messages. Owns
+// what is held down. Rules: the desktop gets a release for everything it was
+// told is down, whatever happens to the window; no key stays with the browser
+// while the stage has the focus, except the chord that leaves it.
+
+import { message } from './protocol.js';
+
+// Pixels of scrolling that make one wheel step; a notch of a mouse is 100 to 120.
+const PIXELS_PER_STEP = 100;
+const LINES_PER_STEP = 3;
+const TOUCH_SLOP_PX = 8;
+const LONG_PRESS_MS = 500;
+const TOUCH_PIXELS_PER_STEP = 30;
+
+/** Ctrl+Alt+Shift+G leaves the desktop. */
+const isLeaveChord = (event) =>
+  event.code === 'KeyG' && event.ctrlKey && event.altKey && event.shiftKey;
+
+/**
+ * A point of the window as a pixel of the stream. The picture is centred in box
+ * with its shape kept, so there may be bars on two sides; a point on a bar is
+ * the nearest pixel of the edge.
+ */
+export function mapPoint(box, width, height, clientX, clientY) {
+  const scale = Math.min(box.width / width, box.height / height);
+  const left = box.left + (box.width - width * scale) / 2;
+  const top = box.top + (box.height - height * scale) / 2;
+  const clamp = (value, limit) => Math.max(0, Math.min(limit - 1, Math.floor(value)));
+  return { x: clamp((clientX - left) / scale, width), y: clamp((clientY - top) / scale, height) };
+}
+
+/** Turns the many small deltas of a wheel or touchpad into whole steps. */
+export class WheelSteps {
+  #rest = { x: 0, y: 0 };
+
+  add(dx, dy, perStep) {
+    return { dx: this.#axis('x', dx / perStep), dy: this.#axis('y', dy / perStep) };
+  }
+
+  reset() { this.#rest = { x: 0, y: 0 }; }
+
+  #axis(axis, steps) {
+    // A turn in the other direction must not first use up the old rest.
+    if (steps * this.#rest[axis] < 0)
+      this.#rest[axis] = 0;
+    const sum = this.#rest[axis] + steps;
+    const whole = Math.trunc(sum + Math.sign(sum) * 1e-6);
+    this.#rest[axis] = sum - whole;
+    return whole;
+  }
+}
+
+export class Input {
+  #stage;
+  #target;                          // () => Desktop or null
+  #leave;
+  #keys = new Set();
+  #buttons = new Set();
+  #wheel = new WheelSteps();
+  #move = null;                     // the newest position not sent yet
+  #moveRequest = 0;
+  #touch = null;
+
+  /** stage: the focusable element; target(): the open desktop; leave(): back to the grid. */
+  constructor(stage, target, leave) {
+    this.#stage = stage;
+    this.#target = target;
+    this.#leave = leave;
+    // Capture phase on the window: before the browser's and the page's own use.
+    window.addEventListener('keydown', (event) => this.#key(event, true), true);
+    window.addEventListener('keyup', (event) => this.#key(event, false), true);
+    stage.addEventListener('mousedown', (event) => this.#mouseDown(event));
+    window.addEventListener('mouseup', (event) => this.#mouseUp(event));
+    window.addEventListener('mousemove', (event) => this.#mouseMove(event));
+    stage.addEventListener('wheel', (event) => this.#wheelTurned(event), { passive: false });
+    stage.addEventListener('contextmenu', (event) => event.preventDefault());
+    for (const type of ['pointerdown', 'pointermove', 'pointerup', 'pointercancel'])
+      stage.addEventListener(type, (event) => this.#touched(event));
+    stage.addEventListener('blur', () => this.release());
+    window.addEventListener('blur', () => this.release());
+    window.addEventListener('pagehide', () => this.release());
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden)
+        this.release();
+    });
+  }
+
+  /** Everything up; the server is told even when we think that nothing is down. */
+  release() {
+    cancelAnimationFrame(this.#moveRequest);
+    this.#moveRequest = 0;
+    this.#move = null;
+    this.#wheel.reset();
+    this.#endTouch();
+    this.#keys.clear();
+    this.#buttons.clear();
+    this.#send(message.release());
+  }
+
+  /** Press and release keys in order, as {code, shift}; for typed text. */
+  type(strokes) {
+    for (const { code, shift } of strokes) {
+      if (shift)
+        this.#send(message.key('ShiftLeft', true));
+      this.#send(message.key(code, true));
+      this.#send(message.key(code, false));
+      if (shift)
+        this.#send(message.key('ShiftLeft', false));
+    }
+  }
+
+  #send(object) { return this.#target()?.send(object) ?? false; }
+
+  #key(event, down) {
+    if (!this.#target() || document.activeElement !== this.#stage)
+      return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (down && isLeaveChord(event)) {
+      this.release();
+      this.#leave();
+      return;
+    }
+    // The guest repeats a held key itself; a key without a place on a keyboard
+    // (some on-screen keyboards) has no code to send.
+    if (event.repeat || !event.code || event.code === 'Unidentified')
+      return;
+    if (!down && !this.#keys.has(event.code))
+      return;                       // pressed before the stage had the focus
+    if (this.#send(message.key(event.code, down)))
+      this.#keys[down ? 'add' : 'delete'](event.code);
+    if (!down && event.code.startsWith('Meta'))
+      this.#releaseKeysSwallowedByMeta();
+  }
+
+  /** macOS reports no keyup for keys that were pressed while Command was held. */
+  #releaseKeysSwallowedByMeta() {
+    for (const code of this.#keys) {
+      if (/^(Shift|Control|Alt|Meta)/.test(code))
+        continue;
+      this.#send(message.key(code, false));
+      this.#keys.delete(code);
+    }
+  }
+
+  #point(event) {
+    const desktop = this.#target();
+    return mapPoint(this.#stage.getBoundingClientRect(), desktop.width, desktop.height, event.clientX, event.clientY);
+  }
+
+  get #ready() {
+    const desktop = this.#target();
+    return Boolean(desktop && desktop.width && desktop.height);
+  }
+
+  #mouseDown(event) {
+    if (!this.#ready)
+      return;
+    event.preventDefault();         // no text selection, no middle-button scrolling
+    this.#stage.focus();
+    this.#moveTo(this.#point(event));
+    this.#press(event.button, true);
+  }
+
+  #mouseUp(event) {
+    if (!this.#buttons.has(event.button))
+      return;
+    event.preventDefault();         // buttons 3 and 4 would go back and forward in history
+    this.#moveTo(this.#point(event));
+    this.#press(event.button, false);
+  }
+
+  #mouseMove(event) {
+    if (!this.#ready || (!this.#buttons.size && !this.#stage.contains(event.target)))
+      return;
+    this.#move = this.#point(event);
+    this.#moveRequest ||= requestAnimationFrame(() => this.#flushMove());
+  }
+
+  #flushMove() {
+    cancelAnimationFrame(this.#moveRequest);
+    this.#moveRequest = 0;
+    if (this.#move)
+      this.#send(message.move(this.#move.x, this.#move.y));
+    this.#move = null;
+  }
+
+  /** A button must act where it was pressed, not where the last painted frame saw the mouse. */
+  #moveTo(point) {
+    this.#move = point;
+    this.#flushMove();
+  }
+
+  #press(button, down) {
+    if (this.#send(message.button(button, down)))
+      this.#buttons[down ? 'add' : 'delete'](button);
+  }
+
+  #wheelTurned(event) {
+    if (!this.#ready)
+      return;
+    event.preventDefault();
+    const perStep = { [WheelEvent.DOM_DELTA_LINE]: LINES_PER_STEP, [WheelEvent.DOM_DELTA_PAGE]: 1 }[event.deltaMode]
+      ?? PIXELS_PER_STEP;
+    this.#moveTo(this.#point(event));
+    this.#sendSteps(this.#wheel.add(event.deltaX, event.deltaY, perStep));
+  }
+
+  #sendSteps({ dx, dy }) {
+    if (dx || dy)
+      this.#send(message.wheel(dx, dy));
+  }
+
+  // Touch: nothing is sent until it is clear what it is, because a button that
+  // went down cannot be taken back when a second finger makes it a scroll.
+
+  #touched(event) {
+    if (event.pointerType !== 'touch' || !this.#ready)
+      return;
+    event.preventDefault();
+    switch (event.type) {
+    case 'pointerdown': this.#touchDown(event); break;
+    case 'pointermove': this.#touchMove(event); break;
+    default: this.#touchUp(event); break;
+    }
+  }
+
+  #touchDown(event) {
+    this.#stage.focus();
+    if (!this.#touch) {
+      this.#touch = { mode: 'undecided', id: event.pointerId, x: event.clientX, y: event.clientY, fingers: new Set() };
+      this.#touch.timer = setTimeout(() => this.#longPress(), LONG_PRESS_MS);
+    } else if (this.#touch.mode === 'undecided') {
+      clearTimeout(this.#touch.timer);
+      this.#touch.mode = 'scroll';
+      this.#moveTo(this.#point(event));
+    }
+    this.#touch.fingers.add(event.pointerId);
+    this.#stage.setPointerCapture(event.pointerId);
+  }
+
+  #touchMove(event) {
+    const touch = this.#touch;
+    if (!touch || event.pointerId !== touch.id)
+      return;
+    if (touch.mode === 'undecided') {
+      if (Math.hypot(event.clientX - touch.x, event.clientY - touch.y) < TOUCH_SLOP_PX)
+        return;
+      clearTimeout(touch.timer);
+      touch.mode = 'drag';
+      this.#moveTo(this.#point({ clientX: touch.x, clientY: touch.y }));
+      this.#press(0, true);
+    }
+    if (touch.mode === 'drag') {
+      this.#move = this.#point(event);
+      this.#moveRequest ||= requestAnimationFrame(() => this.#flushMove());
+    } else if (touch.mode === 'scroll') {
+      // Fingers drag the page, a wheel drags the view: the other direction.
+      this.#sendSteps(this.#wheel.add(touch.x - event.clientX, touch.y - event.clientY, TOUCH_PIXELS_PER_STEP));
+      touch.x = event.clientX;
+      touch.y = event.clientY;
+    }
+  }
+
+  #touchUp(event) {
+    const touch = this.#touch;
+    if (!touch)
+      return;
+    if (event.type === 'pointerup' && event.pointerId === touch.id) {
+      if (touch.mode === 'undecided')
+        this.#click(0, event);
+      else if (touch.mode === 'drag') {
+        this.#moveTo(this.#point(event));
+        this.#press(0, false);
+      }
+    }
+    touch.fingers.delete(event.pointerId);
+    if (!touch.fingers.size)
+      this.#endTouch();
+  }
+
+  #longPress() {
+    this.#touch.mode = 'done';
+    this.#click(2, { clientX: this.#touch.x, clientY: this.#touch.y });
+  }
+
+  #click(button, event) {
+    this.#moveTo(this.#point(event));
+    this.#press(button, true);
+    this.#press(button, false);
+  }
+
+  #endTouch() {
+    clearTimeout(this.#touch?.timer);
+    if (this.#touch?.mode === 'drag' && this.#buttons.has(0))
+      this.#press(0, false);
+    this.#touch = null;
+  }
+}
