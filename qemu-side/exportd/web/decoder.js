@@ -8,8 +8,9 @@
 // Chunks waiting in front of the decoder before we call it behind. At 30 frames
 // a second this is a quarter of a second; more would be latency, not smoothness.
 const QUEUE_LIMIT = 8;
-// An unanswered request for a key frame is repeated by the clock, not with every
-// packet: an idle desktop sends none that could remind us.
+// Key frames are dear for the server and for everybody who watches: one request
+// in this time. An unanswered one is repeated by the clock and not with the next
+// packet, because an idle desktop sends none.
 const ASK_AGAIN_MS = 1000;
 // This many failures without one good frame in between is not a bad packet.
 const FAILURES_LIMIT = 4;
@@ -21,6 +22,7 @@ export class Decoder {
   #config = null;
   #needKey = true;
   #askTimer = 0;
+  #askedAt = -Infinity;
   #failures = 0;
   #retryTimer = 0;
   #lastTimestamp = -1;
@@ -161,13 +163,17 @@ export class Decoder {
   #askForKey() {
     if (this.#askTimer)
       return;
-    this.asked++;
-    this.#handlers.needKey();
+    const wait = this.#askedAt + ASK_AGAIN_MS - performance.now();
+    if (wait <= 0) {
+      this.#askedAt = performance.now();
+      this.asked++;
+      this.#handlers.needKey();
+    }
     this.#askTimer = setTimeout(() => {
       this.#askTimer = 0;
       if (this.#needKey && this.#config)
         this.#askForKey();
-    }, ASK_AGAIN_MS);
+    }, wait > 0 ? wait : ASK_AGAIN_MS);
   }
 
   #stopAsking() {

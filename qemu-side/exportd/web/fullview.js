@@ -27,6 +27,7 @@ export class FullView {
     byId('typing-toggle').addEventListener('click', () => this.#toggleTyping());
     this.#stage.addEventListener('focus', () => this.#showCapture());
     this.#stage.addEventListener('blur', () => this.#showCapture());
+    byId('fullscreen').hidden = !document.fullscreenEnabled;
     document.addEventListener('fullscreenchange', () => this.#fullscreenChanged());
     this.#acceptTyping();
     this.#applyStrip(localStorage.getItem('helix.strip') !== 'off');

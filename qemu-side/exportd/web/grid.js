@@ -10,6 +10,7 @@ import { State } from './desktop.js';
 const GONE_STAYS_MS = 4000;
 const UNWATCH_AFTER_MS = 1500;
 const SMALLEST_TILE_PX = 200;
+const ONE_COLUMN_BELOW_PX = 560;    // a phone held upright
 const CAPTION_PX = 50;
 const GAP_PX = 12;
 
@@ -167,14 +168,16 @@ export class Grid {
   /** The column count with which the tiles are largest and yet all on the screen. */
   layout() {
     const shown = this.#shown().length;
+    document.documentElement.classList.toggle('single', shown === 1);
     if (!shown)
       return;
     const style = getComputedStyle(this.#element);
     const width = this.#element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = this.#element.parentElement.clientHeight
       - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
-    let best = { columns: 1, tile: 0 };
-    for (let columns = 1; columns <= shown; columns++) {
+    const most = width < ONE_COLUMN_BELOW_PX ? 0 : shown;
+    let best = { columns: 1, tile: most ? 0 : width };
+    for (let columns = 1; columns <= most; columns++) {
       const rows = Math.ceil(shown / columns);
       const byWidth = (width - GAP_PX * (columns - 1)) / columns;
       const byHeight = ((height - GAP_PX * (rows - 1)) / rows - CAPTION_PX) * 16 / 9;

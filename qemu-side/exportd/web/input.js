@@ -10,6 +10,7 @@ import { message } from './protocol.js';
 // Pixels of scrolling that make one wheel step; a notch of a mouse is 100 to 120.
 const PIXELS_PER_STEP = 100;
 const LINES_PER_STEP = 3;
+const MOST_STEPS = 16;              // in one message; the server takes no more
 const TOUCH_SLOP_PX = 8;
 const LONG_PRESS_MS = 500;
 const TOUCH_PIXELS_PER_STEP = 30;
@@ -209,8 +210,9 @@ export class Input {
   }
 
   #sendSteps({ dx, dy }) {
+    const bound = (steps) => Math.max(-MOST_STEPS, Math.min(MOST_STEPS, steps));
     if (dx || dy)
-      this.#send(message.wheel(dx, dy));
+      this.#send(message.wheel(bound(dx), bound(dy)));
   }
 
   // Touch: nothing is sent until it is clear what it is, because a button that
