@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The subcommands of helixctl. Each gets its own arguments, argv[0] being its
+ * name, and returns the exit status after having said what failed.
+ */
+#ifndef HELIXCTL_CMD_H
+#define HELIXCTL_CMD_H
+
+#include <json-c/json.h>
+
+#include "helix-lease-client.h"
+
+/* See "EXIT STATUS" in helixctl(1). */
+#define EXIT_OK		0
+#define EXIT_REFUSED	1
+#define EXIT_USAGE	2
+#define EXIT_NO_LEASE	125
+#define EXIT_CANNOT_RUN	126
+#define EXIT_NOT_FOUND	127
+
+/* What stands before the subcommand. */
+struct context {
+	const char *socket;	/* NULL: the default */
+	int direct;		/* ask the module, not the broker */
+};
+
+int cmd_list(const struct context *ctx, int argc, char **argv);
+int cmd_info(const struct context *ctx, int argc, char **argv);
+int cmd_acquire(const struct context *ctx, int argc, char **argv);
+int cmd_run(const struct context *ctx, int argc, char **argv);
+int cmd_revoke(const struct context *ctx, int argc, char **argv);
+
+int ctx_connect(const struct context *ctx, struct hl_conn **conn, struct hl_error *err);
+
+/* Prints "helixctl: ..." and returns @status. */
+int fail(int status, const struct hl_error *err);
+int fail_usage(const char *cmd, const struct hl_error *err);
+
+/* Takes @obj; one line on stdout. */
+int print_json(json_object *obj);
+
+/* A name for a uid where there is one, else its number, in a static buffer. */
+const char *user_name(uint32_t uid);
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* helix-leased: puts the parts together, in the order in which they need each other. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "gpu.h"
+#include "listen.h"
+#include "log.h"
+#include "options.h"
+#include "server.h"
+
+#define EXIT_USAGE 2
+
+static int open_module(const struct options *opts, int64_t deadline_ms, struct module **mod,
+		       struct hl_error *err)
+{
+	unsigned int delay_ms = 0;
+	int ret;
+
+	do {
+		ret = hl_module_open(opts->module, mod, err);
+	} while ((ret == -ENOENT || ret == -ENXIO || ret == -ENODEV) &&
+		 gpu_backoff(&delay_ms, deadline_ms));
+	return ret;
+}
+
+static int start_loop(sd_event **event, struct hl_error *err)
+{
+	sigset_t set;
+	int ret;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+
+	ret = sd_event_new(event);
+	/* Without a callback the signal ends the loop. */
+	if (ret >= 0)
+		ret = sd_event_add_signal(*event, NULL, SIGTERM, NULL, NULL);
+	if (ret >= 0)
+		ret = sd_event_add_signal(*event, NULL, SIGINT, NULL, NULL);
+	if (ret >= 0)
+		ret = sd_event_set_watchdog(*event, 1);
+	if (ret >= 0)
+		return 0;
+	return hl_error_set(err, -ret, "cannot make an event loop: %s", strerror(-ret));
+}
+
+static int serve(const struct options *opts, struct module *mod, int fd, struct hl_error *err)
+{
+	struct server *srv = NULL;
+	sd_event *event = NULL;
+	int ret = start_loop(&event, err);
+
+	if (!ret)
+		ret = server_new(event, fd, mod, &opts->policy, &srv, err);
+	if (!ret) {
+		sd_notify(0, "READY=1\nSTATUS=Serving scanouts");
+		log_info("serving");
+		ret = sd_event_loop(event);
+		if (ret < 0)
+			hl_error_set(err, -ret, "the event loop failed: %s", strerror(-ret));
+		sd_notify(0, "STOPPING=1");
+	}
+	server_free(srv);
+	sd_event_unref(event);
+	return ret;
+}
+
+static int run(const struct options *opts, struct hl_error *err)
+{
+	int64_t deadline_ms = gpu_now_ms() + opts->wait_s * 1000LL;
+	struct module *mod = NULL;
+	bool ours = false;
+	int fd = -1;
+	int ret;
+
+	/* The socket last: a client that can connect is not made to wait for hardware. */
+	sd_notify(0, "STATUS=Waiting for the helix_lease module");
+	ret = open_module(opts, deadline_ms, &mod, err);
+	if (!ret && opts->bind) {
+		sd_notify(0, "STATUS=Waiting for the GPU");
+		ret = gpu_bind(mod, opts->card, deadline_ms, err);
+	}
+	if (!ret)
+		ret = listen_open(opts->socket, opts->group, &fd, &ours, err);
+	if (!ret)
+		ret = serve(opts, mod, fd, err);
+	if (fd >= 0)
+		close(fd);
+	if (ours)
+		unlink(opts->socket);
+	hl_module_close(mod);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opts;
+	struct hl_error err;
+
+	log_init();
+	if (options_parse(argc, argv, &opts, &err)) {
+		fprintf(stderr, "helix-leased: %s\n", err.message);
+		return EXIT_USAGE;
+	}
+	if (opts.help) {
+		options_help();
+		return 0;
+	}
+	if (opts.version) {
+		puts("helix-leased " HELIX_VERSION);
+		return 0;
+	}
+	if (run(&opts, &err) < 0) {
+		log_error("%s", err.message);
+		sd_notifyf(0, "STATUS=%s\nERRNO=%d", err.message, err.code);
+		return EXIT_FAILURE;
+	}
+	return 0;
+}

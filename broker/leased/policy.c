@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "policy.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+const struct policy policy_default = {
+	.clients = 64,
+	.clients_per_uid = 32,
+	.waiting = 32,
+	.waiting_per_uid = 16,
+	.idle_ms = 30000,
+};
+
+static int read_groups(int sock, struct peer *peer, struct hl_error *err)
+{
+	socklen_t len = 0;
+
+	if (!getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) || errno != ERANGE || !len)
+		return 0;
+	peer->groups = malloc(len);
+	if (!peer->groups)
+		return hl_error_set(err, ENOMEM, "out of memory");
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &len) < 0)
+		return hl_error_set(err, errno, "cannot read the client's groups: %s",
+				    strerror(errno));
+	peer->nr_groups = len / sizeof(gid_t);
+	return 0;
+}
+
+int peer_read(int sock, struct peer *peer, struct hl_error *err)
+{
+	socklen_t len = sizeof(struct ucred);
+	struct ucred cred;
+
+	*peer = (struct peer) { .pidfd = -1 };
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return hl_error_set(err, errno, "cannot read the client's credentials: %s",
+				    strerror(errno));
+	peer->pid = cred.pid;
+	peer->uid = cred.uid;
+	peer->gid = cred.gid;
+
+	len = sizeof(peer->pidfd);
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &peer->pidfd, &len) < 0)
+		peer->pidfd = -1;	/* before Linux 6.5 */
+	return read_groups(sock, peer, err);
+}
+
+void peer_release(struct peer *peer)
+{
+	if (peer->pidfd >= 0)
+		close(peer->pidfd);
+	free(peer->groups);
+	*peer = (struct peer) { .pidfd = -1 };
+}
+
+bool peer_alive(const struct peer *peer)
+{
+	struct pollfd pfd = { .fd = peer->pidfd, .events = POLLIN };
+
+	return peer->pidfd < 0 || poll(&pfd, 1, 0) <= 0;
+}
+
+static bool in_group(const struct peer *peer, gid_t gid)
+{
+	if (peer->gid == gid)
+		return true;
+	for (int i = 0; i < peer->nr_groups; i++)
+		if (peer->groups[i] == gid)
+			return true;
+	return false;
+}
+
+static bool is_allowed(const struct policy *policy, const struct peer *peer)
+{
+	if (!policy->nr_allowed || !peer->uid)
+		return true;
+	for (unsigned int i = 0; i < policy->nr_allowed; i++)
+		if (in_group(peer, policy->allowed[i]))
+			return true;
+	return false;
+}
+
+int policy_connect(const struct policy *policy, const struct peer *peer, unsigned int clients,
+		   unsigned int clients_of_uid, struct hl_error *err)
+{
+	if (!is_allowed(policy, peer))
+		return hl_error_set(err, EACCES, "connect: user %u is in none of the allowed groups",
+				    peer->uid);
+	if (clients >= policy->clients)
+		return hl_error_set(err, EUSERS, "connect: %u clients are connected, no more are served",
+				    clients);
+	if (peer->uid && clients_of_uid >= policy->clients_per_uid)
+		return hl_error_set(err, EUSERS, "connect: user %u has %u connections, no more are served",
+				    peer->uid, clients_of_uid);
+	return 0;
+}
+
+int policy_wait(const struct policy *policy, const struct peer *peer, unsigned int waiting,
+		unsigned int waiting_of_uid, struct hl_error *err)
+{
+	if (waiting >= policy->waiting)
+		return hl_error_set(err, EAGAIN, "%u requests are under way, try again", waiting);
+	if (peer->uid && waiting_of_uid >= policy->waiting_per_uid)
+		return hl_error_set(err, EAGAIN, "user %u has %u requests under way, try again",
+				    peer->uid, waiting_of_uid);
+	return 0;
+}
+
+int policy_acquire(const struct policy *policy, const struct peer *peer,
+		   unsigned int leases_of_uid, struct hl_error *err)
+{
+	if (!peer->uid || !policy->leases_per_uid || leases_of_uid < policy->leases_per_uid)
+		return 0;
+	return hl_error_set(err, EDQUOT, "acquire: user %u has %u of %u scanouts", peer->uid,
+			    leases_of_uid, policy->leases_per_uid);
+}
+
+int policy_revoke(const struct peer *peer, const struct hl_scanout *scanout,
+		  struct hl_error *err)
+{
+	if (!peer->uid || peer->uid == scanout->owner_uid)
+		return 0;
+	return hl_error_set(err, EACCES, "revoke: scanout %u is of user %u, and you are user %u",
+			    scanout->scanout, scanout->owner_uid, peer->uid);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who may have what. Decides from a peer's credentials, as the kernel gives
+ * them, and from numbers the server counts; keeps no state of its own.
+ */
+#ifndef HELIX_POLICY_H
+#define HELIX_POLICY_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "helix-lease-client.h"
+
+#define POLICY_GROUPS_MAX 16
+
+struct policy {
+	gid_t allowed[POLICY_GROUPS_MAX];	/* members may connect; all may when empty */
+	unsigned int nr_allowed;
+	unsigned int leases_per_uid;		/* 0: no limit */
+	unsigned int clients;
+	unsigned int clients_per_uid;
+	unsigned int waiting;			/* acquire and revoke under way */
+	unsigned int waiting_per_uid;
+	unsigned int idle_ms;			/* a client that asks nothing so long is dropped */
+};
+
+/* Root is bound by the limits that protect the broker, not by those between users. */
+struct peer {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	int pidfd;		/* -1 where the kernel gives none */
+	gid_t *groups;
+	int nr_groups;
+};
+
+extern const struct policy policy_default;
+
+/* What @sock's other end was when it connected. To be given to peer_release(). */
+int peer_read(int sock, struct peer *peer, struct hl_error *err);
+void peer_release(struct peer *peer);
+
+/* False once the process has ended; true where that cannot be known. */
+bool peer_alive(const struct peer *peer);
+
+int policy_connect(const struct policy *policy, const struct peer *peer, unsigned int clients,
+		   unsigned int clients_of_uid, struct hl_error *err);
+int policy_wait(const struct policy *policy, const struct peer *peer, unsigned int waiting,
+		unsigned int waiting_of_uid, struct hl_error *err);
+int policy_acquire(const struct policy *policy, const struct peer *peer,
+		   unsigned int leases_of_uid, struct hl_error *err);
+int policy_revoke(const struct peer *peer, const struct hl_scanout *scanout,
+		  struct hl_error *err);
+
+#endif

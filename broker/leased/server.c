@@ -1,0 +1,708 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything here runs on the event loop's thread, except job_done(), which
+ * only moves a job to the done list under @lock and wakes the loop.
+ *
+ * A client with a request under way is not read from, only watched: its going
+ * away detaches the task, which is then interrupted until it ends, and whatever
+ * it had acquired meanwhile is closed.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "codec.h"
+#include "error.h"
+#include "job.h"
+#include "log.h"
+#include "request.h"
+#include "server.h"
+#include "wire.h"
+
+#ifndef HELIX_VERSION
+#define HELIX_VERSION "unknown"
+#endif
+
+#define LIST_PAGE	32	/* scanouts in a reply; well below HL_WIRE_REPLY_MAX */
+#define INTERRUPT_US	50000	/* between two tries to end a detached task */
+#define ACCEPT_BURST	16
+#define SHUTDOWN_TRIES	200	/* of INTERRUPT_US each */
+
+struct task {
+	struct job job;
+	struct client *client;	/* NULL once it is gone */
+	uid_t uid;
+	LIST_ENTRY(task) entry;		/* of tasks: under way */
+	STAILQ_ENTRY(task) done_entry;	/* of done */
+};
+
+struct client {
+	struct server *srv;
+	int fd;
+	struct peer peer;
+	struct task *task;	/* NULL when nothing is under way */
+	sd_event_source *io;
+	sd_event_source *idle;
+	LIST_ENTRY(client) entry;
+};
+
+struct server {
+	sd_event *event;
+	struct module *mod;
+	const struct policy *policy;
+	int done_fd;
+	sd_event_source *listen_io;
+	sd_event_source *done_io;
+	sd_event_source *interrupt;
+	LIST_HEAD(, client) clients;
+	LIST_HEAD(, task) tasks;
+	pthread_mutex_t lock;			/* of done, shared with the jobs' threads */
+	STAILQ_HEAD(, task) done;
+	char buf[HL_WIRE_REQUEST_MAX];
+};
+
+/* ---- replies ---- */
+
+/* Takes @reply. False when the client does not take it: drop the client. */
+static bool send_json(int fd, json_object *reply, const int *fds, int nfds)
+{
+	const char *text = NULL;
+	size_t len = 0;
+	int ret = -ENOMEM;
+
+	if (reply)
+		text = json_object_to_json_string_length(reply, JSON_C_TO_STRING_PLAIN, &len);
+	if (text)
+		ret = hl_wire_send(fd, text, len, fds, nfds, MSG_DONTWAIT);
+	json_object_put(reply);
+	return !ret;
+}
+
+/* Takes @body, which may be NULL for "out of memory". */
+static json_object *mark_ok(json_object *body)
+{
+	if (body && hl_json_add(body, "ok", json_object_new_boolean(1)))
+		return body;
+	json_object_put(body);
+	return NULL;
+}
+
+static bool send_error(int fd, const struct hl_error *err)
+{
+	json_object *reply = json_object_new_object();
+
+	if (reply && hl_json_add(reply, "ok", json_object_new_boolean(0)) &&
+	    hl_json_add(reply, "error", hl_error_to_json(err)))
+		return send_json(fd, reply, NULL, 0);
+	json_object_put(reply);
+	return false;
+}
+
+/* ---- clients ---- */
+
+static int on_interrupt_time(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct server *srv = data;
+	struct task *task;
+	bool left = false;
+
+	(void)usec;
+	LIST_FOREACH(task, &srv->tasks, entry) {
+		if (!task->client) {
+			job_interrupt(&task->job);
+			left = true;
+		}
+	}
+	if (left && sd_event_source_set_time_relative(s, INTERRUPT_US) >= 0)
+		sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static void detach_task(struct server *srv, struct task *task)
+{
+	task->client = NULL;
+	job_interrupt(&task->job);
+	if (sd_event_source_set_time_relative(srv->interrupt, INTERRUPT_US) >= 0)
+		sd_event_source_set_enabled(srv->interrupt, SD_EVENT_ONESHOT);
+}
+
+static void client_drop(struct client *client)
+{
+	if (client->task)
+		detach_task(client->srv, client->task);
+	LIST_REMOVE(client, entry);
+	sd_event_source_disable_unref(client->io);
+	sd_event_source_disable_unref(client->idle);
+	peer_release(&client->peer);
+	close(client->fd);
+	free(client);
+}
+
+static int on_idle(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct client *client = data;
+	struct hl_error err;
+
+	(void)s;
+	(void)usec;
+	hl_error_set(&err, ETIMEDOUT, "nothing was asked for %u ms", client->srv->policy->idle_ms);
+	send_error(client->fd, &err);
+	client_drop(client);
+	return 0;
+}
+
+/* Reading and the idle clock stop while a request is under way. */
+static bool client_listen(struct client *client, bool on)
+{
+	uint64_t idle_us = (uint64_t)client->srv->policy->idle_ms * 1000;
+
+	if (sd_event_source_set_io_events(client->io, on ? EPOLLIN | EPOLLRDHUP : EPOLLRDHUP) < 0)
+		return false;
+	if (!on)
+		return sd_event_source_set_enabled(client->idle, SD_EVENT_OFF) >= 0;
+	return sd_event_source_set_time_relative(client->idle, idle_us) >= 0 &&
+	       sd_event_source_set_enabled(client->idle, SD_EVENT_ONESHOT) >= 0;
+}
+
+/* ---- requests that wait ---- */
+
+static void job_done(struct job *job, void *data)
+{
+	struct task *task = (struct task *)job;
+	struct server *srv = data;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&srv->lock);
+	STAILQ_INSERT_TAIL(&srv->done, task, done_entry);
+	pthread_mutex_unlock(&srv->lock);
+	if (write(srv->done_fd, &one, sizeof(one)) < 0)
+		log_error("cannot wake the event loop: %s", strerror(errno));
+}
+
+/* The module took our word for the pid; it may have been reused before the call. */
+static void check_owner(struct task *task)
+{
+	struct job *job = &task->job;
+
+	if (job->ret || job->req.op != OP_ACQUIRE || peer_alive(&task->client->peer))
+		return;
+	job->ret = hl_error_set(&job->err, ESRCH, "acquire: the process that connected is gone");
+	hl_lease_release(&job->lease);
+}
+
+static bool answer_task(struct task *task)
+{
+	struct job *job = &task->job;
+	int fd = task->client->fd;
+
+	if (job->ret)
+		return send_error(fd, &job->err);
+	if (job->req.op == OP_REVOKE)
+		return send_json(fd, mark_ok(json_object_new_object()), NULL, 0);
+	return send_json(fd, mark_ok(hl_lease_to_json(&job->lease)),
+			 (int[]) { job->lease.handle_fd, job->lease.lease_fd }, 2);
+}
+
+static void log_task(const struct task *task, bool answered)
+{
+	const struct job *job = &task->job;
+	const struct peer *peer = &task->client->peer;
+
+	if (job->ret)
+		log_info("pid %d user %u: %s", peer->pid, peer->uid, job->err.message);
+	else if (job->req.op == OP_REVOKE)
+		log_info("pid %d user %u revoked generation %" PRIu64 " of scanout %u", peer->pid,
+			 peer->uid, job->req.generation, job->req.scanout);
+	else
+		log_info("pid %d user %u %s scanout %u generation %" PRIu64 " %ux%u", peer->pid,
+			 peer->uid, answered ? "has" : "did not take", job->lease.scanout,
+			 job->lease.generation, job->lease.width, job->lease.height);
+}
+
+static void finish_task(struct task *task)
+{
+	struct client *client = task->client;
+	bool answered = false;
+
+	pthread_join(task->job.thread, NULL);
+	LIST_REMOVE(task, entry);
+	if (client) {
+		client->task = NULL;
+		check_owner(task);
+		answered = answer_task(task);
+		log_task(task, answered);
+	}
+	/* The client has its own copies now, or the lease ends here. */
+	hl_lease_release(&task->job.lease);
+	free(task);
+	if (client && (!answered || !client_listen(client, true)))
+		client_drop(client);
+}
+
+static struct task *pop_done(struct server *srv)
+{
+	struct task *task;
+
+	pthread_mutex_lock(&srv->lock);
+	task = STAILQ_FIRST(&srv->done);
+	if (task)
+		STAILQ_REMOVE_HEAD(&srv->done, done_entry);
+	pthread_mutex_unlock(&srv->lock);
+	return task;
+}
+
+static int on_done(sd_event_source *s, int fd, uint32_t revents, void *data)
+{
+	struct server *srv = data;
+	struct task *task;
+	uint64_t n;
+
+	(void)s;
+	(void)revents;
+	if (read(fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		log_error("cannot read the wake-up: %s", strerror(errno));
+	while ((task = pop_done(srv)))
+		finish_task(task);
+	return 0;
+}
+
+static int check_waiting(struct client *client, struct hl_error *err)
+{
+	struct server *srv = client->srv;
+	unsigned int all = 0, of_uid = 0;
+	struct task *task;
+
+	LIST_FOREACH(task, &srv->tasks, entry) {
+		all++;
+		of_uid += task->uid == client->peer.uid;
+	}
+	return policy_wait(srv->policy, &client->peer, all, of_uid, err);
+}
+
+/* False: the client has to be dropped. */
+static bool start_task(struct client *client, const struct request *req)
+{
+	struct server *srv = client->srv;
+	struct hl_error err;
+	struct task *task;
+
+	if (check_waiting(client, &err))
+		return send_error(client->fd, &err);
+	task = calloc(1, sizeof(*task));
+	if (!task) {
+		hl_error_set(&err, ENOMEM, "out of memory");
+		return send_error(client->fd, &err);
+	}
+	task->client = client;
+	task->uid = client->peer.uid;
+	task->job = (struct job) {
+		.req = *req,
+		.mod = srv->mod,
+		.owner = client->peer.pid,
+		.done = job_done,
+		.data = srv,
+		.lease = { .handle_fd = -1, .lease_fd = -1 },
+	};
+	if (req->acquire.label)
+		task->job.req.acquire.label = task->job.req.label;
+	if (job_start(&task->job, &err)) {
+		free(task);
+		return send_error(client->fd, &err);
+	}
+	LIST_INSERT_HEAD(&srv->tasks, task, entry);
+	client->task = task;
+	return client_listen(client, false);
+}
+
+/*
+ * What @uid holds, by the module, and what it is about to hold, by the tasks. A
+ * grant whose task has not come back yet counts twice for that instant, so a
+ * quota is never exceeded.
+ */
+static int count_leases(struct server *srv, uid_t uid, unsigned int *count, struct hl_error *err)
+{
+	struct hl_scanout scanout;
+	struct hl_info info;
+	struct task *task;
+	int ret;
+
+	*count = 0;
+	LIST_FOREACH(task, &srv->tasks, entry)
+		*count += task->uid == uid && task->client && task->job.req.op == OP_ACQUIRE;
+	ret = hl_module_info(srv->mod, &info, err);
+	for (uint32_t i = 1; !ret && i <= info.nr_scanouts; i++) {
+		ret = hl_module_query(srv->mod, i, &scanout, err);
+		*count += !ret && scanout.state == HELIX_LEASE_STATE_LEASED &&
+			  scanout.owner_uid == uid;
+	}
+	return ret;
+}
+
+static bool do_acquire(struct client *client, const struct request *req)
+{
+	struct server *srv = client->srv;
+	struct hl_error err;
+	unsigned int count;
+	int ret;
+
+	/* From a PID namespace that is not below ours; 0 would make us the owner. */
+	if (!client->peer.pid) {
+		hl_error_set(&err, ESRCH, "acquire: the process that asks cannot be seen from here");
+		return send_error(client->fd, &err);
+	}
+	ret = count_leases(srv, client->peer.uid, &count, &err);
+	if (!ret)
+		ret = policy_acquire(srv->policy, &client->peer, count, &err);
+	return ret ? send_error(client->fd, &err) : start_task(client, req);
+}
+
+/* Asking first is no race: the answer is about this generation and no other. */
+static bool do_revoke(struct client *client, const struct request *req)
+{
+	struct hl_scanout scanout;
+	struct hl_error err;
+	int ret = hl_module_query(client->srv->mod, req->scanout, &scanout, &err);
+
+	if (!ret && scanout.generation != req->generation)
+		ret = hl_error_set(&err, ESTALE,
+				   "revoke: generation %" PRIu64 " of scanout %u is not the present one, %" PRIu64,
+				   req->generation, req->scanout, scanout.generation);
+	if (!ret)
+		ret = policy_revoke(&client->peer, &scanout, &err);
+	return ret ? send_error(client->fd, &err) : start_task(client, req);
+}
+
+/* ---- requests answered at once ---- */
+
+static bool do_hello(struct client *client, const struct request *req)
+{
+	json_object *reply;
+	struct hl_error err;
+
+	if (req->version != HL_WIRE_VERSION) {
+		hl_error_set(&err, EPROTO, "hello: version %u is not spoken here, %d is",
+			     req->version, HL_WIRE_VERSION);
+		return send_error(client->fd, &err);
+	}
+	reply = mark_ok(json_object_new_object());
+	if (reply && (!hl_json_add(reply, "version", json_object_new_int(HL_WIRE_VERSION)) ||
+		      !hl_json_add(reply, "server",
+				   json_object_new_string("helix-leased " HELIX_VERSION)))) {
+		json_object_put(reply);
+		reply = NULL;
+	}
+	return send_json(client->fd, reply, NULL, 0);
+}
+
+static bool do_info(struct client *client)
+{
+	struct hl_info info;
+	struct hl_error err;
+
+	if (hl_module_info(client->srv->mod, &info, &err))
+		return send_error(client->fd, &err);
+	return send_json(client->fd, mark_ok(hl_info_to_json(&info)), NULL, 0);
+}
+
+static bool do_query(struct client *client, const struct request *req)
+{
+	struct hl_scanout scanout;
+	struct hl_error err;
+
+	if (hl_module_query(client->srv->mod, req->scanout, &scanout, &err))
+		return send_error(client->fd, &err);
+	return send_json(client->fd, mark_ok(hl_scanout_to_json(&scanout)), NULL, 0);
+}
+
+static int fill_page(struct module *mod, uint32_t first, uint32_t end, json_object *array,
+		     struct hl_error *err)
+{
+	for (uint32_t i = first; i < end; i++) {
+		struct hl_scanout scanout;
+		json_object *obj;
+		int ret = hl_module_query(mod, i, &scanout, err);
+
+		if (ret)
+			return ret;
+		obj = hl_scanout_to_json(&scanout);
+		if (!obj || json_object_array_add(array, obj)) {
+			json_object_put(obj);
+			return hl_error_set(err, ENOMEM, "out of memory");
+		}
+	}
+	return 0;
+}
+
+static bool do_list(struct client *client, const struct request *req)
+{
+	struct module *mod = client->srv->mod;
+	json_object *reply, *array;
+	struct hl_info info;
+	struct hl_error err;
+	uint32_t end;
+
+	if (hl_module_info(mod, &info, &err))
+		return send_error(client->fd, &err);
+	end = info.nr_scanouts + 1;
+	if (req->first < end && end - req->first > LIST_PAGE)
+		end = req->first + LIST_PAGE;
+
+	reply = mark_ok(json_object_new_object());
+	array = json_object_new_array();
+	if (!hl_json_add(reply, "scanouts", array)) {
+		json_object_put(reply);
+		return false;
+	}
+	if (fill_page(mod, req->first, end, array, &err)) {
+		json_object_put(reply);
+		return send_error(client->fd, &err);
+	}
+	if (end <= info.nr_scanouts && !hl_json_add(reply, "next", json_object_new_int64(end))) {
+		json_object_put(reply);
+		return false;
+	}
+	return send_json(client->fd, reply, NULL, 0);
+}
+
+/* False: the client has to be dropped. */
+static bool serve(struct client *client, const char *buf, size_t len)
+{
+	struct request req;
+	struct hl_error err;
+
+	if (request_parse(buf, len, &req, &err))
+		return send_error(client->fd, &err);
+	switch (req.op) {
+	case OP_HELLO:
+		return do_hello(client, &req);
+	case OP_INFO:
+		return do_info(client);
+	case OP_LIST:
+		return do_list(client, &req);
+	case OP_QUERY:
+		return do_query(client, &req);
+	case OP_ACQUIRE:
+		return do_acquire(client, &req);
+	case OP_REVOKE:
+		return do_revoke(client, &req);
+	}
+	return false;
+}
+
+/* ---- the sockets ---- */
+
+static bool client_read(struct client *client)
+{
+	struct server *srv = client->srv;
+	struct hl_wire_msg msg = { .buf = srv->buf, .cap = sizeof(srv->buf) };
+	struct hl_error err;
+	int ret = hl_wire_recv(client->fd, &msg, MSG_DONTWAIT);
+
+	if (ret == -EAGAIN)
+		return true;
+	if (ret == -EMSGSIZE) {
+		hl_error_set(&err, EMSGSIZE, "request: longer than %d bytes", HL_WIRE_REQUEST_MAX);
+		return send_error(client->fd, &err);
+	}
+	if (ret || !msg.len) {
+		hl_wire_close_fds(&msg);
+		return false;
+	}
+	if (msg.nfds) {
+		hl_wire_close_fds(&msg);
+		hl_error_set(&err, EINVAL, "request: no descriptor is expected");
+		return send_error(client->fd, &err);
+	}
+	return serve(client, msg.buf, msg.len);
+}
+
+static int on_client(sd_event_source *s, int fd, uint32_t revents, void *data)
+{
+	struct client *client = data;
+
+	(void)s;
+	(void)fd;
+	/*
+	 * Half a close is a whole one: whoever cannot send any more would keep
+	 * a request waiting for nobody. What it sent before is not served.
+	 */
+	if (revents & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
+		client_drop(client);
+	else if (!client_read(client) ||
+		 (!client->task && !client_listen(client, true)))
+		client_drop(client);
+	return 0;
+}
+
+static int check_connect(struct server *srv, const struct peer *peer, struct hl_error *err)
+{
+	unsigned int all = 0, of_uid = 0;
+	struct client *other;
+
+	LIST_FOREACH(other, &srv->clients, entry) {
+		all++;
+		of_uid += other->peer.uid == peer->uid;
+	}
+	return policy_connect(srv->policy, peer, all, of_uid, err);
+}
+
+static int client_add(struct server *srv, int fd, struct peer *peer, struct hl_error *err)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int ret;
+
+	if (!client)
+		return hl_error_set(err, ENOMEM, "out of memory");
+	client->srv = srv;
+	client->fd = fd;
+	ret = sd_event_add_io(srv->event, &client->io, fd, EPOLLIN | EPOLLRDHUP, on_client, client);
+	if (ret >= 0)
+		ret = sd_event_add_time_relative(srv->event, &client->idle, CLOCK_MONOTONIC,
+						 (uint64_t)srv->policy->idle_ms * 1000, 0,
+						 on_idle, client);
+	if (ret < 0) {
+		sd_event_source_disable_unref(client->io);
+		free(client);
+		return hl_error_set(err, -ret, "connect: %s", strerror(-ret));
+	}
+	client->peer = *peer;
+	*peer = (struct peer) { .pidfd = -1 };
+	LIST_INSERT_HEAD(&srv->clients, client, entry);
+	return 0;
+}
+
+/* Closing with something unread would reset the connection before the reason is read. */
+static void turn_away(int fd, const struct peer *peer, const struct hl_error *err)
+{
+	char sink[1];
+
+	log_info("pid %d user %u: %s", peer->pid, peer->uid, err->message);
+	while (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) > 0)
+		;
+	send_error(fd, err);
+	close(fd);
+}
+
+static void admit(struct server *srv, int fd)
+{
+	struct hl_error err;
+	struct peer peer;
+	int ret = peer_read(fd, &peer, &err);
+
+	if (!ret)
+		ret = check_connect(srv, &peer, &err);
+	if (!ret)
+		ret = client_add(srv, fd, &peer, &err);
+	if (ret)
+		turn_away(fd, &peer, &err);
+	peer_release(&peer);
+}
+
+static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *data)
+{
+	struct server *srv = data;
+
+	(void)s;
+	(void)revents;
+	for (int i = 0; i < ACCEPT_BURST; i++) {
+		int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (sock < 0) {
+			if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+				log_error("cannot accept a client: %s", strerror(errno));
+			return 0;
+		}
+		admit(srv, sock);
+	}
+	return 0;
+}
+
+/* ---- the server ---- */
+
+static int add_sources(struct server *srv, int listen_fd)
+{
+	int ret = sd_event_add_io(srv->event, &srv->done_io, srv->done_fd, EPOLLIN, on_done, srv);
+
+	if (ret >= 0)
+		ret = sd_event_add_time_relative(srv->event, &srv->interrupt, CLOCK_MONOTONIC,
+						 INTERRUPT_US, 1000, on_interrupt_time, srv);
+	if (ret >= 0)
+		ret = sd_event_source_set_enabled(srv->interrupt, SD_EVENT_OFF);
+	if (ret >= 0)
+		ret = sd_event_add_io(srv->event, &srv->listen_io, listen_fd, EPOLLIN, on_connect,
+				      srv);
+	return ret;
+}
+
+int server_new(sd_event *event, int listen_fd, struct module *mod, const struct policy *policy,
+	       struct server **out, struct hl_error *err)
+{
+	struct server *srv;
+	int ret = job_init(err);
+
+	if (ret)
+		return ret;
+	srv = calloc(1, sizeof(*srv));
+	if (!srv)
+		return hl_error_set(err, ENOMEM, "out of memory");
+	srv->event = sd_event_ref(event);
+	srv->mod = mod;
+	srv->policy = policy;
+	LIST_INIT(&srv->clients);
+	LIST_INIT(&srv->tasks);
+	STAILQ_INIT(&srv->done);
+	pthread_mutex_init(&srv->lock, NULL);
+	srv->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret = srv->done_fd < 0 ? -errno : add_sources(srv, listen_fd);
+	if (ret < 0) {
+		server_free(srv);
+		return hl_error_set(err, -ret, "cannot start serving: %s", strerror(-ret));
+	}
+	*out = srv;
+	return 0;
+}
+
+static void end_tasks(struct server *srv)
+{
+	struct task *task;
+
+	for (int i = 0; i < SHUTDOWN_TRIES && !LIST_EMPTY(&srv->tasks); i++) {
+		while ((task = pop_done(srv)))
+			finish_task(task);
+		LIST_FOREACH(task, &srv->tasks, entry)
+			job_interrupt(&task->job);
+		if (!LIST_EMPTY(&srv->tasks))
+			usleep(INTERRUPT_US);
+	}
+}
+
+void server_free(struct server *srv)
+{
+	struct client *client;
+
+	if (!srv)
+		return;
+	sd_event_source_disable_unref(srv->listen_io);
+	while ((client = LIST_FIRST(&srv->clients)))
+		client_drop(client);
+	end_tasks(srv);
+	sd_event_source_disable_unref(srv->interrupt);
+	sd_event_source_disable_unref(srv->done_io);
+	sd_event_unref(srv->event);
+	/* A thread that would not end still writes here: leave it what it needs. */
+	if (!LIST_EMPTY(&srv->tasks)) {
+		log_error("a request is still under way in the kernel");
+		return;
+	}
+	if (srv->done_fd >= 0)
+		close(srv->done_fd);
+	pthread_mutex_destroy(&srv->lock);
+	free(srv);
+}

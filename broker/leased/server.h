@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Serves clients on a listening SOCK_SEQPACKET socket from an sd-event loop.
+ *
+ * The server owns its clients and the requests under way, and never a lease:
+ * what it knows about leases it asks the module at that moment, and the
+ * descriptors of a new lease are closed here once the client's are in its
+ * queue. So it may die at any instruction.
+ */
+#ifndef HELIX_SERVER_H
+#define HELIX_SERVER_H
+
+#include <systemd/sd-event.h>
+
+#include "module.h"
+#include "policy.h"
+
+struct server;
+
+/* Borrows @event, @listen_fd, @mod and @policy until server_free(). */
+int server_new(sd_event *event, int listen_fd, struct module *mod, const struct policy *policy,
+	       struct server **out, struct hl_error *err);
+
+/* Drops clients and ends what is under way; waits for it, and that is interruptible. */
+void server_free(struct server *srv);
+
+#endif

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One table per structure says its members' names, types and places; writing
+ * and reading both walk it, so they cannot disagree.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <linux/helix_lease.h>
+
+#include "codec.h"
+#include "error.h"
+#include "names.h"
+
+#define JSON_DEPTH	6
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+enum member_type { U32, U64, TEXT, STATE, WAIT, HOST, PCI };
+
+struct member {
+	const char *name;
+	enum member_type type;
+	size_t offset;
+	size_t size;
+};
+
+#define MEMBER(s, m, t) { #m, t, offsetof(struct s, m), sizeof(((struct s *)0)->m) }
+
+static const struct member info_members[] = {
+	MEMBER(hl_info, abi_version, U32),
+	MEMBER(hl_info, nr_gpus, U32),
+	MEMBER(hl_info, nr_scanouts, U32),
+	MEMBER(hl_info, host_state, HOST),
+};
+
+static const struct member lease_members[] = {
+	MEMBER(hl_lease, scanout, U32),
+	MEMBER(hl_lease, generation, U64),
+	MEMBER(hl_lease, width, U32),
+	MEMBER(hl_lease, height, U32),
+	MEMBER(hl_lease, refresh_mhz, U32),
+	MEMBER(hl_lease, connector_id, U32),
+	MEMBER(hl_lease, crtc_id, U32),
+	MEMBER(hl_lease, primary_plane_id, U32),
+	MEMBER(hl_lease, cursor_plane_id, U32),
+	MEMBER(hl_lease, node, TEXT),
+};
+
+static const struct member scanout_members[] = {
+	MEMBER(hl_scanout, scanout, U32),
+	MEMBER(hl_scanout, state, STATE),
+	MEMBER(hl_scanout, generation, U64),
+	MEMBER(hl_scanout, width, U32),
+	MEMBER(hl_scanout, height, U32),
+	MEMBER(hl_scanout, refresh_mhz, U32),
+	MEMBER(hl_scanout, wait_for, WAIT),
+	MEMBER(hl_scanout, wait_ms, U32),
+	MEMBER(hl_scanout, opens, U32),
+	MEMBER(hl_scanout, owner_pid, U32),
+	MEMBER(hl_scanout, owner_uid, U32),
+	MEMBER(hl_scanout, owner_cgroup, U64),
+	MEMBER(hl_scanout, state_ms, U64),
+	MEMBER(hl_scanout, grants, U64),
+	MEMBER(hl_scanout, denials, U64),
+	MEMBER(hl_scanout, connector_id, U32),
+	MEMBER(hl_scanout, crtc_id, U32),
+	MEMBER(hl_scanout, primary_plane_id, U32),
+	MEMBER(hl_scanout, cursor_plane_id, U32),
+	MEMBER(hl_scanout, gpu, PCI),
+	MEMBER(hl_scanout, output, U32),
+	MEMBER(hl_scanout, dev_major, U32),
+	MEMBER(hl_scanout, dev_minor, U32),
+	MEMBER(hl_scanout, label, TEXT),
+	MEMBER(hl_scanout, node, TEXT),
+};
+
+/* ---- limits ---- */
+
+/* Length of the UTF-8 sequence at @s, 0 where there is no valid and printable one. */
+static size_t utf8_length(const unsigned char *s)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t cp;
+	size_t n;
+
+	if (s[0] < 0x80)
+		return s[0] >= 0x20 && s[0] != 0x7f;
+	n = s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 :
+	    s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+	if (!n)
+		return 0;
+	cp = s[0] & (0x7f >> n);
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		cp = cp << 6 | (s[i] & 0x3f);
+	}
+	if (cp < least[n] || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
+		return 0;
+	return cp < 0xa0 ? 0 : n;	/* U+0080..9F are control characters as well */
+}
+
+int hl_label_check(const char *label, struct hl_error *err)
+{
+	const unsigned char *s = (const unsigned char *)label;
+	size_t len = strlen(label);
+
+	if (len >= HL_LABEL_LEN)
+		return hl_error_set(err, EINVAL, "acquire: label has %zu bytes, at most %d may be given",
+				    len, HL_LABEL_LEN - 1);
+	while (*s) {
+		size_t n = utf8_length(s);
+
+		if (!n)
+			return hl_error_set(err, EINVAL,
+					    "acquire: byte %zu of label is not printable UTF-8",
+					    (size_t)(s - (const unsigned char *)label));
+		s += n;
+	}
+	return 0;
+}
+
+void hl_label_clean(char *label)
+{
+	unsigned char *s = (unsigned char *)label;
+
+	while (*s) {
+		size_t n = utf8_length(s);
+
+		if (!n) {
+			*s = '?';
+			n = 1;
+		}
+		s += n;
+	}
+}
+
+static int check_range(const char *name, uint32_t value, uint32_t min, uint32_t max,
+		       struct hl_error *err)
+{
+	if (value >= min && value <= max)
+		return 0;
+	return hl_error_set(err, EINVAL, "acquire: %s %u is not in %u..%u", name, value, min, max);
+}
+
+int hl_acquire_check(const struct hl_acquire_args *args, struct hl_error *err)
+{
+	int ret = check_range("width", args->width, 1, HL_SIZE_MAX, err);
+
+	if (!ret)
+		ret = check_range("height", args->height, 1, HL_SIZE_MAX, err);
+	if (!ret && args->refresh_mhz)
+		ret = check_range("refresh_mhz", args->refresh_mhz, HL_REFRESH_MIN_MHZ,
+				  HL_REFRESH_MAX_MHZ, err);
+	if (!ret)
+		ret = check_range("timeout_ms", args->timeout_ms, 0, HELIX_LEASE_TIMEOUT_MAX_MS,
+				  err);
+	if (!ret && args->label)
+		ret = hl_label_check(args->label, err);
+	return ret;
+}
+
+void hl_node_name(uint32_t scanout, char node[HL_NODE_LEN])
+{
+	snprintf(node, HL_NODE_LEN, HL_NODE_PREFIX "%u", scanout);
+}
+
+/* ---- writing ---- */
+
+bool hl_json_add(json_object *obj, const char *key, json_object *value)
+{
+	if (obj && value && !json_object_object_add(obj, key, value))
+		return true;
+	json_object_put(value);
+	return false;
+}
+
+static json_object *pci_to_json(uint32_t gpu)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%02x:%02x.%x", gpu >> 8 & 0xff, gpu >> 3 & 0x1f, gpu & 7);
+	return json_object_new_string(text);
+}
+
+static json_object *member_to_json(const struct member *m, const void *base)
+{
+	const void *at = (const char *)base + m->offset;
+	uint32_t u32 = 0;
+	uint64_t u64;
+
+	if (m->size == sizeof(u32))
+		memcpy(&u32, at, sizeof(u32));
+
+	switch (m->type) {
+	case U32:
+		return json_object_new_int64(u32);
+	case U64:
+		memcpy(&u64, at, sizeof(u64));
+		return json_object_new_uint64(u64);
+	case TEXT:
+		return json_object_new_string(at);
+	case STATE:
+		return json_object_new_string(hl_state_name(u32));
+	case WAIT:
+		return json_object_new_string(hl_wait_name(u32));
+	case HOST:
+		return json_object_new_string(hl_host_name(u32));
+	case PCI:
+		return pci_to_json(u32);
+	}
+	return NULL;
+}
+
+static json_object *to_json(const struct member *m, size_t n, const void *base)
+{
+	json_object *obj = json_object_new_object();
+
+	for (size_t i = 0; obj && i < n; i++) {
+		if (!hl_json_add(obj, m[i].name, member_to_json(&m[i], base))) {
+			json_object_put(obj);
+			return NULL;
+		}
+	}
+	return obj;
+}
+
+/* ---- reading ---- */
+
+int hl_json_parse(const char *buf, size_t len, json_object **obj, struct hl_error *err)
+{
+	struct json_tokener *tok;
+	enum json_tokener_error state;
+	json_object *root;
+	size_t end;
+	int ret = 0;
+
+	tok = json_tokener_new_ex(JSON_DEPTH);
+	if (!tok)
+		return hl_error_set(err, ENOMEM, "out of memory");
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	root = json_tokener_parse_ex(tok, buf, len);
+	state = json_tokener_get_error(tok);
+	end = json_tokener_get_parse_end(tok);
+
+	if (state == json_tokener_continue)
+		ret = hl_error_set(err, EINVAL, "the message is incomplete JSON");
+	else if (state != json_tokener_success)
+		ret = hl_error_set(err, EINVAL, "the message is not JSON: %s at byte %zu",
+				   json_tokener_error_desc(state), end);
+	else if (end != len)
+		ret = hl_error_set(err, EINVAL, "the message has %zu bytes after its JSON",
+				   len - end);
+	else if (!json_object_is_type(root, json_type_object))
+		ret = hl_error_set(err, EINVAL, "the message is not a JSON object");
+
+	json_tokener_free(tok);
+	if (ret) {
+		json_object_put(root);
+		return ret;
+	}
+	*obj = root;
+	return 0;
+}
+
+static int read_number(const struct member *m, json_object *value, void *at, struct hl_error *err)
+{
+	uint64_t u64 = json_object_get_uint64(value);
+	uint32_t u32 = u64;
+
+	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
+	    (m->type == U32 && u64 > UINT32_MAX))
+		return hl_error_set(err, EPROTO, "%s is not a number of %d bits", m->name,
+				    m->type == U32 ? 32 : 64);
+	if (m->type == U32)
+		memcpy(at, &u32, sizeof(u32));
+	else
+		memcpy(at, &u64, sizeof(u64));
+	return 0;
+}
+
+static int read_text(const struct member *m, json_object *value, void *at, struct hl_error *err)
+{
+	const char *text = json_object_get_string(value);
+	unsigned int bus, dev, fn;
+	uint32_t u32;
+
+	if (!json_object_is_type(value, json_type_string))
+		return hl_error_set(err, EPROTO, "%s is not a string", m->name);
+	switch (m->type) {
+	case TEXT:
+		if (strlen(text) >= m->size)
+			return hl_error_set(err, EPROTO, "%s is longer than %zu bytes", m->name,
+					    m->size - 1);
+		memcpy(at, text, strlen(text) + 1);
+		return 0;
+	case STATE:
+		u32 = hl_state_value(text);
+		break;
+	case WAIT:
+		u32 = hl_wait_value(text);
+		break;
+	case HOST:
+		u32 = hl_host_value(text);
+		break;
+	default:
+		if (sscanf(text, "%2x:%2x.%1x", &bus, &dev, &fn) != 3)
+			return hl_error_set(err, EPROTO, "%s is not a PCI address", m->name);
+		u32 = bus << 8 | (dev & 0x1f) << 3 | (fn & 7);
+	}
+	memcpy(at, &u32, sizeof(u32));
+	return 0;
+}
+
+static int from_json(const struct member *m, size_t n, json_object *obj, void *base,
+		     struct hl_error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		void *at = (char *)base + m[i].offset;
+		json_object *value;
+		int ret;
+
+		if (!json_object_object_get_ex(obj, m[i].name, &value))
+			return hl_error_set(err, EPROTO, "%s is missing", m[i].name);
+		if (m[i].type == U32 || m[i].type == U64)
+			ret = read_number(&m[i], value, at, err);
+		else
+			ret = read_text(&m[i], value, at, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+json_object *hl_info_to_json(const struct hl_info *info)
+{
+	return to_json(info_members, ARRAY_SIZE(info_members), info);
+}
+
+int hl_info_from_json(json_object *obj, struct hl_info *info, struct hl_error *err)
+{
+	return from_json(info_members, ARRAY_SIZE(info_members), obj, info, err);
+}
+
+json_object *hl_lease_to_json(const struct hl_lease *lease)
+{
+	return to_json(lease_members, ARRAY_SIZE(lease_members), lease);
+}
+
+int hl_lease_from_json(json_object *obj, struct hl_lease *lease, struct hl_error *err)
+{
+	return from_json(lease_members, ARRAY_SIZE(lease_members), obj, lease, err);
+}
+
+json_object *hl_scanout_to_json(const struct hl_scanout *scanout)
+{
+	return to_json(scanout_members, ARRAY_SIZE(scanout_members), scanout);
+}
+
+int hl_scanout_from_json(json_object *obj, struct hl_scanout *scanout, struct hl_error *err)
+{
+	return from_json(scanout_members, ARRAY_SIZE(scanout_members), obj, scanout, err);
+}
+
+json_object *hl_error_to_json(const struct hl_error *err)
+{
+	json_object *obj = json_object_new_object();
+
+	if (obj && hl_json_add(obj, "code", json_object_new_string(hl_errno_name(err->code))) &&
+	    hl_json_add(obj, "message", json_object_new_string(err->message)))
+		return obj;
+	json_object_put(obj);
+	return NULL;
+}
+
+int hl_error_from_json(json_object *obj, struct hl_error *err)
+{
+	json_object *code, *message;
+	int number;
+
+	if (!json_object_object_get_ex(obj, "code", &code) ||
+	    !json_object_is_type(code, json_type_string) ||
+	    !json_object_object_get_ex(obj, "message", &message) ||
+	    !json_object_is_type(message, json_type_string))
+		return hl_error_set(err, EPROTO, "the broker refused without a reason");
+	number = hl_errno_from_name(json_object_get_string(code));
+	return hl_error_set(err, number ? number : EIO, "%s", json_object_get_string(message));
+}
