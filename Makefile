@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything starts here; `make help` lists it. What takes long is in a cache
+# outside the checkout (scripts/cache); build/ holds the rest and may be removed
+# at any time. Every compiler runs in the Debian 13 build root (scripts/in-root).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+export DESKTOPS FOR ACCEL PORT HELIX_CACHE HELIX_QEMU_PREFIX
+
+IN_ROOT := scripts/in-root
+
+.PHONY: help
+help: ## this list
+	@printf 'Helix Lease: GPU desktops of one virtual machine, in a browser\n\n'
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n'; printf '%s\n' \
+	  'make run takes:' \
+	  '  DESKTOPS=N       how many desktops, 1 to 15 (4)' \
+	  '  FOR=SECONDS      run so long with a viewer on every desktop, write build/run/summary.json,' \
+	  '                   fail if a desktop delivered no frame' \
+	  '  ACCEL=kvm|tcg    how the guest runs (kvm where the CPU has vmx or svm, else tcg)' \
+	  '  PORT=N           port of the page on 127.0.0.1 (8800; 0 for any free one)' \
+	  'everything takes:' \
+	  '  HELIX_CACHE=DIR  where long-lived results are kept ($$XDG_CACHE_HOME/helix-lease)' \
+	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
+	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
+
+.PHONY: run
+run: ## set up what is missing, start the desktops, print the URL
+	@scripts/run
+
+.PHONY: check
+check: ## every test; the last line is "N passed, N failed"
+	@scripts/check $(STEPS)
+
+.PHONY: bench
+bench: ## benchmarks; writes build/bench/results.json
+	@scripts/bench
+
+.PHONY: all
+all: user module guest qemu ## build everything, run nothing
+
+.PHONY: root
+root: ## the build root
+	@scripts/cache get root >/dev/null
+
+.PHONY: qemu
+qemu: ## QEMU with the series of qemu-side/patches
+	@[ -n "$${HELIX_QEMU_PREFIX:-}" ] || scripts/cache get qemu >/dev/null
+
+.PHONY: user
+user: root ## broker, export daemon, viewer: build/user
+	@$(IN_ROOT) scripts/build-user build/user
+
+.PHONY: module
+module: root ## helix_lease.ko for the guest's kernel
+	@scripts/build-module 6.12
+
+.PHONY: guest
+guest: user module ## the guest: base system, desktop image, our parts
+	@scripts/build-guest
+
+.PHONY: shell
+shell: root ## a shell in the build root
+	@$(IN_ROOT) /bin/bash
+
+.PHONY: cache-list
+cache-list: ## what the cache holds
+	@scripts/cache list
+
+.PHONY: clean
+clean: ## remove build/
+	@rm -rf --one-file-system build
+
+.PHONY: distclean
+distclean: clean ## remove build/ and the cache
+	@scripts/cache clean
