@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Owns the shape of the JSON. See Documentation/stream-protocol.rst. */
+#include "api.h"
+
+#include <json-c/json.h>
+#include <math.h>
+
+static void api_add_string(struct json_object *root, const char *name,
+			   const char *value)
+{
+	json_object_object_add(root, name, json_object_new_string(value));
+}
+
+static void api_add_number(struct json_object *root, const char *name,
+			   uint64_t value)
+{
+	json_object_object_add(root, name, json_object_new_uint64(value));
+}
+
+static struct json_object *api_desktop(const struct desktop *desktop)
+{
+	struct json_object *root = json_object_new_object();
+	struct desktop_info info;
+	char fps[32];
+
+	desktop_describe(desktop, &info);
+	api_add_number(root, "scanout", info.scanout);
+	api_add_string(root, "name", info.name);
+	api_add_number(root, "width", (uint64_t)info.width);
+	api_add_number(root, "height", (uint64_t)info.height);
+	api_add_string(root, "state", info.live ? "live" : "waiting");
+	api_add_number(root, "frames", info.frames);
+	api_add_number(root, "bytes", info.bytes);
+	g_ascii_formatd(fps, sizeof(fps), "%.1f", info.fps);
+	json_object_object_add(root, "fps",
+			       json_object_new_double_s(info.fps, fps));
+	api_add_string(root, "encoder", info.encoder);
+	api_add_number(root, "viewers", info.viewers);
+	return root;
+}
+
+static struct json_object *api_array(const struct hub *hub)
+{
+	struct json_object *array = json_object_new_array();
+	unsigned int i;
+
+	for (i = 0; i < hub_count(hub); i++)
+		json_object_array_add(array, api_desktop(hub_get(hub, i)));
+	return array;
+}
+
+/* Takes @root. */
+static char *api_text(struct json_object *root)
+{
+	char *text = g_strdup(json_object_to_json_string_ext(root,
+					JSON_C_TO_STRING_PLAIN));
+
+	json_object_put(root);
+	return text;
+}
+
+char *api_desktops(const struct hub *hub)
+{
+	return api_text(api_array(hub));
+}
+
+char *api_desktops_event(const struct hub *hub)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "desktops");
+	json_object_object_add(root, "desktops", api_array(hub));
+	return api_text(root);
+}
+
+char *api_error(const char *code, const char *message)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "error");
+	api_add_string(root, "code", code);
+	api_add_string(root, "message", message);
+	return api_text(root);
+}

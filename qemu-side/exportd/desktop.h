@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One enabled output: its newest picture, the stream made of it, and who
+ * watches. Main thread only.
+ */
+#ifndef HELIX_DESKTOP_H
+#define HELIX_DESKTOP_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "display.h"
+#include "encoder.h"
+#include "message.h"
+#include "viewer.h"
+#include "worker.h"
+
+#define DESKTOP_NAME_LEN 64
+
+struct desktop;
+
+struct desktop_env {
+	struct worker_pool *pool;
+	const struct encoder_options *encoder;
+};
+
+struct desktop_config {
+	uint32_t scanout;	/* the number that people see */
+	uint32_t width, height;	/* asked for; 0 if not by us */
+	uint64_t generation;	/* of the lease */
+	const char *label;	/* may be NULL or empty */
+};
+
+struct desktop_info {
+	uint32_t scanout;
+	const char *name;
+	int width, height;
+	bool live;
+	uint64_t frames, bytes;
+	double fps;
+	const char *encoder;
+	unsigned int viewers;
+};
+
+/* Starts listening to @console at once. */
+struct desktop *desktop_new(const struct desktop_env *env,
+			    struct console *console,
+			    const struct desktop_config *config);
+/* Tells the viewers that it is gone, and why, and forgets them. */
+void desktop_free(struct desktop *desktop, const char *why);
+/* A repeated request for the same output: new name, size, generation. */
+void desktop_configure(struct desktop *desktop,
+		       const struct desktop_config *config);
+
+struct console *desktop_console(const struct desktop *desktop);
+uint32_t desktop_scanout(const struct desktop *desktop);
+uint64_t desktop_generation(const struct desktop *desktop);
+void desktop_describe(const struct desktop *desktop, struct desktop_info *info);
+
+/*
+ * @gone is called when the desktop ends, after its last message was queued;
+ * the viewer is not part of it any more then.
+ */
+void desktop_join(struct desktop *desktop, struct viewer *viewer,
+		  void (*gone)(struct viewer *viewer));
+void desktop_leave(struct desktop *desktop, struct viewer *viewer);
+void desktop_input(struct desktop *desktop, struct viewer *viewer,
+		   const struct message *msg);
+/* A viewer can take frames again, or time has passed: look what is due. */
+void desktop_kick(struct desktop *desktop);
+/* Every half second. */
+void desktop_tick(struct desktop *desktop);
+
+#endif

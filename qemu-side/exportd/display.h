@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * QEMU's D-Bus display, as its peer-to-peer client: the consoles of one VM,
+ * their size, keyboard and mouse. Pictures come through a listener.
+ */
+#ifndef HELIX_DISPLAY_H
+#define HELIX_DISPLAY_H
+
+#include <gio/gio.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONSOLE_GPU_NONE	UINT32_MAX
+
+struct display;
+
+struct console {
+	struct display *display;
+	char *path;		/* /org/qemu/Display1/Console_N */
+	uint32_t head;		/* virtio-gpu output */
+	uint32_t gpu;		/* bus << 8 | devfn, or CONSOLE_GPU_NONE */
+	int last_mm;		/* width_mm sent last, -1 if not by us */
+	unsigned int pending;	/* input calls QEMU has not answered */
+	bool move_waiting;
+	uint32_t x, y;		/* where the waiting move goes */
+};
+
+struct display_ops {
+	void (*ready)(void *data);	/* consoles are known */
+	void (*closed)(const char *why, void *data);	/* use display_free() */
+};
+
+/* Takes @fd. */
+struct display *display_new(int fd, const struct display_ops *ops, void *data);
+void display_free(struct display *display);
+
+struct console *display_find(struct display *display, uint32_t gpu,
+			     uint32_t head);
+/* Calls @each for every console. */
+void display_foreach(struct display *display,
+		     void (*each)(struct console *console, void *data),
+		     void *data);
+GDBusConnection *display_connection(struct display *display);
+/* Ends with the display: pass it to every call made on the connection. */
+GCancellable *display_cancellable(struct display *display);
+
+/* Called once with 0 or an errno; not at all after display_free(). */
+typedef void (*console_done)(int status, uint32_t cookie, void *data);
+
+/* Size 0x0 disables the output. The guest is told even if nothing changed. */
+void console_set_size(struct console *console, uint32_t width, uint32_t height,
+		      console_done done, uint32_t cookie, void *data);
+
+/* False: QEMU is behind with its answers and the event was dropped. */
+bool console_key(struct console *console, unsigned int qnum, bool down);
+bool console_button(struct console *console, unsigned int button, bool down);
+void console_move(struct console *console, uint32_t x, uint32_t y);
+
+#endif

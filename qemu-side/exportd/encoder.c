@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Owns a libavcodec context and the 4:2:0 picture it encodes from. The picture
+ * persists: only damage is converted into it.
+ *
+ * The stream is made for WebCodecs: Annex B with parameter sets in front of
+ * every key frame, no B-frames and a bitstream restriction that says so
+ * (decoders then show a frame at once), key frames only when asked for.
+ */
+#include "encoder.h"
+
+#include <glib.h>
+#include <libavcodec/avcodec.h>
+#include <libavutil/opt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ENCODER_GOP_INFINITE	(1 << 30)	/* x264's own constant */
+
+struct encoder {
+	const struct encoder_options *options;
+	AVCodecContext *ctx;
+	AVFrame *frame;
+	AVPacket *packet;
+	int width, height;	/* of the surface; the coded size is even */
+	int64_t pts;
+	char codec[ENCODER_CODEC_LEN];
+};
+
+static bool encoder_fail(char *error, const char *what, int averror)
+{
+	char text[AV_ERROR_MAX_STRING_SIZE] = "";
+
+	if (averror)
+		av_strerror(averror, text, sizeof(text));
+	snprintf(error, ENCODER_ERROR_LEN, "%s%s%s", what, averror ? ": " : "",
+		 text);
+	return false;
+}
+
+struct encoder *encoder_new(const struct encoder_options *options)
+{
+	struct encoder *encoder = g_new0(struct encoder, 1);
+
+	encoder->options = options;
+	return encoder;
+}
+
+static void encoder_close(struct encoder *encoder)
+{
+	avcodec_free_context(&encoder->ctx);
+	av_frame_free(&encoder->frame);
+	av_packet_free(&encoder->packet);
+	encoder->width = 0;
+	encoder->height = 0;
+}
+
+void encoder_free(struct encoder *encoder)
+{
+	if (!encoder)
+		return;
+	encoder_close(encoder);
+	g_free(encoder);
+}
+
+static bool encoder_takes_yuv420p(const AVCodec *codec)
+{
+	const enum AVPixelFormat *formats = NULL;
+	int count = 0, i;
+
+	if (avcodec_get_supported_config(NULL, codec, AV_CODEC_CONFIG_PIX_FORMAT,
+					 0, (const void **)&formats, &count) < 0)
+		return false;
+	for (i = 0; i < count; i++)
+		if (formats[i] == AV_PIX_FMT_YUV420P)
+			return true;
+	return !formats;	/* NULL: takes any */
+}
+
+static void encoder_set_x264(AVCodecContext *ctx)
+{
+	/*
+	 * Constant quality under a ceiling: a still text costs little, a film
+	 * stays below the bit rate.
+	 */
+	av_opt_set(ctx->priv_data, "preset", "ultrafast", 0);
+	av_opt_set(ctx->priv_data, "tune", "zerolatency", 0);
+	av_opt_set(ctx->priv_data, "crf", "23", 0);
+	av_opt_set(ctx->priv_data, "forced-idr", "1", 0);
+}
+
+static void encoder_set_common(const struct encoder *encoder,
+			       AVCodecContext *ctx)
+{
+	const struct encoder_options *options = encoder->options;
+	int64_t rate = (int64_t)options->bitrate_kbit * 1000;
+
+	ctx->width = (encoder->width + 1) & ~1;
+	ctx->height = (encoder->height + 1) & ~1;
+	ctx->pix_fmt = AV_PIX_FMT_YUV420P;
+	ctx->time_base = (AVRational){ 1, (int)options->fps };
+	ctx->framerate = (AVRational){ (int)options->fps, 1 };
+	ctx->gop_size = ENCODER_GOP_INFINITE;
+	ctx->max_b_frames = 0;
+	ctx->refs = 1;
+	/* desktops are the unit of parallelism, not slices of one frame */
+	ctx->thread_count = 1;
+	ctx->rc_max_rate = rate;
+	ctx->rc_buffer_size = (int)MIN(rate, INT32_MAX);
+	/* libyuv's matrix; a browser would guess another for large pictures */
+	ctx->color_range = AVCOL_RANGE_MPEG;
+	ctx->colorspace = AVCOL_SPC_SMPTE170M;
+	ctx->color_primaries = AVCOL_PRI_BT709;
+	ctx->color_trc = AVCOL_TRC_BT709;
+	if (!strncmp(options->name, "libx264", 7))
+		encoder_set_x264(ctx);
+	else
+		ctx->bit_rate = rate;
+}
+
+static bool encoder_open_frame(struct encoder *encoder, char *error)
+{
+	AVFrame *frame;
+	int rc;
+
+	frame = av_frame_alloc();
+	encoder->frame = frame;
+	encoder->packet = av_packet_alloc();
+	if (!frame || !encoder->packet)
+		return encoder_fail(error, "out of memory", 0);
+	frame->format = AV_PIX_FMT_YUV420P;
+	frame->width = encoder->ctx->width;
+	frame->height = encoder->ctx->height;
+	frame->color_range = encoder->ctx->color_range;
+	frame->colorspace = encoder->ctx->colorspace;
+	frame->color_primaries = encoder->ctx->color_primaries;
+	frame->color_trc = encoder->ctx->color_trc;
+	rc = av_frame_get_buffer(frame, 0);
+	if (rc < 0)
+		return encoder_fail(error, "no memory for a picture", rc);
+	return true;
+}
+
+static bool encoder_open(struct encoder *encoder, int width, int height,
+			 char *error)
+{
+	const AVCodec *codec;
+	int rc;
+
+	encoder_close(encoder);
+	codec = avcodec_find_encoder_by_name(encoder->options->name);
+	if (!codec || codec->id != AV_CODEC_ID_H264)
+		return encoder_fail(error, "no such H.264 encoder in libavcodec",
+				    0);
+	if (!encoder_takes_yuv420p(codec))
+		return encoder_fail(error, "encoder does not take pictures from memory",
+				    0);
+	encoder->ctx = avcodec_alloc_context3(codec);
+	if (!encoder->ctx)
+		return encoder_fail(error, "out of memory", 0);
+	encoder->width = width;
+	encoder->height = height;
+	encoder_set_common(encoder, encoder->ctx);
+	rc = avcodec_open2(encoder->ctx, codec, NULL);
+	if (rc < 0) {
+		encoder_close(encoder);
+		return encoder_fail(error, "opening the encoder", rc);
+	}
+	if (!encoder_open_frame(encoder, error)) {
+		encoder_close(encoder);
+		return false;
+	}
+	return true;
+}
+
+/* The codec string of WebCodecs is three bytes of the SPS. */
+static void encoder_note_codec(struct encoder *encoder, const uint8_t *data,
+			       size_t len)
+{
+	size_t i;
+
+	for (i = 0; i + 6 < len; i++) {
+		if (data[i] || data[i + 1] || data[i + 2] != 1 ||
+		    (data[i + 3] & 0x1f) != 7)
+			continue;
+		snprintf(encoder->codec, sizeof(encoder->codec),
+			 "avc1.%02X%02X%02X", data[i + 4], data[i + 5],
+			 data[i + 6]);
+		return;
+	}
+}
+
+static bool encoder_run(struct encoder *encoder, bool key, struct encoded *out)
+{
+	AVFrame *frame = encoder->frame;
+	AVPacket *packet = encoder->packet;
+	int rc;
+
+	frame->pts = encoder->pts++;
+	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+	rc = avcodec_send_frame(encoder->ctx, frame);
+	if (rc < 0)
+		return encoder_fail(out->error, "giving a picture to the encoder",
+				    rc);
+	rc = avcodec_receive_packet(encoder->ctx, packet);
+	if (rc < 0)
+		return encoder_fail(out->error, "the encoder gave nothing back",
+				    rc);
+	out->key = packet->flags & AV_PKT_FLAG_KEY;
+	if (out->key)
+		encoder_note_codec(encoder, packet->data, (size_t)packet->size);
+	out->packet = packet_video(packet->data, (size_t)packet->size);
+	av_packet_unref(packet);
+	return true;
+}
+
+bool encoder_encode(struct encoder *encoder, struct surface *surface,
+		    const struct damage *damage, bool key, struct encoded *out)
+{
+	int width = surface_width(surface), height = surface_height(surface);
+	struct damage all = { 1, { { 0, 0, width, height } } };
+	struct planes planes;
+	int rc, i;
+
+	memset(out, 0, sizeof(*out));
+	if (width != encoder->width || height != encoder->height) {
+		if (!encoder_open(encoder, width, height, out->error))
+			return false;
+		damage = &all;
+		key = true;
+	}
+	/* an encoder that kept the last picture gets a copy, not our changes */
+	rc = av_frame_make_writable(encoder->frame);
+	if (rc < 0) {
+		encoder_close(encoder);
+		return encoder_fail(out->error, "no memory for a picture", rc);
+	}
+	for (i = 0; i < 3; i++) {
+		planes.data[i] = encoder->frame->data[i];
+		planes.stride[i] = encoder->frame->linesize[i];
+	}
+	surface_convert(surface, damage, &planes);
+	if (!encoder_run(encoder, key, out)) {
+		encoder_close(encoder);	/* the next call starts afresh */
+		return false;
+	}
+	out->width = width;
+	out->height = height;
+	memcpy(out->codec, encoder->codec, sizeof(out->codec));
+	return true;
+}
+
+bool encoder_probe(const struct encoder_options *options, char *error)
+{
+	struct encoder *encoder = encoder_new(options);
+	bool ok = encoder_open(encoder, 640, 480, error);
+
+	encoder_free(encoder);
+	return ok;
+}

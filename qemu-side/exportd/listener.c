@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Owns the private D-Bus connection of one console, on which QEMU is the
+ * client and calls the methods implemented here. Rule: every call is answered
+ * at once, after noting what changed; no pixel is converted here.
+ *
+ * QEMU authenticates the connection from within RegisterListener with its main
+ * loop stopped, so both ends have to be under way at the same time.
+ */
+#include "listener.h"
+
+#include <gio/gunixfdlist.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "display1.h"
+#include "log.h"
+
+#define LISTENER_PATH		"/org/qemu/Display1/Listener"
+#define LISTENER_CALL_MS	5000
+
+struct listener {
+	const struct listener_ops *ops;
+	void *data;
+	char *path;		/* of the console, for messages */
+	GCancellable *cancellable;
+	GDBusConnection *conn;
+	gulong closed_id;
+	QemuListener *base;
+	QemuListenerUnixMap *map;
+	struct surface *surface;
+};
+
+static void listener_fail(struct listener *listener, const char *why)
+{
+	log_warn("listening to %s: %s", listener->path, why);
+	listener->ops->closed(listener->data);
+}
+
+static gboolean listener_refuse(GDBusMethodInvocation *call, const char *why)
+{
+	log_warn("display message refused: %s", why);
+	g_dbus_method_invocation_return_error_literal(call, G_DBUS_ERROR,
+				G_DBUS_ERROR_INVALID_ARGS, why);
+	return TRUE;
+}
+
+/* Takes the reference. */
+static void listener_set_surface(struct listener *listener,
+				 struct surface *surface)
+{
+	surface_unref(listener->surface);
+	listener->surface = surface;
+	if (surface)
+		listener->ops->scanout(surface, listener->data);
+}
+
+static gboolean listener_scanout(QemuListener *base,
+				 GDBusMethodInvocation *call, guint width,
+				 guint height, guint stride, guint format,
+				 GVariant *data, struct listener *listener)
+{
+	struct surface *surface;
+	const char *error;
+	const void *bytes;
+	size_t len;
+
+	bytes = g_variant_get_fixed_array(data, &len, 1);
+	surface = surface_copy(bytes, len, width, height, stride, format,
+			       &error);
+	if (!surface)
+		return listener_refuse(call, error);
+	qemu_listener_complete_scanout(base, call);
+	listener_set_surface(listener, surface);
+	return TRUE;
+}
+
+static gboolean listener_update(QemuListener *base, GDBusMethodInvocation *call,
+				gint x, gint y, gint width, gint height,
+				guint stride, guint format, GVariant *data,
+				struct listener *listener)
+{
+	struct rect rect = { x, y, width, height };
+	const char *error = "update before any picture";
+	const void *bytes;
+	size_t len;
+
+	bytes = g_variant_get_fixed_array(data, &len, 1);
+	if (!listener->surface ||
+	    !surface_update(listener->surface, &rect, bytes, len, stride,
+			    format, &error))
+		return listener_refuse(call, error);
+	qemu_listener_complete_update(base, call);
+	listener->ops->damage(&rect, listener->data);
+	return TRUE;
+}
+
+static gboolean listener_disable(QemuListener *base,
+				 GDBusMethodInvocation *call,
+				 struct listener *listener)
+{
+	qemu_listener_complete_disable(base, call);
+	listener_set_surface(listener, NULL);
+	listener->ops->disable(listener->data);
+	return TRUE;
+}
+
+/* The browser draws a cursor of its own: these two are only answered. */
+static gboolean listener_mouse_set(QemuListener *base,
+				   GDBusMethodInvocation *call, gint x, gint y,
+				   gint on, struct listener *listener)
+{
+	(void)x;
+	(void)y;
+	(void)on;
+	(void)listener;
+	qemu_listener_complete_mouse_set(base, call);
+	return TRUE;
+}
+
+static gboolean listener_cursor_define(QemuListener *base,
+				       GDBusMethodInvocation *call, gint width,
+				       gint height, gint hot_x, gint hot_y,
+				       GVariant *data,
+				       struct listener *listener)
+{
+	(void)width;
+	(void)height;
+	(void)hot_x;
+	(void)hot_y;
+	(void)data;
+	(void)listener;
+	qemu_listener_complete_cursor_define(base, call);
+	return TRUE;
+}
+
+static gboolean listener_scanout_map(QemuListenerUnixMap *map,
+				     GDBusMethodInvocation *call,
+				     GUnixFDList *fds, GVariant *handle,
+				     guint offset, guint width, guint height,
+				     guint stride, guint format,
+				     struct listener *listener)
+{
+	struct surface *surface;
+	const char *error;
+	int fd = -1;
+
+	if (fds)
+		fd = g_unix_fd_list_get(fds, g_variant_get_handle(handle),
+					NULL);
+	if (fd < 0)
+		return listener_refuse(call, "shared memory did not come along");
+	surface = surface_map(fd, offset, width, height, stride, format, &error);
+	close(fd);
+	if (!surface)
+		return listener_refuse(call, error);
+	qemu_listener_unix_map_complete_scanout_map(map, call, NULL);
+	listener_set_surface(listener, surface);
+	return TRUE;
+}
+
+static gboolean listener_update_map(QemuListenerUnixMap *map,
+				    GDBusMethodInvocation *call, gint x, gint y,
+				    gint width, gint height,
+				    struct listener *listener)
+{
+	struct rect rect = { x, y, width, height };
+
+	if (!listener->surface)
+		return listener_refuse(call, "update before any picture");
+	qemu_listener_unix_map_complete_update_map(map, call);
+	listener->ops->damage(&rect, listener->data);
+	return TRUE;
+}
+
+static bool listener_export(struct listener *listener, GError **error)
+{
+	static const char *const extra[] = {
+		"org.qemu.Display1.Listener.Unix.Map", NULL
+	};
+
+	listener->base = qemu_listener_skeleton_new();
+	listener->map = qemu_listener_unix_map_skeleton_new();
+	qemu_listener_set_interfaces(listener->base, extra);
+	g_object_connect(listener->base,
+		"signal::handle-scanout", listener_scanout, listener,
+		"signal::handle-update", listener_update, listener,
+		"signal::handle-disable", listener_disable, listener,
+		"signal::handle-mouse-set", listener_mouse_set, listener,
+		"signal::handle-cursor-define", listener_cursor_define, listener,
+		NULL);
+	g_object_connect(listener->map,
+		"signal::handle-scanout-map", listener_scanout_map, listener,
+		"signal::handle-update-map", listener_update_map, listener,
+		NULL);
+	return g_dbus_interface_skeleton_export(
+			G_DBUS_INTERFACE_SKELETON(listener->base),
+			listener->conn, LISTENER_PATH, error) &&
+	       g_dbus_interface_skeleton_export(
+			G_DBUS_INTERFACE_SKELETON(listener->map),
+			listener->conn, LISTENER_PATH, error);
+}
+
+static void listener_conn_closed(GDBusConnection *conn, gboolean vanished,
+				 GError *error, gpointer data)
+{
+	(void)conn;
+	(void)vanished;
+	listener_fail(data, error ? error->message : "connection closed");
+}
+
+static void listener_got_conn(GObject *source, GAsyncResult *result,
+			      gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	struct listener *listener = data;
+	GDBusConnection *conn;
+
+	(void)source;
+	conn = g_dbus_connection_new_finish(result, &error);
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+		return;
+	if (!conn) {
+		listener_fail(listener, error->message);
+		return;
+	}
+	listener->conn = conn;
+	g_dbus_connection_set_exit_on_close(conn, FALSE);
+	listener->closed_id = g_signal_connect(conn, "closed",
+				G_CALLBACK(listener_conn_closed), listener);
+	if (!listener_export(listener, &error)) {
+		listener_fail(listener, error->message);
+		return;
+	}
+	g_dbus_connection_start_message_processing(conn);
+}
+
+static void listener_registered(GObject *source, GAsyncResult *result,
+				gpointer data)
+{
+	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(GError) error = NULL;
+
+	reply = g_dbus_connection_call_with_unix_fd_list_finish(
+			G_DBUS_CONNECTION(source), NULL, result, &error);
+	if (!reply && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+		listener_fail(data, error->message);
+}
+
+struct listener *listener_new(struct console *console,
+			      const struct listener_ops *ops, void *data)
+{
+	g_autoptr(GSocketConnection) stream = NULL;
+	g_autoptr(GUnixFDList) fds = NULL;
+	g_autoptr(GSocket) socket = NULL;
+	struct listener *listener;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		log_error("listening to %s: no socket pair: %m", console->path);
+		return NULL;
+	}
+	fds = g_unix_fd_list_new_from_array(&pair[1], 1);
+	socket = g_socket_new_from_fd(pair[0], NULL);
+	if (!socket) {
+		log_error("listening to %s: no socket", console->path);
+		close(pair[0]);
+		return NULL;
+	}
+	stream = g_socket_connection_factory_create_connection(socket);
+
+	listener = g_new0(struct listener, 1);
+	listener->ops = ops;
+	listener->data = data;
+	listener->path = g_strdup(console->path);
+	listener->cancellable = g_cancellable_new();
+	g_dbus_connection_call_with_unix_fd_list(
+		display_connection(console->display), NULL, console->path,
+		"org.qemu.Display1.Console", "RegisterListener",
+		g_variant_new("(h)", 0), NULL, G_DBUS_CALL_FLAGS_NONE,
+		LISTENER_CALL_MS, fds, listener->cancellable,
+		listener_registered, listener);
+	g_dbus_connection_new(G_IO_STREAM(stream), NULL,
+		G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+		G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING,
+		NULL, listener->cancellable, listener_got_conn, listener);
+	return listener;
+}
+
+void listener_free(struct listener *listener)
+{
+	if (!listener)
+		return;
+	g_cancellable_cancel(listener->cancellable);
+	g_object_unref(listener->cancellable);
+	if (listener->base) {
+		g_signal_handlers_disconnect_by_data(listener->base, listener);
+		g_signal_handlers_disconnect_by_data(listener->map, listener);
+		g_dbus_interface_skeleton_unexport(
+			G_DBUS_INTERFACE_SKELETON(listener->base));
+		g_dbus_interface_skeleton_unexport(
+			G_DBUS_INTERFACE_SKELETON(listener->map));
+		g_object_unref(listener->base);
+		g_object_unref(listener->map);
+	}
+	if (listener->conn) {
+		g_signal_handler_disconnect(listener->conn,
+					    listener->closed_id);
+		g_dbus_connection_close(listener->conn, NULL, NULL, NULL);
+		g_object_unref(listener->conn);
+	}
+	surface_unref(listener->surface);
+	g_free(listener->path);
+	g_free(listener);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The pictures of one console, as they come from QEMU. */
+#ifndef HELIX_LISTENER_H
+#define HELIX_LISTENER_H
+
+#include "damage.h"
+#include "display.h"
+#include "surface.h"
+
+struct listener;
+
+struct listener_ops {
+	/* A new picture, all of it damaged. Take a reference to keep it. */
+	void (*scanout)(struct surface *surface, void *data);
+	void (*damage)(const struct rect *rect, void *data);
+	void (*disable)(void *data);
+	/* QEMU went or refused: use listener_free(); the reason was logged. */
+	void (*closed)(void *data);
+};
+
+struct listener *listener_new(struct console *console,
+			      const struct listener_ops *ops, void *data);
+void listener_free(struct listener *listener);
+
+#endif

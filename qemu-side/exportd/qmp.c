@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * QMP, as far as this daemon needs it. Owns the connection for the time of the
+ * visit. Rule: blocking calls are allowed here, in the visit's own thread, and
+ * every one of them ends at the visit's deadline.
+ */
+#include "qmp.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define QMP_DEADLINE_MS	5000
+#define QMP_LINE_MAX	65536	/* the greeting and events are far below */
+#define QMP_FD_NAME	"helix-display"
+
+struct qmp {
+	const char *path;
+	int fd;
+	gint64 deadline;	/* g_get_monotonic_time() */
+	size_t len;
+	char buf[QMP_LINE_MAX];
+};
+
+static int qmp_fail(const struct qmp *qmp, const char *what, GError **error)
+{
+	int saved = errno;
+
+	g_set_error(error, G_IO_ERROR, g_io_error_from_errno(saved),
+		    "%s QMP socket %s: %s", what, qmp->path,
+		    g_strerror(saved));
+	return -1;
+}
+
+static int qmp_wait(struct qmp *qmp, short events, const char *what,
+		    GError **error)
+{
+	struct pollfd pfd = { .fd = qmp->fd, .events = events };
+	gint64 left;
+	int n;
+
+	do {
+		left = (qmp->deadline - g_get_monotonic_time()) / 1000;
+		n = left > 0 ? poll(&pfd, 1, (int)left) : 0;
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return 0;
+	if (n == 0)
+		errno = ETIMEDOUT;
+	return qmp_fail(qmp, what, error);
+}
+
+static int qmp_connect(struct qmp *qmp, GError **error)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	if (strlen(qmp->path) >= sizeof(addr.sun_path)) {
+		errno = ENAMETOOLONG;
+		return qmp_fail(qmp, "connecting to", error);
+	}
+	strcpy(addr.sun_path, qmp->path);
+	qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (qmp->fd < 0 ||
+	    connect(qmp->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return qmp_fail(qmp, "connecting to", error);
+	return 0;
+}
+
+/* Sends one command, with @fd by SCM_RIGHTS unless it is -1. */
+static int qmp_send(struct qmp *qmp, const char *text, int fd, GError **error)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { 0 };
+	struct iovec iov = { (void *)text, strlen(text) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+	ssize_t n;
+
+	if (fd >= 0) {
+		msg.msg_control = ctl.buf;
+		msg.msg_controllen = sizeof(ctl.buf);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	}
+	if (qmp_wait(qmp, POLLOUT, "writing to", error))
+		return -1;
+	n = sendmsg(qmp->fd, &msg, MSG_NOSIGNAL);
+	if (n >= 0 && (size_t)n < iov.iov_len)
+		errno = EMSGSIZE;	/* commands are far below any buffer */
+	if (n != (ssize_t)iov.iov_len)
+		return qmp_fail(qmp, "writing to", error);
+	return 0;
+}
+
+/* Reads one line and parses it; NULL with @error set if that fails. */
+static struct json_object *qmp_read(struct qmp *qmp, GError **error)
+{
+	struct json_object *reply;
+	char *end;
+	ssize_t n;
+
+	while (!(end = memchr(qmp->buf, '\n', qmp->len))) {
+		if (qmp->len == sizeof(qmp->buf)) {
+			errno = EMSGSIZE;
+			qmp_fail(qmp, "reading a line from", error);
+			return NULL;
+		}
+		if (qmp_wait(qmp, POLLIN, "waiting for an answer from", error))
+			return NULL;
+		n = read(qmp->fd, qmp->buf + qmp->len,
+			 sizeof(qmp->buf) - qmp->len);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n == 0)
+			errno = ECONNRESET;
+		if (n <= 0) {
+			qmp_fail(qmp, "reading from", error);
+			return NULL;
+		}
+		qmp->len += (size_t)n;
+	}
+	*end = '\0';
+	reply = json_tokener_parse(qmp->buf);
+	qmp->len -= (size_t)(end + 1 - qmp->buf);
+	memmove(qmp->buf, end + 1, qmp->len);
+	if (!json_object_is_type(reply, json_type_object)) {
+		json_object_put(reply);
+		errno = EPROTO;
+		qmp_fail(qmp, "understanding what came from", error);
+		return NULL;
+	}
+	return reply;
+}
+
+static int qmp_greeting(struct qmp *qmp, GError **error)
+{
+	struct json_object *reply = qmp_read(qmp, error);
+	int rc = 0;
+
+	if (!reply) {
+		g_prefix_error(error, "no QMP greeting (is another client connected?): ");
+		return -1;
+	}
+	if (!json_object_object_get_ex(reply, "QMP", NULL)) {
+		errno = EPROTO;
+		rc = qmp_fail(qmp, "no QMP greeting from", error);
+	}
+	json_object_put(reply);
+	return rc;
+}
+
+/* Runs one command; events that arrive meanwhile are not for us. */
+static int qmp_execute(struct qmp *qmp, const char *text, int fd,
+		       GError **error)
+{
+	struct json_object *reply, *why, *desc;
+
+	if (qmp_send(qmp, text, fd, error))
+		return -1;
+	for (;;) {
+		reply = qmp_read(qmp, error);
+		if (!reply)
+			return -1;
+		if (json_object_object_get_ex(reply, "return", NULL)) {
+			json_object_put(reply);
+			return 0;
+		}
+		if (json_object_object_get_ex(reply, "error", &why)) {
+			json_object_object_get_ex(why, "desc", &desc);
+			g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+				    "QEMU refused %s: %s", text,
+				    json_object_get_string(desc));
+			json_object_put(reply);
+			return -1;
+		}
+		json_object_put(reply);
+	}
+}
+
+static int qmp_hand_over(struct qmp *qmp, int fd, GError **error)
+{
+	if (qmp_connect(qmp, error) || qmp_greeting(qmp, error) ||
+	    qmp_execute(qmp, "{\"execute\":\"qmp_capabilities\"}", -1, error) ||
+	    qmp_execute(qmp, "{\"execute\":\"getfd\",\"arguments\":"
+			"{\"fdname\":\"" QMP_FD_NAME "\"}}", fd, error))
+		return -1;
+	return qmp_execute(qmp, "{\"execute\":\"add_client\",\"arguments\":"
+			   "{\"protocol\":\"@dbus-display\",\"fdname\":\""
+			   QMP_FD_NAME "\"}}", -1, error);
+}
+
+static void qmp_thread(GTask *task, gpointer source, gpointer task_data,
+		       GCancellable *cancellable)
+{
+	struct qmp *qmp = task_data;
+	GError *error = NULL;
+	int pair[2], rc;
+
+	(void)source;
+	(void)cancellable;
+	qmp->deadline = g_get_monotonic_time() + QMP_DEADLINE_MS * 1000;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		qmp_fail(qmp, "making a socket pair for", &error);
+		g_task_return_error(task, error);
+		return;
+	}
+	rc = qmp_hand_over(qmp, pair[1], &error);
+	close(pair[1]);
+	if (qmp->fd >= 0)
+		close(qmp->fd);
+	if (rc) {
+		close(pair[0]);
+		g_task_return_error(task, error);
+		return;
+	}
+	/* closed by finish or, when nobody wants it any more, right here */
+	if (g_task_return_error_if_cancelled(task))
+		close(pair[0]);
+	else
+		g_task_return_int(task, pair[0]);
+}
+
+static void qmp_free(gpointer data)
+{
+	struct qmp *qmp = data;
+
+	g_free((char *)qmp->path);
+	g_free(qmp);
+}
+
+void qmp_open_display(const char *path, GCancellable *cancellable,
+		      GAsyncReadyCallback callback, gpointer data)
+{
+	GTask *task = g_task_new(NULL, cancellable, callback, data);
+	struct qmp *qmp = g_new0(struct qmp, 1);
+
+	qmp->path = g_strdup(path);
+	qmp->fd = -1;
+	g_task_set_task_data(task, qmp, qmp_free);
+	/* finish() must see the descriptor even if cancelled since */
+	g_task_set_check_cancellable(task, FALSE);
+	g_task_run_in_thread(task, qmp_thread);
+	g_object_unref(task);
+}
+
+int qmp_open_display_finish(GAsyncResult *result, GError **error)
+{
+	int fd = (int)g_task_propagate_int(G_TASK(result), error);
+
+	/* cancelled after the thread had looked: whoever asked may be gone */
+	if (fd >= 0 && g_cancellable_set_error_if_cancelled(
+				g_task_get_cancellable(G_TASK(result)), error)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Owns the pixels. Rule: sizes are checked against the memory behind them
+ * once, when the surface is made; after that they never change. A mapping may
+ * be written by QEMU while it is read (that frame tears, and the damage that
+ * follows repairs it); a copy has a lock.
+ */
+#include "surface.h"
+
+#include <glib.h>
+#include <libyuv.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* libyuv names words, pixman names words too, but of the other end first. */
+typedef int (*surface_converter)(const uint8_t *src, int src_stride,
+				 uint8_t *y, int y_stride, uint8_t *u,
+				 int u_stride, uint8_t *v, int v_stride,
+				 int width, int height);
+
+static const struct {
+	uint32_t pixman;
+	surface_converter convert;
+} surface_formats[] = {
+	{ 0x20020888, ARGBToI420 },	/* x8r8g8b8 */
+	{ 0x20028888, ARGBToI420 },	/* a8r8g8b8 */
+	{ 0x20030888, ABGRToI420 },	/* x8b8g8r8 */
+	{ 0x20038888, ABGRToI420 },	/* a8b8g8r8 */
+	{ 0x20080888, BGRAToI420 },	/* b8g8r8x8 */
+	{ 0x20088888, BGRAToI420 },	/* b8g8r8a8 */
+	{ 0x20090888, RGBAToI420 },	/* r8g8b8x8 */
+	{ 0x20098888, RGBAToI420 },	/* r8g8b8a8 */
+};
+
+struct surface {
+	gatomicrefcount refs;
+	int width, height;
+	size_t stride;
+	uint32_t format;
+	surface_converter convert;
+	uint8_t *pixels;	/* of the first row */
+
+	void *map;		/* of a surface_map(), else NULL */
+	size_t map_len;
+	GMutex lock;		/* pixels of a surface_copy() */
+};
+
+static surface_converter surface_find_format(uint32_t format)
+{
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(surface_formats); i++)
+		if (surface_formats[i].pixman == format)
+			return surface_formats[i].convert;
+	return NULL;
+}
+
+static const char *surface_check(uint32_t width, uint32_t height,
+				 uint32_t stride, uint32_t format)
+{
+	if (!width || !height || width > SURFACE_DIMENSION_MAX ||
+	    height > SURFACE_DIMENSION_MAX)
+		return "picture has an impossible size";
+	if (!surface_find_format(format))
+		return "picture has a format that is not 32-bit RGB";
+	/* 1 MiB: beyond any real stride, and rows times this fits 64 bits */
+	if (stride < width * 4 || stride > 1 << 20)
+		return "picture has an impossible stride";
+	return NULL;
+}
+
+/* Bytes from the first pixel to the last. */
+static size_t surface_bytes(uint32_t width, uint32_t height, uint32_t stride)
+{
+	return (size_t)stride * (height - 1) + (size_t)width * 4;
+}
+
+static struct surface *surface_new(uint32_t width, uint32_t height,
+				   uint32_t stride, uint32_t format)
+{
+	struct surface *surface = g_new0(struct surface, 1);
+
+	g_atomic_ref_count_init(&surface->refs);
+	g_mutex_init(&surface->lock);
+	surface->width = (int)width;
+	surface->height = (int)height;
+	surface->stride = stride;
+	surface->format = format;
+	surface->convert = surface_find_format(format);
+	return surface;
+}
+
+struct surface *surface_map(int fd, uint32_t offset, uint32_t width,
+			    uint32_t height, uint32_t stride, uint32_t format,
+			    const char **error)
+{
+	size_t skip = offset % (size_t)sysconf(_SC_PAGESIZE), len;
+	struct surface *surface;
+	struct stat st;
+	void *map;
+
+	*error = surface_check(width, height, stride, format);
+	if (*error)
+		return NULL;
+	len = surface_bytes(width, height, stride);
+	if (fstat(fd, &st) < 0 || st.st_size < (off_t)(offset + len)) {
+		*error = "picture is larger than its shared memory";
+		return NULL;
+	}
+	map = mmap(NULL, skip + len, PROT_READ, MAP_SHARED, fd,
+		   (off_t)(offset - skip));
+	if (map == MAP_FAILED) {
+		*error = "shared memory cannot be mapped";
+		return NULL;
+	}
+	surface = surface_new(width, height, stride, format);
+	surface->map = map;
+	surface->map_len = skip + len;
+	surface->pixels = (uint8_t *)map + skip;
+	return surface;
+}
+
+struct surface *surface_copy(const void *data, size_t len, uint32_t width,
+			     uint32_t height, uint32_t stride, uint32_t format,
+			     const char **error)
+{
+	struct surface *surface;
+
+	*error = surface_check(width, height, stride, format);
+	if (*error)
+		return NULL;
+	if (len < surface_bytes(width, height, stride)) {
+		*error = "picture is larger than its data";
+		return NULL;
+	}
+	surface = surface_new(width, height, stride, format);
+	surface->pixels = g_memdup2(data, surface_bytes(width, height, stride));
+	return surface;
+}
+
+bool surface_update(struct surface *surface, const struct rect *rect,
+		    const void *data, size_t len, uint32_t stride,
+		    uint32_t format, const char **error)
+{
+	const uint8_t *from = data;
+	uint8_t *to;
+	int row;
+
+	if (surface->map || format != surface->format) {
+		*error = "update does not fit the picture before it";
+		return false;
+	}
+	if (rect->x < 0 || rect->y < 0 || rect->width <= 0 ||
+	    rect->height <= 0 || rect->width > surface->width - rect->x ||
+	    rect->height > surface->height - rect->y) {
+		*error = "update is outside of the picture";
+		return false;
+	}
+	*error = surface_check((uint32_t)rect->width, (uint32_t)rect->height,
+			       stride, format);
+	if (*error)
+		return false;
+	if (len < surface_bytes((uint32_t)rect->width, (uint32_t)rect->height,
+				stride)) {
+		*error = "update is larger than its data";
+		return false;
+	}
+	g_mutex_lock(&surface->lock);
+	to = surface->pixels + (size_t)rect->y * surface->stride +
+	     (size_t)rect->x * 4;
+	for (row = 0; row < rect->height; row++) {
+		memcpy(to, from, (size_t)rect->width * 4);
+		to += surface->stride;
+		from += stride;
+	}
+	g_mutex_unlock(&surface->lock);
+	return true;
+}
+
+struct surface *surface_ref(struct surface *surface)
+{
+	g_atomic_ref_count_inc(&surface->refs);
+	return surface;
+}
+
+void surface_unref(struct surface *surface)
+{
+	if (!surface || !g_atomic_ref_count_dec(&surface->refs))
+		return;
+	if (surface->map)
+		munmap(surface->map, surface->map_len);
+	else
+		g_free(surface->pixels);
+	g_mutex_clear(&surface->lock);
+	g_free(surface);
+}
+
+int surface_width(const struct surface *surface)
+{
+	return surface->width;
+}
+
+int surface_height(const struct surface *surface)
+{
+	return surface->height;
+}
+
+/* Chroma covers two by two pixels: a rectangle starts on even ones. */
+static void surface_convert_rect(struct surface *surface,
+				 const struct rect *rect,
+				 const struct planes *planes)
+{
+	int x = rect->x & ~1, y = rect->y & ~1;
+	int width = rect->x + rect->width - x;
+	int height = rect->y + rect->height - y;
+
+	if (x + width < surface->width)
+		width += width & 1;
+	if (y + height < surface->height)
+		height += height & 1;
+	surface->convert(surface->pixels + (size_t)y * surface->stride +
+				(size_t)x * 4, (int)surface->stride,
+			 planes->data[0] + y * planes->stride[0] + x,
+			 planes->stride[0],
+			 planes->data[1] + y / 2 * planes->stride[1] + x / 2,
+			 planes->stride[1],
+			 planes->data[2] + y / 2 * planes->stride[2] + x / 2,
+			 planes->stride[2], width, height);
+}
+
+/* The encoder's picture has even dimensions: repeat the last row or column. */
+static void surface_pad(const struct surface *surface,
+			const struct planes *planes)
+{
+	uint8_t *luma = planes->data[0];
+	int stride = planes->stride[0], row;
+
+	if (surface->width & 1)
+		for (row = 0; row < surface->height; row++)
+			luma[row * stride + surface->width] =
+				luma[row * stride + surface->width - 1];
+	if (surface->height & 1)
+		memcpy(luma + surface->height * stride,
+		       luma + (surface->height - 1) * stride,
+		       (size_t)(surface->width + 1) & ~(size_t)1);
+}
+
+void surface_convert(struct surface *surface, const struct damage *damage,
+		     const struct planes *planes)
+{
+	unsigned int i;
+
+	g_mutex_lock(&surface->lock);
+	for (i = 0; i < damage->count; i++)
+		surface_convert_rect(surface, &damage->rects[i], planes);
+	g_mutex_unlock(&surface->lock);
+	surface_pad(surface, planes);
+}

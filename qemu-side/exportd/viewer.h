@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One WebSocket client: what waits to be sent to it, what it holds down. No
+ * socket in here; whoever has it calls viewer_next() when it can be written.
+ */
+#ifndef HELIX_VIEWER_H
+#define HELIX_VIEWER_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keymap.h"
+#include "packet.h"
+
+#define VIEWER_FRAMES_MAX	12		/* queued */
+#define VIEWER_BYTES_MAX	(8u << 20)	/* queued */
+#define VIEWER_TEXTS_MAX	64		/* queued */
+#define VIEWER_UNACKED_MAX	45		/* of a viewer that acknowledges */
+#define VIEWER_ACK_TIMEOUT_US	(3 * G_USEC_PER_SEC)
+#define VIEWER_BUTTONS		5
+
+struct viewer {
+	GQueue queue;		/* of struct packet */
+	unsigned int frames;	/* of them */
+	unsigned int texts;
+	size_t bytes;
+	struct packet *config;	/* queued last */
+	bool need_key;		/* frames are dropped until a key frame */
+	bool broken;		/* too far behind to be told so: hang up */
+	uint64_t dropped;
+
+	bool acks;		/* it acknowledges */
+	uint32_t last_seq;	/* queued last */
+	uint32_t acked_seq;
+	gint64 acked_at;
+
+	bool keys[KEYMAP_QNUM_MAX];
+	bool buttons[VIEWER_BUTTONS];
+	double wheel_y;		/* part of a step */
+
+	void (*wake)(void *data);	/* there is something to send */
+	void *wake_data;
+};
+
+struct viewer *viewer_new(void (*wake)(void *data), void *data);
+void viewer_free(struct viewer *viewer);
+
+void viewer_queue_text(struct viewer *viewer, struct packet *text);
+/* Queues or drops. @now: monotonic microseconds. */
+void viewer_queue_video(struct viewer *viewer, struct packet *video,
+			gint64 now);
+/* The next packet to send, as a reference, or NULL. */
+struct packet *viewer_next(struct viewer *viewer);
+
+void viewer_ack(struct viewer *viewer, uint32_t seq, gint64 now);
+/* It lost its picture and asks to start over. */
+void viewer_restart(struct viewer *viewer);
+
+/* Whether a key frame made now would get it going. */
+bool viewer_wants_key(const struct viewer *viewer, gint64 now);
+/* Whether a frame made now would be sent to it. */
+bool viewer_wants_frame(const struct viewer *viewer, gint64 now);
+
+#endif
