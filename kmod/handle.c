@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ACQUIRE, and the handle it returns: the file whose last close ends the lease.
+ *
+ * A handle holds its lease, and through it the scanout. It answers REVOKE and
+ * QUERY for its own lease, whoever the caller is: having the descriptor is the
+ * right. poll() reports EPOLLHUP once the lease is over.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+
+#include "helix.h"
+
+static int helix_handle_release(struct inode *inode, struct file *filp)
+{
+	struct helix_lease *lease = filp->private_data;
+
+	helix_scanout_end(lease->scanout, lease->generation);
+	helix_lease_put(lease);
+	return 0;
+}
+
+static __poll_t helix_handle_poll(struct file *filp, poll_table *wait)
+{
+	struct helix_lease *lease = filp->private_data;
+
+	poll_wait(filp, &lease->scanout->waitq, wait);
+	return helix_lease_live(lease) ? 0 : EPOLLHUP;
+}
+
+static long helix_handle_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return helix_ioctl(filp->private_data, cmd, arg);
+}
+
+static const struct file_operations helix_handle_fops = {
+	.owner		= THIS_MODULE,
+	.release	= helix_handle_release,
+	.poll		= helix_handle_poll,
+	.unlocked_ioctl	= helix_handle_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};
+
+struct file *helix_handle_file(struct helix_lease *lease)
+{
+	struct file *filp;
+
+	helix_lease_get(lease);
+	filp = anon_inode_getfile("[helix-lease]", &helix_handle_fops, lease, O_RDWR);
+	if (IS_ERR(filp))
+		helix_lease_put(lease);
+	return filp;
+}
+
+static int helix_acquire_check(const struct helix_lease_acquire *acq)
+{
+	int i;
+
+	if (acq->flags)
+		return -EOPNOTSUPP;
+	if (!acq->width || acq->width > 16384 || !acq->height || acq->height > 16384)
+		return -EINVAL;
+	if (acq->refresh_mhz &&
+	    (acq->refresh_mhz < 1000 || acq->refresh_mhz > 1000000))
+		return -EINVAL;
+	if (acq->timeout_ms > HELIX_LEASE_TIMEOUT_MAX_MS)
+		return -EINVAL;
+
+	for (i = 0; i < HELIX_LEASE_LABEL_LEN && acq->label[i]; i++)
+		;
+	for (; i < HELIX_LEASE_LABEL_LEN; i++)
+		if (acq->label[i])
+			return -EINVAL;
+	return 0;
+}
+
+/* Claim a scanout and have the host turn it on; returns a lease in LEASED. */
+static struct helix_lease *helix_acquire_lease(const struct helix_lease_acquire *acq)
+{
+	struct helix_scanout *s;
+	struct helix_lease *lease;
+	struct helix_owner owner;
+	bool told = false;
+	int ret;
+
+	ret = helix_owner_get(&owner, acq->owner_pid);
+	if (ret)
+		return ERR_PTR(ret);
+	s = helix_scanout_claim(acq, &owner);
+	put_pid(owner.pid);
+	if (IS_ERR(s))
+		return ERR_CAST(s);
+
+	ret = helix_host_enable(s, helix_deadline(acq->timeout_ms), &told);
+	if (ret)
+		goto err_give_up;
+
+	lease = helix_lease_new(s);
+	if (IS_ERR(lease)) {
+		ret = PTR_ERR(lease);
+		goto err_give_up;
+	}
+
+	ret = helix_scanout_grant(s, lease);
+	if (ret) {
+		helix_lease_put(lease);
+		goto err_give_up;
+	}
+
+	helix_scanout_put(s);
+	return lease;
+
+err_give_up:
+	helix_scanout_give_up(s, told);
+	helix_scanout_put(s);
+	return ERR_PTR(ret);
+}
+
+static void helix_acquire_fill(struct helix_lease_acquire *acq, struct helix_lease *lease)
+{
+	struct helix_scanout *s = lease->scanout;
+
+	acq->scanout = s->number;
+	acq->generation = lease->generation;
+	acq->connector_id = s->connector->base.id;
+	acq->crtc_id = s->crtc->base.id;
+	acq->primary_plane_id = s->primary->base.id;
+	acq->cursor_plane_id = s->cursor ? s->cursor->base.id : 0;
+}
+
+/* Once the handle's file exists, dropping it is all the undoing there is. */
+static int helix_acquire_files(struct helix_ucmd *ucmd, struct helix_lease *lease,
+			       int handle_fd, int lease_fd)
+{
+	struct helix_lease_acquire *acq = ucmd->cmd;
+	struct file *handle, *node;
+	int ret;
+
+	handle = helix_handle_file(lease);
+	if (IS_ERR(handle)) {
+		helix_scanout_end(lease->scanout, lease->generation);
+		return PTR_ERR(handle);
+	}
+	node = helix_lease_file(lease);
+	if (IS_ERR(node)) {
+		ret = PTR_ERR(node);
+		goto err_handle;
+	}
+
+	helix_acquire_fill(acq, lease);
+	acq->handle_fd = handle_fd;
+	acq->lease_fd = lease_fd;
+	ret = helix_ucmd_respond(ucmd, sizeof(*acq));
+	if (ret)
+		goto err_node;
+
+	fd_install(handle_fd, handle);
+	fd_install(lease_fd, node);
+	return 0;
+
+err_node:
+	fput(node);
+err_handle:
+	fput(handle);
+	return ret;
+}
+
+int helix_acquire(struct helix_ucmd *ucmd)
+{
+	struct helix_lease_acquire *acq = ucmd->cmd;
+	struct helix_lease *lease;
+	int handle_fd, lease_fd, ret;
+
+	ret = helix_acquire_check(acq);
+	if (ret)
+		return ret;
+	if (!acq->refresh_mhz)
+		acq->refresh_mhz = 60000;
+
+	handle_fd = get_unused_fd_flags(O_CLOEXEC);
+	if (handle_fd < 0)
+		return handle_fd;
+	lease_fd = get_unused_fd_flags(O_CLOEXEC);
+	if (lease_fd < 0) {
+		ret = lease_fd;
+		goto err_handle_fd;
+	}
+
+	lease = helix_acquire_lease(acq);
+	if (IS_ERR(lease)) {
+		ret = PTR_ERR(lease);
+		goto err_lease_fd;
+	}
+	ret = helix_acquire_files(ucmd, lease, handle_fd, lease_fd);
+	helix_lease_put(lease);
+	if (ret)
+		goto err_lease_fd;
+	return 0;
+
+err_lease_fd:
+	put_unused_fd(lease_fd);
+err_handle_fd:
+	put_unused_fd(handle_fd);
+	return ret;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The objects of helix_lease and who holds whom.
+ *
+ * A helix_gpu is a bound DRM device: it holds the master's file, so that the
+ * death of the process which bound it revokes nothing. It has helix_scanouts,
+ * one per CRTC besides the console's, each holding its gpu. A helix_lease is
+ * one tenancy of a scanout; it holds the scanout and a DRM lessee. It is held
+ * by the scanout while it is live, by its handle file, and by every open file
+ * of the scanout node. Files may outlive everything: their rights do not.
+ *
+ * Locks, outermost first:
+ *
+ *   helix_bind_lock	    mutex: BIND and UNBIND, one at a time
+ *   DRM mode-setting locks only ever tried by us; the core's check callbacks
+ *			    call into guard.c with them held
+ *   helix_lease.opens_lock mutex: the list of the lease's open files
+ *   drm_file.fbs_lock	    the core's
+ *   mode_config.idr_mutex  the core's; constant time under it
+ *   helix_scanouts	    xarray lock: number -> scanout
+ *   helix_scanout.lock	    spinlock: state and everything that goes with it
+ */
+#ifndef HELIX_H
+#define HELIX_H
+
+#include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <drm/drm_auth.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_file.h>
+#include <drm/drm_modeset_helper_vtables.h>
+#include <drm/drm_plane.h>
+
+#include <linux/helix_lease.h>
+
+#include "compat.h"
+
+struct helix_host_output;
+
+/* How many scanouts all GPUs together may bring; minor 0 is not used. */
+#define HELIX_MAX_SCANOUTS	255
+
+/**
+ * struct helix_owner - on whose behalf a lease is
+ * @pid: thread group, referenced
+ * @uid: its effective user
+ * @cgroup: cgroup v2 id
+ */
+struct helix_owner {
+	struct pid *pid;
+	kuid_t uid;
+	u64 cgroup;
+};
+
+/**
+ * struct helix_gpu - a bound DRM device
+ * @ref: held by the list and by every scanout
+ * @link: in the list of gpu.c, helix_bind_lock
+ * @drm: the device, referenced
+ * @master_file: the caller's DRM file, ours until UNBIND
+ * @master: its drm_master, the lessor of every lease
+ * @inode: of @master_file, which is what drm_open() finds the device by
+ * @fops: the driver's own; its module is pinned by @master_file
+ * @pci_addr: bus << 8 | devfn
+ * @first: number of the first scanout
+ * @nr: how many there are
+ */
+struct helix_gpu {
+	struct kref ref;
+	struct list_head link;
+	struct drm_device *drm;
+	struct file *master_file;
+	struct drm_master *master;
+	struct inode *inode;
+	const struct file_operations *fops;
+	u32 pci_addr;
+	u32 first;
+	u32 nr;
+};
+
+/**
+ * struct helix_plane_guard - stands between the core and a plane's driver
+ * @funcs: a copy of @real with our atomic_check, what the plane points to
+ * @real: the driver's
+ * @scanout: whose plane it is
+ */
+struct helix_plane_guard {
+	struct drm_plane_helper_funcs funcs;
+	const struct drm_plane_helper_funcs *real;
+	struct helix_scanout *scanout;
+};
+
+/* Likewise for a CRTC. */
+struct helix_crtc_guard {
+	struct drm_crtc_helper_funcs funcs;
+	const struct drm_crtc_helper_funcs *real;
+	struct helix_scanout *scanout;
+};
+
+/**
+ * struct helix_scanout - one output of a GPU, which can be leased
+ * @ref: held by the table, leases, and whoever looked it up
+ * @rcu: frees it
+ * @number: in the table, and the minor of the node
+ * @output: the GPU's own number
+ * @gpu: referenced
+ * @connector: DRM object, lives as long as the DRM device
+ * @crtc: likewise
+ * @primary: likewise
+ * @cursor: likewise; may be NULL
+ * @primary_guard: see guard.c
+ * @cursor_guard: see guard.c
+ * @crtc_guard: see guard.c
+ * @node: the device of /dev/helix/scanoutN
+ * @waitq: woken on every change of state
+ * @work: quiesces, and announces to a new mediator; never runs twice at once,
+ *	  which is what orders the requests to the host
+ * @opens: open files of the node, of this lease or earlier ones
+ * @denials: tenant ioctls refused by the guard
+ * @lock: protects everything below
+ * @state: enum helix_lease_state, changed by helix_scanout_set_state() only
+ * @state_since: CLOCK_MONOTONIC of the last change
+ * @wait_for: enum helix_lease_wait
+ * @wait_since: CLOCK_MONOTONIC of its last change
+ * @generation: of the present or last lease
+ * @lease: the live lease, in LEASED only; referenced
+ * @cancelled: an administrator revoked it while ENABLING
+ * @announce: the mediator must hear of this output again
+ * @going: UNBIND is taking it away
+ * @retries: since QUARANTINED
+ * @width: as asked for
+ * @height: as asked for
+ * @refresh_mhz: as asked for
+ * @label: as given
+ * @owner: of the lease; no pid while FREE
+ * @grants: leases ever granted
+ */
+struct helix_scanout {
+	struct kref ref;
+	struct rcu_head rcu;
+	u32 number;
+	u32 output;
+	struct helix_gpu *gpu;
+	struct drm_connector *connector;
+	struct drm_crtc *crtc;
+	struct drm_plane *primary;
+	struct drm_plane *cursor;
+	struct helix_plane_guard primary_guard;
+	struct helix_plane_guard cursor_guard;
+	struct helix_crtc_guard crtc_guard;
+	struct device *node;
+	wait_queue_head_t waitq;
+	struct delayed_work work;
+	atomic_t opens;
+	atomic64_t denials;
+
+	spinlock_t lock;	/* everything below */
+	enum helix_lease_state state;
+	ktime_t state_since;
+	enum helix_lease_wait wait_for;
+	ktime_t wait_since;
+	u64 generation;
+	struct helix_lease *lease;
+	bool cancelled;
+	bool announce;
+	bool going;
+	unsigned int retries;
+	u32 width;
+	u32 height;
+	u32 refresh_mhz;
+	u8 label[HELIX_LEASE_LABEL_LEN];
+	struct helix_owner owner;
+	u64 grants;
+};
+
+/**
+ * struct helix_lessee - the core's view of a lease
+ * @base: must be first: the core frees it with kfree()
+ * @lease: not referenced; valid for every file of the lessee, which holds it
+ */
+struct helix_lessee {
+	struct drm_master base;
+	struct helix_lease *lease;
+};
+
+/**
+ * struct helix_lease - one tenancy of a scanout
+ * @ref: held by the scanout while live, by the handle and every open
+ * @scanout: referenced
+ * @generation: never used again
+ * @lessee: referenced; its leases are empty once the lease has ended
+ * @opens_lock: protects @opens
+ * @opens: struct helix_open of every open file
+ */
+struct helix_lease {
+	struct kref ref;
+	struct helix_scanout *scanout;
+	u64 generation;
+	struct drm_master *lessee;
+	struct mutex opens_lock; /* the list of open files */
+	struct list_head opens;
+};
+
+/**
+ * struct helix_open - one open file of a scanout node
+ * @link: in helix_lease.opens
+ * @file: the core's half
+ */
+struct helix_open {
+	struct list_head link;
+	struct drm_file *file;
+};
+
+/* main.c */
+extern unsigned int helix_quiesce_ms;
+extern unsigned int helix_close_ms;
+extern bool helix_use_host;
+extern struct workqueue_struct *helix_wq;
+
+/**
+ * struct helix_ucmd - an ioctl being served
+ * @ubuffer: the caller's structure
+ * @user_size: its size
+ * @cmd: a zero-extended copy
+ * @handle: the lease whose handle it came by, NULL on the control node
+ */
+struct helix_ucmd {
+	void __user *ubuffer;
+	u32 user_size;
+	void *cmd;
+	struct helix_lease *handle;
+};
+
+long helix_ioctl(struct helix_lease *handle, unsigned int cmd, unsigned long arg);
+int helix_ucmd_respond(struct helix_ucmd *ucmd, size_t size);
+unsigned long helix_deadline(u32 timeout_ms);
+
+/* gpu.c */
+int helix_bind(int drm_fd, u32 *first, u32 *nr);
+int helix_unbind(void);
+void helix_gpu_put(struct helix_gpu *gpu);
+u32 helix_gpu_count(void);
+
+/* scanout.c */
+extern struct xarray helix_scanouts;
+struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *crtc);
+struct helix_scanout *helix_scanout_get(u32 number);
+void helix_scanout_put(struct helix_scanout *s);
+u32 helix_scanout_count(void);
+void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to);
+void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for);
+int helix_owner_get(struct helix_owner *owner, u32 pid);
+struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
+					  const struct helix_owner *owner);
+int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease);
+void helix_scanout_give_up(struct helix_scanout *s, bool host_told);
+int helix_scanout_end(struct helix_scanout *s, u64 generation);
+int helix_scanout_wait_over(struct helix_scanout *s, u64 generation, unsigned long deadline);
+struct helix_lease *helix_scanout_lease(struct helix_scanout *s);
+bool helix_scanout_freeze(struct helix_scanout *s);
+void helix_scanout_thaw(struct helix_scanout *s);
+void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q);
+bool helix_scanout_connected(struct helix_scanout *s);
+void helix_scanouts_host_changed(void);
+
+/* lease.c */
+struct helix_lease *helix_lease_new(struct helix_scanout *s);
+void helix_lease_revoke_rights(struct helix_lease *lease);
+void helix_lease_get(struct helix_lease *lease);
+void helix_lease_put(struct helix_lease *lease);
+bool helix_lease_live(struct helix_lease *lease);
+bool helix_lease_owns_fb(struct helix_lease *lease, struct drm_framebuffer *fb, bool by_handle);
+struct helix_lease *helix_file_lease(struct drm_file *file);
+
+/* handle.c */
+struct file *helix_handle_file(struct helix_lease *lease);
+int helix_acquire(struct helix_ucmd *ucmd);
+
+/* node.c */
+int helix_nodes_init(void);
+void helix_nodes_exit(void);
+int helix_node_create(struct helix_scanout *s);
+void helix_node_destroy(struct helix_scanout *s);
+dev_t helix_node_devt(const struct helix_scanout *s);
+struct file *helix_lease_file(struct helix_lease *lease);
+
+/* guard.c */
+long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
+		       long (*core)(struct file *, unsigned int, unsigned long));
+int helix_guard_planes(struct helix_scanout *s);
+int helix_unguard_planes(struct helix_scanout *s);
+
+/* quiesce.c */
+int helix_modeset_trylock(struct helix_scanout *s, struct drm_modeset_acquire_ctx *ctx);
+bool helix_commit_pending(struct helix_scanout *s);
+int helix_kms_disable(struct helix_scanout *s, u64 generation, unsigned long deadline);
+void helix_quiesce(struct helix_scanout *s);
+
+/* host.c */
+int helix_host_init(void);
+void helix_host_exit(void);
+u32 helix_host_state(void);
+int helix_host_enable(struct helix_scanout *s, unsigned long deadline, bool *told);
+int helix_host_disable(struct helix_scanout *s, unsigned long deadline);
+void helix_host_announce(struct helix_scanout *s);
+
+#endif /* HELIX_H */

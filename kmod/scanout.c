@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of scanouts and their state machine.
+ *
+ * Every change of state goes through helix_scanout_set_state(), which knows the
+ * only transitions there are. helix_scanout.lock protects the state and all
+ * that belongs to it; nothing is waited for under it.
+ *
+ * A scanout leaves FREE with a new generation, which no other lease ever had:
+ * whoever names a lease names scanout and generation, and cannot hit the next
+ * tenant's.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/capability.h>
+#include <linux/cgroup.h>
+#include <linux/cred.h>
+#include <linux/pid.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include <drm/drm_connector.h>
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_print.h>
+
+#include "helix.h"
+
+DEFINE_XARRAY(helix_scanouts);
+
+static atomic64_t helix_generation = ATOMIC64_INIT(0);
+
+#define TO(state)	BIT(HELIX_LEASE_STATE_ ## state)
+
+static const u8 helix_transitions[] = {
+	[HELIX_LEASE_STATE_FREE]	= TO(ENABLING),
+	/* FREE: the host was never told; QUIESCING: it was */
+	[HELIX_LEASE_STATE_ENABLING]	= TO(LEASED) | TO(FREE) | TO(QUIESCING),
+	[HELIX_LEASE_STATE_LEASED]	= TO(REVOKING),
+	[HELIX_LEASE_STATE_REVOKING]	= TO(QUIESCING),
+	[HELIX_LEASE_STATE_QUIESCING]	= TO(FREE) | TO(QUARANTINED),
+	[HELIX_LEASE_STATE_QUARANTINED]	= TO(FREE),
+};
+
+static const char * const helix_state_names[] = {
+	[HELIX_LEASE_STATE_FREE]	= "free",
+	[HELIX_LEASE_STATE_ENABLING]	= "enabling",
+	[HELIX_LEASE_STATE_LEASED]	= "leased",
+	[HELIX_LEASE_STATE_REVOKING]	= "revoking",
+	[HELIX_LEASE_STATE_QUIESCING]	= "quiescing",
+	[HELIX_LEASE_STATE_QUARANTINED]	= "quarantined",
+};
+
+static void helix_scanout_set_wait_locked(struct helix_scanout *s,
+					  enum helix_lease_wait wait_for)
+{
+	lockdep_assert_held(&s->lock);
+
+	if (s->wait_for == wait_for)
+		return;
+	s->wait_for = wait_for;
+	s->wait_since = ktime_get();
+}
+
+/* The caller wakes the waiters up, once it has let go of the lock. */
+void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
+{
+	lockdep_assert_held(&s->lock);
+
+	if (WARN_ON(!(helix_transitions[s->state] & BIT(to))))
+		return;
+
+	drm_dbg_lease(s->gpu->drm, "scanout %u generation %llu: %s -> %s\n",
+		      s->number, s->generation, helix_state_names[s->state],
+		      helix_state_names[to]);
+
+	s->state = to;
+	s->state_since = ktime_get();
+	if (to == HELIX_LEASE_STATE_FREE) {
+		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE);
+		s->retries = 0;
+		s->announce = false;
+		put_pid(s->owner.pid);
+		s->owner.pid = NULL;
+	}
+}
+
+void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for)
+{
+	spin_lock(&s->lock);
+	helix_scanout_set_wait_locked(s, wait_for);
+	spin_unlock(&s->lock);
+}
+
+static void helix_scanout_release(struct kref *ref)
+{
+	struct helix_scanout *s = container_of(ref, struct helix_scanout, ref);
+
+	put_pid(s->owner.pid);
+	helix_gpu_put(s->gpu);
+	kfree_rcu(s, rcu);
+}
+
+void helix_scanout_put(struct helix_scanout *s)
+{
+	kref_put(&s->ref, helix_scanout_release);
+}
+
+struct helix_scanout *helix_scanout_get(u32 number)
+{
+	struct helix_scanout *s;
+
+	xa_lock(&helix_scanouts);
+	s = xa_load(&helix_scanouts, number);
+	if (s)
+		kref_get(&s->ref);
+	xa_unlock(&helix_scanouts);
+
+	return s;
+}
+
+u32 helix_scanout_count(void)
+{
+	struct helix_scanout *s;
+	unsigned long number;
+	u32 count = 0;
+
+	xa_for_each(&helix_scanouts, number, s)
+		count++;
+	return count;
+}
+
+static void helix_scanout_work(struct work_struct *work)
+{
+	struct helix_scanout *s = container_of(to_delayed_work(work),
+					       struct helix_scanout, work);
+	enum helix_lease_state state;
+	bool announce;
+
+	spin_lock(&s->lock);
+	state = s->state;
+	announce = s->announce;
+	s->announce = false;
+	spin_unlock(&s->lock);
+
+	switch (state) {
+	case HELIX_LEASE_STATE_LEASED:
+		if (announce)
+			helix_host_announce(s);
+		break;
+	case HELIX_LEASE_STATE_REVOKING:
+	case HELIX_LEASE_STATE_QUIESCING:
+	case HELIX_LEASE_STATE_QUARANTINED:
+		helix_quiesce(s);
+		break;
+	case HELIX_LEASE_STATE_FREE:
+	case HELIX_LEASE_STATE_ENABLING:
+		break;
+	}
+}
+
+struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *crtc)
+{
+	struct helix_scanout *s;
+
+	if (gpu->first + gpu->nr > HELIX_MAX_SCANOUTS)
+		return ERR_PTR(-ENOSPC);
+
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&s->ref);
+	kref_get(&gpu->ref);
+	s->gpu = gpu;
+	s->crtc = crtc;
+	s->output = drm_crtc_index(crtc);
+	init_waitqueue_head(&s->waitq);
+	INIT_DELAYED_WORK(&s->work, helix_scanout_work);
+	spin_lock_init(&s->lock);
+	s->state_since = ktime_get();
+	s->wait_since = s->state_since;
+	return s;
+}
+
+/*
+ * What the driver last heard from its device, without asking anyone to probe:
+ * a probe takes mode_config.mutex, and connector->status is only as new as the
+ * last probe somebody else did. virtio-gpu's detect() reads one field that the
+ * display-info response wrote, in all kernels we support.
+ */
+bool helix_scanout_connected(struct helix_scanout *s)
+{
+	const struct drm_connector_funcs *funcs = s->connector->funcs;
+
+	if (funcs->detect)
+		return funcs->detect(s->connector, false) == connector_status_connected;
+	return READ_ONCE(s->connector->status) == connector_status_connected;
+}
+
+static u64 helix_task_cgroup(struct task_struct *task)
+{
+#ifdef CONFIG_CGROUPS
+	u64 id;
+
+	rcu_read_lock();
+	id = cgroup_id(task_dfl_cgroup(task));
+	rcu_read_unlock();
+	return id;
+#else
+	return 0;
+#endif
+}
+
+/**
+ * helix_owner_get - look up who a lease is for
+ * @owner: filled in; the caller puts its pid
+ * @nr: as the caller's PID namespace sees it, 0 for the caller
+ */
+int helix_owner_get(struct helix_owner *owner, u32 nr)
+{
+	struct task_struct *task;
+
+	if (nr > INT_MAX)
+		return -ESRCH;
+	owner->pid = nr ? find_get_pid(nr) : get_pid(task_tgid(current));
+	task = get_pid_task(owner->pid, PIDTYPE_TGID);
+	if (!task) {
+		put_pid(owner->pid);
+		return -ESRCH;
+	}
+	owner->uid = task_euid(task);
+	owner->cgroup = helix_task_cgroup(task);
+	put_task_struct(task);
+
+	if (owner->pid != task_tgid(current) && !capable(CAP_SYS_ADMIN)) {
+		put_pid(owner->pid);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* Returns 0 if @s was FREE and is ours now. */
+static int helix_scanout_try_claim(struct helix_scanout *s,
+				   const struct helix_lease_acquire *acq,
+				   const struct helix_owner *owner)
+{
+	int ret = -EBUSY;
+
+	spin_lock(&s->lock);
+	if (s->state == HELIX_LEASE_STATE_FREE && !s->going) {
+		s->generation = atomic64_inc_return(&helix_generation);
+		helix_scanout_set_state(s, HELIX_LEASE_STATE_ENABLING);
+		s->cancelled = false;
+		s->width = acq->width;
+		s->height = acq->height;
+		s->refresh_mhz = acq->refresh_mhz;
+		memcpy(s->label, acq->label, sizeof(s->label));
+		s->owner = *owner;
+		get_pid(s->owner.pid);
+		ret = 0;
+	}
+	spin_unlock(&s->lock);
+
+	if (!ret)
+		wake_up_all(&s->waitq);
+	return ret;
+}
+
+static struct helix_scanout *
+helix_scanout_claim_any(const struct helix_lease_acquire *acq,
+			const struct helix_owner *owner)
+{
+	struct helix_scanout *s;
+	unsigned long number;
+	bool seen = false;
+
+	/* xa_for_each() holds nothing between steps, so each step takes a reference. */
+	xa_for_each(&helix_scanouts, number, s) {
+		s = helix_scanout_get(number);
+		if (!s)
+			continue;
+		seen = true;
+		if (!helix_scanout_try_claim(s, acq, owner))
+			return s;
+		helix_scanout_put(s);
+	}
+	return ERR_PTR(seen ? -ENOSPC : -ENODEV);
+}
+
+/**
+ * helix_scanout_claim - take a FREE scanout into ENABLING
+ * @acq: validated; says which, and what for
+ * @owner: for whom
+ *
+ * Returns: the scanout, referenced, or an ERR_PTR.
+ */
+struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
+					  const struct helix_owner *owner)
+{
+	struct helix_scanout *s;
+	int ret;
+
+	if (acq->scanout == HELIX_LEASE_SCANOUT_ANY)
+		return helix_scanout_claim_any(acq, owner);
+
+	s = helix_scanout_get(acq->scanout);
+	if (!s)
+		return ERR_PTR(helix_gpu_count() ? -EINVAL : -ENODEV);
+	ret = helix_scanout_try_claim(s, acq, owner);
+	if (ret) {
+		helix_scanout_put(s);
+		return ERR_PTR(ret);
+	}
+	return s;
+}
+
+/* ENABLING -> LEASED; the scanout takes a reference of its own on @lease. */
+int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease)
+{
+	int ret = 0;
+
+	spin_lock(&s->lock);
+	if (s->cancelled) {
+		ret = -ECANCELED;
+	} else {
+		helix_lease_get(lease);
+		s->lease = lease;
+		s->grants++;
+		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE);
+		helix_scanout_set_state(s, HELIX_LEASE_STATE_LEASED);
+	}
+	spin_unlock(&s->lock);
+
+	wake_up_all(&s->waitq);
+	return ret;
+}
+
+/* The claimer did not get as far as LEASED. */
+void helix_scanout_give_up(struct helix_scanout *s, bool host_told)
+{
+	spin_lock(&s->lock);
+	helix_scanout_set_state(s, host_told ? HELIX_LEASE_STATE_QUIESCING :
+					       HELIX_LEASE_STATE_FREE);
+	spin_unlock(&s->lock);
+
+	wake_up_all(&s->waitq);
+	if (host_told)
+		mod_delayed_work(helix_wq, &s->work, 0);
+}
+
+/**
+ * helix_scanout_end - take the tenant's rights, and start turning it off
+ * @s: scanout
+ * @generation: the lease that is to end
+ *
+ * The rights are gone on return; the rest is the worker's.
+ *
+ * Returns: 0, also when the end was already under way; -ESTALE if it is over.
+ */
+int helix_scanout_end(struct helix_scanout *s, u64 generation)
+{
+	struct helix_lease *lease = NULL;
+	int ret = 0;
+
+	spin_lock(&s->lock);
+	if (s->generation != generation || s->state == HELIX_LEASE_STATE_FREE) {
+		ret = -ESTALE;
+	} else if (s->state == HELIX_LEASE_STATE_ENABLING) {
+		s->cancelled = true;
+	} else if (s->state == HELIX_LEASE_STATE_LEASED) {
+		lease = s->lease;
+		s->lease = NULL;
+		helix_scanout_set_state(s, HELIX_LEASE_STATE_REVOKING);
+	}
+	spin_unlock(&s->lock);
+
+	wake_up_all(&s->waitq);
+	if (lease) {
+		helix_lease_revoke_rights(lease);
+		mod_delayed_work(helix_wq, &s->work, 0);
+		helix_lease_put(lease);
+	}
+	return ret;
+}
+
+static bool helix_scanout_is_over(struct helix_scanout *s, u64 generation)
+{
+	bool over;
+
+	spin_lock(&s->lock);
+	over = s->generation != generation || s->state == HELIX_LEASE_STATE_FREE;
+	spin_unlock(&s->lock);
+	return over;
+}
+
+int helix_scanout_wait_over(struct helix_scanout *s, u64 generation,
+			    unsigned long deadline)
+{
+	long left = deadline - jiffies;
+	long ret;
+
+	ret = wait_event_interruptible_timeout(s->waitq,
+					       helix_scanout_is_over(s, generation),
+					       max(left, 1L));
+	if (ret < 0)
+		return -EINTR;
+	return ret ? 0 : -ETIMEDOUT;
+}
+
+/* The live lease, referenced, or NULL. */
+struct helix_lease *helix_scanout_lease(struct helix_scanout *s)
+{
+	struct helix_lease *lease;
+
+	spin_lock(&s->lock);
+	lease = s->lease;
+	if (lease)
+		helix_lease_get(lease);
+	spin_unlock(&s->lock);
+	return lease;
+}
+
+/* For UNBIND: a FREE scanout stays FREE until it is thawed or gone. */
+bool helix_scanout_freeze(struct helix_scanout *s)
+{
+	bool free;
+
+	spin_lock(&s->lock);
+	free = s->state == HELIX_LEASE_STATE_FREE;
+	if (free)
+		s->going = true;
+	spin_unlock(&s->lock);
+	return free;
+}
+
+void helix_scanout_thaw(struct helix_scanout *s)
+{
+	spin_lock(&s->lock);
+	s->going = false;
+	spin_unlock(&s->lock);
+}
+
+/* Called with a new mediator behind the control device: what must it know? */
+void helix_scanouts_host_changed(void)
+{
+	struct helix_scanout *s;
+	unsigned long number;
+
+	xa_for_each(&helix_scanouts, number, s) {
+		bool kick = false;
+
+		s = helix_scanout_get(number);
+		if (!s)
+			continue;
+		spin_lock(&s->lock);
+		if (s->state == HELIX_LEASE_STATE_LEASED) {
+			s->announce = true;
+			kick = true;
+		} else if (s->state == HELIX_LEASE_STATE_QUARANTINED) {
+			kick = true;
+		}
+		spin_unlock(&s->lock);
+		if (kick)
+			mod_delayed_work(helix_wq, &s->work, 0);
+		helix_scanout_put(s);
+	}
+}
+
+void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
+{
+	ktime_t now = ktime_get();
+	dev_t devt = helix_node_devt(s);
+
+	q->scanout = s->number;
+	q->opens = atomic_read(&s->opens);
+	q->denials = atomic64_read(&s->denials);
+	q->connector_id = s->connector->base.id;
+	q->crtc_id = s->crtc->base.id;
+	q->primary_plane_id = s->primary->base.id;
+	q->cursor_plane_id = s->cursor ? s->cursor->base.id : 0;
+	q->gpu = s->gpu->pci_addr;
+	q->output = s->output;
+	q->dev_major = MAJOR(devt);
+	q->dev_minor = MINOR(devt);
+
+	spin_lock(&s->lock);
+	q->state = s->state;
+	q->state_ms = ktime_ms_delta(now, s->state_since);
+	q->generation = s->generation;
+	q->width = s->width;
+	q->height = s->height;
+	q->refresh_mhz = s->refresh_mhz;
+	q->wait_for = s->wait_for;
+	q->wait_ms = 0;
+	if (s->wait_for != HELIX_LEASE_WAIT_NONE)
+		q->wait_ms = ktime_ms_delta(now, s->wait_since);
+	q->owner_pid = 0;
+	q->owner_uid = 0;
+	q->owner_cgroup = 0;
+	if (s->owner.pid) {
+		q->owner_pid = pid_vnr(s->owner.pid);
+		q->owner_uid = from_kuid_munged(current_user_ns(), s->owner.uid);
+		q->owner_cgroup = s->owner.cgroup;
+	}
+	q->grants = s->grants;
+	memcpy(q->label, s->label, sizeof(q->label));
+	spin_unlock(&s->lock);
+}
