@@ -34,11 +34,15 @@ static int take_activated(int *fd, struct hl_error *err)
 static int clear_stale(const struct sockaddr_un *addr, struct hl_error *err)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
 	int code = 0;
 
 	if (fd < 0)
 		return hl_error_set(err, errno, "cannot make a socket: %s", strerror(errno));
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0)
+	/* To connect to a file of another type is refused just like to a stale socket. */
+	if (!lstat(addr->sun_path, &st) && !S_ISSOCK(st.st_mode))
+		code = ENOTSOCK;
+	else if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0)
 		code = errno;
 	close(fd);
 	if (code == ENOENT)

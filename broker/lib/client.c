@@ -74,9 +74,10 @@ static int wait_reply(struct hl_conn *conn, int timeout_ms, struct hl_error *err
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return hl_error_set(err, errno, "waiting for the broker: %s", strerror(errno));
-	if (!n)
-		return hl_error_set(err, ETIMEDOUT, "the broker did not answer in %d ms", timeout_ms);
-	return 0;
+	if (n)
+		return 0;
+	shutdown(conn->sock, SHUT_RDWR);	/* a late reply would be taken for the next one's */
+	return hl_error_set(err, ETIMEDOUT, "the broker did not answer in %d ms", timeout_ms);
 }
 
 static int send_request(struct hl_conn *conn, json_object *req, struct hl_error *err)
@@ -143,9 +144,6 @@ static int transact(struct hl_conn *conn, json_object *req, int timeout_ms,
 		ret = read_reply(conn, msg, reply, err);
 	if (ret)
 		hl_wire_close_fds(msg);
-	/* A late reply would be taken for the next one's. */
-	if (ret == -ETIMEDOUT)
-		shutdown(conn->sock, SHUT_RDWR);
 	return ret;
 }
 

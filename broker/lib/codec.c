@@ -78,28 +78,48 @@ static const struct member scanout_members[] = {
 
 /* ---- limits ---- */
 
-/* Length of the UTF-8 sequence at @s, 0 where there is no valid and printable one. */
-static size_t utf8_length(const unsigned char *s)
+/* Length of the UTF-8 sequence at @s, 0 where there is no valid one; *@cp: its code point. */
+static size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *cp)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t cp;
-	size_t n;
+	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
 
-	if (s[0] < 0x80)
-		return s[0] >= 0x20 && s[0] != 0x7f;
-	n = s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 :
-	    s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
-	if (!n)
+	if (n > len || (n > 1 && s[0] < 0xc2) || s[0] > 0xf4)
 		return 0;
-	cp = s[0] & (0x7f >> n);
+	*cp = n == 1 ? s[0] : s[0] & (0x7f >> n);
 	for (size_t i = 1; i < n; i++) {
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-		cp = cp << 6 | (s[i] & 0x3f);
+		*cp = *cp << 6 | (s[i] & 0x3f);
 	}
-	if (cp < least[n] || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
+	if (*cp < least[n] || *cp > 0x10ffff || (*cp >= 0xd800 && *cp < 0xe000))
 		return 0;
-	return cp < 0xa0 ? 0 : n;	/* U+0080..9F are control characters as well */
+	return n;
+}
+
+/* Of what a terminal shows rather than obeys; U+0080..9F are control characters as well. */
+static size_t utf8_printable(const unsigned char *s, size_t len)
+{
+	uint32_t cp;
+	size_t n = utf8_decode(s, len, &cp);
+
+	return n && cp >= 0x20 && (cp < 0x7f || cp >= 0xa0) ? n : 0;
+}
+
+/* Offset of the first byte that is not UTF-8, @len if there is none. */
+static size_t utf8_check(const char *buf, size_t len)
+{
+	size_t at = 0;
+	uint32_t cp;
+
+	while (at < len) {
+		size_t n = utf8_decode((const unsigned char *)buf + at, len - at, &cp);
+
+		if (!n)
+			break;
+		at += n;
+	}
+	return at;
 }
 
 int hl_label_check(const char *label, struct hl_error *err)
@@ -111,7 +131,7 @@ int hl_label_check(const char *label, struct hl_error *err)
 		return hl_error_set(err, EINVAL, "acquire: label has %zu bytes, at most %d may be given",
 				    len, HL_LABEL_LEN - 1);
 	while (*s) {
-		size_t n = utf8_length(s);
+		size_t n = utf8_printable(s, strlen((const char *)s));
 
 		if (!n)
 			return hl_error_set(err, EINVAL,
@@ -127,7 +147,7 @@ void hl_label_clean(char *label)
 	unsigned char *s = (unsigned char *)label;
 
 	while (*s) {
-		size_t n = utf8_length(s);
+		size_t n = utf8_printable(s, strlen((const char *)s));
 
 		if (!n) {
 			*s = '?';
@@ -234,16 +254,23 @@ int hl_json_parse(const char *buf, size_t len, json_object **obj, struct hl_erro
 	struct json_tokener *tok;
 	enum json_tokener_error state;
 	json_object *root;
-	size_t end;
+	size_t end = utf8_check(buf, len);
 	int ret = 0;
 
+	if (end != len)
+		return hl_error_set(err, EINVAL, "the message is not UTF-8 at byte %zu", end);
 	tok = json_tokener_new_ex(JSON_DEPTH);
 	if (!tok)
 		return hl_error_set(err, ENOMEM, "out of memory");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	/*
+	 * Not strict: json-c 0.18 takes a byte above 0x7f for a control character
+	 * then and refuses it. The price is to let single quotes pass.
+	 */
 	root = json_tokener_parse_ex(tok, buf, len);
 	state = json_tokener_get_error(tok);
 	end = json_tokener_get_parse_end(tok);
+	while (end < len && strchr(" \t\r\n", buf[end]) && buf[end])
+		end++;
 
 	if (state == json_tokener_continue)
 		ret = hl_error_set(err, EINVAL, "the message is incomplete JSON");

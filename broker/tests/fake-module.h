@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A stand-in for the helix_lease module: scanouts in memory behind struct
+ * module_ops. Like the real one it learns of a lease's end from the last close
+ * of the handle (a pipe's write end here) and needs nobody to tell it, so the
+ * tests can see what a broker that dies leaves behind.
+ *
+ * It is not the module: no DRM, no host, no permissions of the control node.
+ */
+#ifndef HELIX_FAKE_MODULE_H
+#define HELIX_FAKE_MODULE_H
+
+#include <stdbool.h>
+
+#include "module.h"
+
+struct module *fake_module_new(unsigned int nr_scanouts);
+
+/* While held, ACQUIRE waits (interruptibly, up to its timeout) before it grants. */
+void fake_module_hold(struct module *mod, bool hold);
+
+/* How many calls of ACQUIRE are waiting now, and how many signals ended. */
+unsigned int fake_module_waiting(struct module *mod);
+unsigned int fake_module_interrupted(struct module *mod);
+
+/* Every ACQUIRE fails with this errno from now on; 0: no more. */
+void fake_module_fail(struct module *mod, int code);
+
+/* As if this user had acquired it, by hand of another tool. Returns its handle. */
+int fake_module_give(struct module *mod, uint32_t scanout, uint32_t uid);
+
+unsigned int fake_module_leased(struct module *mod);
+
+#endif

@@ -1,0 +1,802 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The server's loop and the client library, over a real socket, with a stand-in
+ * for the module (fake-module.h) behind them.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/helix_lease.h>
+
+#include "unit.h"
+
+#include "fake-module.h"
+#include "listen.h"
+#include "server.h"
+#include "wire.h"
+
+#define NR_SCANOUTS	15
+#define GUARD_MS	20000	/* only against a hang */
+#define OTHER_UID	12345
+
+static char dir[] = "/tmp/helix-test-XXXXXX";
+static char path[64];
+
+struct fixture {
+	struct module *mod;
+	struct policy policy;
+	pthread_t thread;
+	int listen_fd;
+	int stop_fd;
+	pthread_barrier_t started;
+};
+
+static struct fixture fix;
+
+#define wait_until(cond)						\
+	do {								\
+		int left_ms = GUARD_MS;					\
+		while (!(cond) && left_ms--)				\
+			usleep(1000);					\
+		if (left_ms < 0)					\
+			fail_msg("never came true: %s", #cond);		\
+	} while (0)
+
+/* ---- a broker ---- */
+
+static int on_stop(sd_event_source *s, int fd, uint32_t revents, void *data)
+{
+	(void)fd;
+	(void)revents;
+	(void)data;
+	return sd_event_exit(sd_event_source_get_event(s), 0);
+}
+
+static void *broker_main(void *data)
+{
+	struct server *srv = NULL;
+	struct hl_error err;
+	sd_event *event;
+
+	(void)data;
+	if (sd_event_new(&event) < 0 ||
+	    sd_event_add_io(event, NULL, fix.stop_fd, POLLIN, on_stop, NULL) < 0 ||
+	    server_new(event, fix.listen_fd, fix.mod, &fix.policy, &srv, &err))
+		abort();
+	pthread_barrier_wait(&fix.started);
+	sd_event_loop(event);
+	server_free(srv);
+	sd_event_unref(event);
+	return NULL;
+}
+
+static void broker_start(void)
+{
+	struct hl_error err = { 0 };
+	bool ours;
+
+	if (listen_open(path, -1, &fix.listen_fd, &ours, &err))
+		fail_msg("%s", err.message);
+	chmod(path, 0666);
+	fix.stop_fd = eventfd(0, EFD_CLOEXEC);
+	pthread_barrier_init(&fix.started, NULL, 2);
+	assert_int_equal(pthread_create(&fix.thread, NULL, broker_main, NULL), 0);
+	pthread_barrier_wait(&fix.started);
+}
+
+/* Leaves the socket file behind, as a killed broker does. */
+static void broker_stop(void)
+{
+	uint64_t one = 1;
+
+	assert_int_equal(write(fix.stop_fd, &one, sizeof(one)), sizeof(one));
+	pthread_join(fix.thread, NULL);
+	pthread_barrier_destroy(&fix.started);
+	close(fix.stop_fd);
+	close(fix.listen_fd);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fix.mod = fake_module_new(NR_SCANOUTS);
+	fix.policy = policy_default;
+	broker_start();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	broker_stop();
+	hl_module_close(fix.mod);
+	unlink(path);
+	return 0;
+}
+
+/* ---- clients ---- */
+
+static struct hl_conn *connect_client(void)
+{
+	struct hl_error err = { 0 };
+	struct hl_conn *conn;
+
+	if (hl_connect(path, &conn, &err))
+		fail_msg("%s", err.message);
+	return conn;
+}
+
+static struct hl_lease acquire(struct hl_conn *conn, uint32_t scanout)
+{
+	struct hl_acquire_args args = { .width = 1280, .height = 720, .scanout = scanout,
+					.label = "test" };
+	struct hl_error err = { 0 };
+	struct hl_lease lease;
+
+	if (hl_acquire(conn, &args, &lease, &err))
+		fail_msg("%s", err.message);
+	return lease;
+}
+
+static int try_acquire(struct hl_conn *conn, uint32_t scanout, struct hl_error *err)
+{
+	struct hl_acquire_args args = { .width = 1280, .height = 720, .scanout = scanout };
+	struct hl_lease lease;
+	int ret = hl_acquire(conn, &args, &lease, err);
+
+	if (!ret)
+		hl_lease_release(&lease);
+	return ret;
+}
+
+/* A socket without the library, for what the library would not send. */
+static int raw_client(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval tv = { .tv_sec = GUARD_MS / 1000 };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, path);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static void raw_send(int fd, const char *text)
+{
+	assert_int_equal(hl_wire_send(fd, text, strlen(text), NULL, 0, 0), 0);
+}
+
+/* The reply, in a static buffer; "" for the end. */
+static const char *raw_recv(int fd)
+{
+	static char buf[HL_WIRE_REPLY_MAX + 1];
+	struct hl_wire_msg msg = { .buf = buf, .cap = HL_WIRE_REPLY_MAX };
+	int ret = hl_wire_recv(fd, &msg, 0);
+
+	if (ret == -ECONNRESET)
+		ret = hl_wire_recv(fd, &msg, 0);
+	if (ret)
+		fail_msg("no reply: %s", strerror(-ret));
+	hl_wire_close_fds(&msg);
+	buf[msg.len] = '\0';
+	return buf;
+}
+
+static void assert_says(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" does not say \"%s\"", text, part);
+}
+
+/*
+ * Runs @body as another user, in a process of its own; returns what it returns.
+ * exec is out of question, so it stays dumpable: the stand-in looks at /proc.
+ */
+static int as_other_user(int (*body)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		if (setresgid(OTHER_UID, OTHER_UID, OTHER_UID) ||
+		    setresuid(OTHER_UID, OTHER_UID, OTHER_UID) || prctl(PR_SET_DUMPABLE, 1))
+			_exit(99);
+		_exit(body());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define need_root()							\
+	do {								\
+		if (geteuid())						\
+			skip();						\
+	} while (0)
+
+/* ---- leases ---- */
+
+static void a_lease_is_told_whole_and_ends_with_its_handle(void **state)
+{
+	struct hl_conn *conn = connect_client();
+	struct hl_lease lease = acquire(conn, 7);
+	struct hl_scanout scanout;
+
+	(void)state;
+	assert_int_equal(lease.scanout, 7);
+	assert_int_equal(lease.width, 1280);
+	assert_int_equal(lease.refresh_mhz, 60000);
+	assert_int_equal(lease.connector_id, 37);
+	assert_int_equal(lease.crtc_id, 67);
+	assert_int_equal(lease.primary_plane_id, 97);
+	assert_string_equal(lease.node, "/dev/helix/scanout7");
+	assert_int_equal(hl_query(conn, 7, &scanout, NULL), 0);
+	assert_int_equal(scanout.state, HELIX_LEASE_STATE_LEASED);
+	assert_int_equal(scanout.generation, lease.generation);
+	assert_int_equal(scanout.owner_pid, getpid());
+	assert_string_equal(scanout.label, "test");
+
+	hl_lease_release(&lease);
+	/* The broker has kept no copy, so this close was the last. */
+	wait_until(fake_module_leased(fix.mod) == 0);
+	hl_close(conn);
+}
+
+static void the_sixteenth_is_refused_and_a_freed_one_goes_again(void **state)
+{
+	struct hl_conn *conn = connect_client();
+	struct hl_lease leases[NR_SCANOUTS];
+	struct hl_error err;
+
+	(void)state;
+	for (int i = 0; i < NR_SCANOUTS; i++)
+		leases[i] = acquire(conn, 0);
+	assert_int_equal(try_acquire(conn, 0, &err), -ENOSPC);
+	assert_string_equal(err.message, "acquire: every scanout is taken");
+	assert_int_equal(try_acquire(conn, 3, &err), -EBUSY);
+	assert_string_equal(err.message, "acquire: scanout 3 is taken");
+	assert_int_equal(try_acquire(conn, 16, &err), -EINVAL);
+	assert_string_equal(err.message, "acquire: there is no scanout 16");
+	hl_lease_release(&leases[2]);
+	leases[2] = acquire(conn, 0);
+	assert_int_equal(leases[2].scanout, 3);
+	for (int i = 0; i < NR_SCANOUTS; i++)
+		hl_lease_release(&leases[i]);
+	hl_close(conn);
+}
+
+static void a_restarted_broker_knows_every_lease(void **state)
+{
+	struct hl_conn *conn = connect_client();
+	struct hl_lease leases[4];
+	struct hl_scanout *list;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		leases[i] = acquire(conn, 0);
+	broker_stop();
+	assert_true(hl_list(conn, &list, &n, NULL) < 0);
+	hl_close(conn);
+	assert_int_equal(fake_module_leased(fix.mod), 4);
+
+	broker_start();
+	conn = connect_client();
+	assert_int_equal(hl_list(conn, &list, &n, NULL), 0);
+	assert_int_equal(n, NR_SCANOUTS);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(list[i].state, HELIX_LEASE_STATE_LEASED);
+		assert_int_equal(list[i].generation, leases[i].generation);
+	}
+	assert_int_equal(list[4].state, HELIX_LEASE_STATE_FREE);
+	free(list);
+	assert_int_equal(hl_revoke(conn, 2, leases[1].generation, 0, NULL), 0);
+	assert_int_equal(fake_module_leased(fix.mod), 3);
+	for (int i = 0; i < 4; i++)
+		hl_lease_release(&leases[i]);
+	hl_close(conn);
+}
+
+static void a_stale_generation_hits_nobody(void **state)
+{
+	struct hl_conn *conn = connect_client();
+	struct hl_lease old = acquire(conn, 5), lease;
+	struct hl_error err;
+
+	(void)state;
+	hl_lease_release(&old);
+	lease = acquire(conn, 5);
+	assert_int_equal(hl_revoke(conn, 5, old.generation, 0, &err), -ESTALE);
+	assert_int_equal(hl_revoke(conn, 5, lease.generation + 1, 0, &err), -ESTALE);
+	assert_int_equal(fake_module_leased(fix.mod), 1);
+	assert_int_equal(hl_revoke(conn, 16, 1, 0, &err), -EINVAL);
+	assert_int_equal(hl_revoke(conn, 5, lease.generation, 0, &err), 0);
+	assert_int_equal(fake_module_leased(fix.mod), 0);
+	hl_lease_release(&lease);
+	hl_close(conn);
+}
+
+static void the_modules_error_reaches_the_client(void **state)
+{
+	static const int codes[] = { EHOSTDOWN, EHOSTUNREACH, ENODEV, ETIMEDOUT, ENOMEM };
+	struct hl_conn *conn = connect_client();
+	struct hl_error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		fake_module_fail(fix.mod, codes[i]);
+		assert_int_equal(try_acquire(conn, 0, &err), -codes[i]);
+		assert_int_equal(err.code, codes[i]);
+		assert_says(err.message, "acquire: ");
+	}
+	fake_module_fail(fix.mod, 0);
+	assert_int_equal(try_acquire(conn, 0, &err), 0);
+	hl_close(conn);
+}
+
+static void a_list_longer_than_a_page_is_whole(void **state)
+{
+	struct module *small = fix.mod;
+	struct hl_scanout *list;
+	struct hl_conn *conn;
+	size_t n;
+
+	(void)state;
+	broker_stop();
+	fix.mod = fake_module_new(100);
+	broker_start();
+	conn = connect_client();
+	assert_int_equal(hl_list(conn, &list, &n, NULL), 0);
+	assert_int_equal(n, 100);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(list[i].scanout, i + 1);
+	free(list);
+	hl_close(conn);
+	hl_module_close(small);
+}
+
+/* ---- waiting ---- */
+
+static const char acquire_text[] = "{\"op\":\"acquire\",\"width\":800,\"height\":600}";
+
+static void one_that_waits_blocks_nobody_else(void **state)
+{
+	struct hl_conn *conn = connect_client();
+	struct hl_info info;
+	int waiter = raw_client();
+
+	(void)state;
+	fake_module_hold(fix.mod, true);
+	raw_send(waiter, acquire_text);
+	wait_until(fake_module_waiting(fix.mod) == 1);
+	assert_int_equal(hl_get_info(conn, &info, NULL), 0);
+	assert_int_equal(info.nr_scanouts, NR_SCANOUTS);
+	assert_int_equal(fake_module_waiting(fix.mod), 1);
+	fake_module_hold(fix.mod, false);
+	assert_says(raw_recv(waiter), "\"ok\":true");
+	close(waiter);
+	hl_close(conn);
+}
+
+static void a_client_that_goes_while_waiting_leaves_no_lease(void **state)
+{
+	int waiters[8];
+
+	(void)state;
+	fake_module_hold(fix.mod, true);
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++) {
+		waiters[i] = raw_client();
+		raw_send(waiters[i], acquire_text);
+	}
+	wait_until(fake_module_waiting(fix.mod) == ARRAY_SIZE(waiters));
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++)
+		close(waiters[i]);
+	/* The wait itself ends, not only its result. */
+	wait_until(fake_module_waiting(fix.mod) == 0);
+	assert_int_equal(fake_module_interrupted(fix.mod), ARRAY_SIZE(waiters));
+	assert_int_equal(fake_module_leased(fix.mod), 0);
+	fake_module_hold(fix.mod, false);
+	assert_int_equal(fake_module_leased(fix.mod), 0);
+}
+
+static void a_client_that_goes_before_it_reads_leaves_no_lease(void **state)
+{
+	int fd = raw_client();
+
+	(void)state;
+	raw_send(fd, acquire_text);
+	wait_until(fake_module_leased(fix.mod) == 1);
+	close(fd);
+	wait_until(fake_module_leased(fix.mod) == 0);
+}
+
+static void a_broker_that_ends_takes_what_was_waiting_with_it(void **state)
+{
+	int fd = raw_client();
+
+	(void)state;
+	fake_module_hold(fix.mod, true);
+	raw_send(fd, acquire_text);
+	wait_until(fake_module_waiting(fix.mod) == 1);
+	broker_stop();
+	assert_int_equal(fake_module_waiting(fix.mod), 0);
+	assert_string_equal(raw_recv(fd), "");
+	fake_module_hold(fix.mod, false);
+	assert_int_equal(fake_module_leased(fix.mod), 0);
+	close(fd);
+	broker_start();
+}
+
+static void a_second_request_waits_for_the_first_ones_reply(void **state)
+{
+	int fd = raw_client();
+
+	(void)state;
+	fake_module_hold(fix.mod, true);
+	raw_send(fd, acquire_text);
+	raw_send(fd, "{\"op\":\"info\"}");
+	wait_until(fake_module_waiting(fix.mod) == 1);
+	fake_module_hold(fix.mod, false);
+	assert_says(raw_recv(fd), "\"scanout\":1");
+	assert_says(raw_recv(fd), "\"nr_scanouts\":15");
+	close(fd);
+}
+
+static void too_many_waiting_are_told_to_come_again(void **state)
+{
+	int fds[40];
+	unsigned int i;
+
+	(void)state;
+	fake_module_hold(fix.mod, true);
+	for (i = 0; i < fix.policy.waiting; i++) {
+		fds[i] = raw_client();
+		raw_send(fds[i], acquire_text);
+	}
+	wait_until(fake_module_waiting(fix.mod) == fix.policy.waiting);
+	fds[i] = raw_client();
+	raw_send(fds[i], acquire_text);
+	assert_says(raw_recv(fds[i]), "EAGAIN");
+	for (i = 0; i <= fix.policy.waiting; i++)
+		close(fds[i]);
+	wait_until(fake_module_waiting(fix.mod) == 0);
+	fake_module_hold(fix.mod, false);
+}
+
+static void a_timeout_is_the_clients(void **state)
+{
+	int fd = raw_client();
+
+	(void)state;
+	fake_module_hold(fix.mod, true);
+	raw_send(fd, "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"timeout_ms\":5}");
+	assert_says(raw_recv(fd), "ETIMEDOUT");
+	fake_module_hold(fix.mod, false);
+	close(fd);
+}
+
+/* ---- bad clients ---- */
+
+static void the_sixty_fifth_client_is_told_why(void **state)
+{
+	unsigned int limit = fix.policy.clients;
+	struct hl_conn *conns[64], *one_more;
+	struct hl_error err;
+
+	(void)state;
+	assert_int_equal(limit, ARRAY_SIZE(conns));
+	for (unsigned int i = 0; i < limit; i++)
+		conns[i] = connect_client();
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(hl_connect(path, &one_more, &err), -EUSERS);
+		assert_says(err.message, "64 clients are connected");
+	}
+	hl_close(conns[0]);
+	/* Its place is free once the broker has seen it go. */
+	wait_until(!hl_connect(path, &conns[0], &err));
+	for (unsigned int i = 0; i < limit; i++)
+		hl_close(conns[i]);
+}
+
+static void an_oversized_packet_is_refused_and_the_next_one_served(void **state)
+{
+	char big[HL_WIRE_REQUEST_MAX + 1];
+	int fd = raw_client();
+
+	(void)state;
+	memset(big, ' ', sizeof(big));
+	assert_int_equal(hl_wire_send(fd, big, sizeof(big), NULL, 0, 0), 0);
+	assert_says(raw_recv(fd), "request: longer than 4096 bytes");
+	memcpy(big, "{\"op\":\"info\"}", 13);
+	assert_int_equal(hl_wire_send(fd, big, sizeof(big) - 1, NULL, 0, 0), 0);
+	assert_says(raw_recv(fd), "\"ok\":true");
+	close(fd);
+}
+
+static void a_malformed_request_is_answered_with_what_was_wrong(void **state)
+{
+	int fd = raw_client();
+
+	(void)state;
+	raw_send(fd, "{\"op\":\"acquire\",\"width\":0,\"height\":1}");
+	assert_string_equal(raw_recv(fd),
+			    "{\"ok\":false,\"error\":{\"code\":\"EINVAL\","
+			    "\"message\":\"acquire: width 0 is not in 1..16384\"}}");
+	raw_send(fd, "\"\\");
+	assert_says(raw_recv(fd), "request: ");
+	raw_send(fd, "{\"op\":\"hello\",\"version\":2}");
+	assert_says(raw_recv(fd), "hello: version 2 is not spoken here, 1 is");
+	close(fd);
+}
+
+static void descriptors_from_a_client_are_refused_and_closed(void **state)
+{
+	int fd = raw_client();
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(hl_wire_send(fd, "{\"op\":\"info\"}", 13, &fds[1], 1, 0), 0);
+	close(fds[1]);
+	assert_says(raw_recv(fd), "no descriptor is expected");
+	/* Hung up: the broker holds no copy of the write end. */
+	assert_int_equal(poll(&(struct pollfd) { .fd = fds[0] }, 1, GUARD_MS), 1);
+	close(fds[0]);
+	close(fd);
+}
+
+static void a_client_that_never_reads_is_dropped_and_others_served(void **state)
+{
+	struct hl_conn *conn;
+	struct hl_info info;
+	int fd = raw_client();
+	int ret = 0;
+
+	(void)state;
+	for (int i = 0; i < 100000 && !ret; i++)
+		ret = hl_wire_send(fd, "{\"op\":\"list\"}", 13, NULL, 0, 0);
+	assert_true(ret == -EPIPE || ret == -ECONNRESET);
+	conn = connect_client();
+	assert_int_equal(hl_get_info(conn, &info, NULL), 0);
+	hl_close(conn);
+	close(fd);
+}
+
+static void an_idle_client_is_dropped_with_a_word(void **state)
+{
+	int fd;
+
+	(void)state;
+	broker_stop();
+	fix.policy.idle_ms = 20;
+	broker_start();
+	fd = raw_client();
+	assert_says(raw_recv(fd), "nothing was asked for 20 ms");
+	assert_string_equal(raw_recv(fd), "");
+	close(fd);
+}
+
+static void waiting_is_not_idling(void **state)
+{
+	int fd;
+
+	(void)state;
+	broker_stop();
+	fix.policy.idle_ms = 20;
+	broker_start();
+	fake_module_hold(fix.mod, true);
+	fd = raw_client();
+	raw_send(fd, acquire_text);
+	wait_until(fake_module_waiting(fix.mod) == 1);
+	usleep(100000);
+	fake_module_hold(fix.mod, false);
+	assert_says(raw_recv(fd), "\"ok\":true");
+	close(fd);
+}
+
+/* ---- users ---- */
+
+static int take_until_refused(void)
+{
+	struct hl_acquire_args args = { .width = 640, .height = 480 };
+	struct hl_lease lease;
+	struct hl_conn *conn;
+	struct hl_error err;
+	int n = 0;
+
+	if (hl_connect(path, &conn, &err))
+		return 90;
+	while (!hl_acquire(conn, &args, &lease, &err))
+		n++;
+	hl_close(conn);
+	return err.code == EDQUOT ? n : 91;
+}
+
+static void a_user_gets_as_many_as_its_quota_and_root_more(void **state)
+{
+	struct hl_conn *conn;
+	struct hl_lease leases[4];
+
+	(void)state;
+	need_root();
+	broker_stop();
+	fix.policy.leases_per_uid = 3;
+	broker_start();
+	assert_int_equal(as_other_user(take_until_refused), 3);
+	conn = connect_client();
+	for (int i = 0; i < 4; i++)
+		leases[i] = acquire(conn, 0);
+	for (int i = 0; i < 4; i++)
+		hl_lease_release(&leases[i]);
+	hl_close(conn);
+}
+
+static void what_a_user_got_elsewhere_counts_as_well(void **state)
+{
+	int handle;
+
+	(void)state;
+	need_root();
+	broker_stop();
+	fix.policy.leases_per_uid = 3;
+	broker_start();
+	handle = fake_module_give(fix.mod, 9, OTHER_UID);
+	assert_true(handle >= 0);
+	assert_int_equal(as_other_user(take_until_refused), 2);
+	close(handle);
+}
+
+static int revoke_first_two(void)
+{
+	struct hl_scanout scanout;
+	struct hl_conn *conn;
+	int first, second;
+
+	if (hl_connect(path, &conn, NULL) || hl_query(conn, 1, &scanout, NULL))
+		return 90;
+	first = hl_revoke(conn, 1, scanout.generation, 0, NULL);
+	if (hl_query(conn, 2, &scanout, NULL))
+		return 91;
+	second = hl_revoke(conn, 2, scanout.generation, 0, NULL);
+	hl_close(conn);
+	return first == -EACCES && second == 0 ? 0 : 92;
+}
+
+static void a_user_may_revoke_its_own_and_no_others(void **state)
+{
+	int root = fake_module_give(fix.mod, 1, 0);
+	int own = fake_module_give(fix.mod, 2, OTHER_UID);
+
+	(void)state;
+	need_root();
+	assert_int_equal(as_other_user(revoke_first_two), 0);
+	assert_int_equal(fake_module_leased(fix.mod), 1);
+	close(root);
+	close(own);
+}
+
+static int connect_code(void)
+{
+	struct hl_conn *conn;
+
+	return -hl_connect(path, &conn, NULL);
+}
+
+static void a_user_outside_the_allowed_group_is_turned_away(void **state)
+{
+	(void)state;
+	need_root();
+	broker_stop();
+	fix.policy.allowed[fix.policy.nr_allowed++] = OTHER_UID + 1;
+	broker_start();
+	assert_int_equal(as_other_user(connect_code), EACCES);
+	broker_stop();
+	fix.policy.allowed[0] = OTHER_UID;
+	broker_start();
+	assert_int_equal(as_other_user(connect_code), 0);
+}
+
+/* ---- the socket ---- */
+
+static void a_second_broker_does_not_take_a_living_ones_socket(void **state)
+{
+	struct hl_error err;
+	bool ours;
+	int fd;
+
+	(void)state;
+	assert_int_equal(listen_open(path, -1, &fd, &ours, &err), -EADDRINUSE);
+	assert_says(err.message, "another broker listens");
+	hl_close(connect_client());
+}
+
+static void a_file_in_the_way_is_not_removed(void **state)
+{
+	char other[80];
+	struct hl_error err;
+	bool ours;
+	int fd;
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s/file", dir);
+	fd = open(other, O_CREAT | O_RDWR, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(listen_open(other, -1, &fd, &ours, &err), -ENOTSOCK);
+	assert_int_equal(access(other, F_OK), 0);
+	unlink(other);
+}
+
+static void the_library_says_when_there_is_no_broker(void **state)
+{
+	struct hl_conn *conn;
+	struct hl_error err;
+	char other[80];
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s/nothing", dir);
+	assert_int_equal(hl_connect(other, &conn, &err), -ENOENT);
+	assert_says(err.message, "is helix-leased running?");
+	assert_int_equal(hl_open_module(other, &conn, &err), -ENOENT);
+	assert_says(err.message, "is helix_lease.ko loaded?");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_lease_is_told_whole_and_ends_with_its_handle),
+		TEST(the_sixteenth_is_refused_and_a_freed_one_goes_again),
+		TEST(a_restarted_broker_knows_every_lease),
+		TEST(a_stale_generation_hits_nobody),
+		TEST(the_modules_error_reaches_the_client),
+		TEST(a_list_longer_than_a_page_is_whole),
+		TEST(one_that_waits_blocks_nobody_else),
+		TEST(a_client_that_goes_while_waiting_leaves_no_lease),
+		TEST(a_client_that_goes_before_it_reads_leaves_no_lease),
+		TEST(a_broker_that_ends_takes_what_was_waiting_with_it),
+		TEST(a_second_request_waits_for_the_first_ones_reply),
+		TEST(too_many_waiting_are_told_to_come_again),
+		TEST(a_timeout_is_the_clients),
+		TEST(the_sixty_fifth_client_is_told_why),
+		TEST(an_oversized_packet_is_refused_and_the_next_one_served),
+		TEST(a_malformed_request_is_answered_with_what_was_wrong),
+		TEST(descriptors_from_a_client_are_refused_and_closed),
+		TEST(a_client_that_never_reads_is_dropped_and_others_served),
+		TEST(an_idle_client_is_dropped_with_a_word),
+		TEST(waiting_is_not_idling),
+		TEST(a_user_gets_as_many_as_its_quota_and_root_more),
+		TEST(what_a_user_got_elsewhere_counts_as_well),
+		TEST(a_user_may_revoke_its_own_and_no_others),
+		TEST(a_user_outside_the_allowed_group_is_turned_away),
+		TEST(a_second_broker_does_not_take_a_living_ones_socket),
+		TEST(a_file_in_the_way_is_not_removed),
+		TEST(the_library_says_when_there_is_no_broker),
+	};
+	int failed;
+
+	if (!mkdtemp(dir))
+		return 1;
+	chmod(dir, 0755);
+	snprintf(path, sizeof(path), "%s/leased.sock", dir);
+	failed = cmocka_run_group_tests_name("server", tests, NULL, NULL);
+	rmdir(dir);
+	return failed;
+}
