@@ -114,7 +114,9 @@ class Browser:
         return {n: d["framesPainted"] for n, d in self.desktops().items()}
 
     def text(self, selector):
-        return self.js("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+        """What can be read there; '' when it is not shown."""
+        return self.js("const e = document.querySelector(arguments[0]);"
+                       "return e?.checkVisibility() ? e.innerText : ''", selector)
 
     def mouse(self, kind, x, y, **more):
         self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **more})

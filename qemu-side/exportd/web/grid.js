@@ -84,9 +84,11 @@ class Tile {
     this.#watch();
   }
 
-  pause(paused) {
+  pause(paused, atOnce) {
     this.#paused = paused;
     this.#watch();
+    if (atOnce)
+      this.desktop.watch(false);
   }
 
   /** Watched at once when seen; unwatched only after a while, for people who scroll. */
@@ -152,9 +154,9 @@ export class Grid {
   }
 
   /** While paused nothing is watched, whatever is on the screen. */
-  pause(paused) {
+  pause(paused, atOnce = false) {
     for (const tile of this.#tiles.values())
-      tile.pause(paused);
+      tile.pause(paused, atOnce);
   }
 
   tile(scanout) { return this.#tiles.get(scanout); }

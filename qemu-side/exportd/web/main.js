@@ -119,6 +119,18 @@ function pauseWhenHidden() {
     else
       grid.pause(false);
   });
+  // A page that was left may be kept frozen for the Back button, its sockets open
+  // and never read: to the server a viewer that hangs.
+  window.addEventListener('pagehide', () => {
+    grid.pause(true, true);
+    server.suspend();
+  });
+  window.addEventListener('pageshow', (event) => {
+    if (!event.persisted)
+      return;
+    server.resume();
+    grid.pause(false);
+  });
 }
 
 function openHelp() { byId('help').showModal(); }
@@ -126,6 +138,7 @@ function openHelp() { byId('help').showModal(); }
 async function start() {
   byId('help-open-grid').addEventListener('click', openHelp);
   byId('help-open-full').addEventListener('click', openHelp);
+  byId('help-close').addEventListener('click', () => byId('help').close());
   byId('notice-retry').addEventListener('click', () => server.retryNow());
   missing = await whatIsMissing();
   if (missing) {

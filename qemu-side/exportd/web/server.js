@@ -38,6 +38,11 @@ export class Server extends EventTarget {
     window.addEventListener('online', () => this.retryNow());
   }
 
+  /** Close the list's connection while nobody can see the page. */
+  suspend() { this.#connection.stop(); }
+
+  resume() { this.#connection.start(); }
+
   retryNow() { this.#connection.retryNow(); }
 
   get retryAt() { return this.#connection.retryAt; }

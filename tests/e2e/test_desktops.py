@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""End to end: the page in headless Chromium against real desktops in the VM.
+
+Expects helix-exportd at --url with --desktops desktops on scanouts 1..N, each
+with the background of patterns.py, something that moves and a terminal which
+has the keyboard. Prints TAP; leaves screenshots in --output.
+
+  test_desktops.py --url http://127.0.0.1:8800/ [--desktops 4] [--output build/e2e]
+"""
+
+import argparse
+import base64
+import json
+import os
+import pathlib
+import socket
+import sys
+import time
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from browser import Browser
+from patterns import BACKGROUNDS, distance, rgb
+from tap import Skip, check, run, wait_for
+
+# Everything here is emulated on a few cores: deadlines are for a hang, not for speed.
+LIVE_S = 120
+REACTION_S = 120
+TOLERANCE = 16                      # of a channel, for what H.264 does to a flat colour
+OWN_SHARE = 0.12                    # of the points must be of the desktop's own background
+PAINT = {                           # what a terminal shows for these: (command's colour, seen as)
+    "red": (41, (170, 0, 0)),
+    "green": (42, (0, 170, 0)),
+}
+
+SHIFTED = {'"': "Quote", "{": "BracketLeft", "}": "BracketRight", "|": "Backslash", ":": "Semicolon", "_": "Minus"}
+PLAIN = {" ": "Space", "\n": "Enter", "'": "Quote", "[": "BracketLeft", "]": "BracketRight", "\\": "Backslash",
+         ";": "Semicolon", "-": "Minus", "/": "Slash", ".": "Period"}
+
+
+def key_code(character):
+    """(code, shift) of a character on a US keyboard."""
+    if character.isalpha():
+        return f"Key{character.upper()}", character.isupper()
+    if character.isdigit():
+        return f"Digit{character}", False
+    if character in SHIFTED:
+        return SHIFTED[character], True
+    return PLAIN[character], False
+
+
+class Stuck:
+    """A WebSocket viewer that joins a desktop and then never reads."""
+
+    def __init__(self, url, scanout):
+        parts = urlsplit(url)
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.settimeout(20)
+        self.socket.connect((parts.hostname, parts.port))
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall((f"GET /ws?scanout={scanout} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+                             f"Origin: http://{parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+                             "Sec-WebSocket-Protocol: helix.v1\r\n\r\n").encode())
+        answer = self.socket.recv(512)
+        check(b" 101 " in answer.split(b"\r\n")[0], f"the server refused the viewer: {answer[:80]!r}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+class DesktopsTest:
+    def __init__(self, browser, url, scanouts, output):
+        self.browser = browser
+        self.url = url
+        self.scanouts = scanouts
+        self.output = output
+
+    # Helpers
+
+    def others(self, scanout):
+        return [n for n in self.scanouts if n != scanout]
+
+    def share(self, scanout, colour, tolerance):
+        """The part of the picture that has this colour."""
+        points = self.browser.points(scanout)
+        return sum(distance(p, colour) <= tolerance for p in points) / max(1, len(points))
+
+    def painted_share(self, scanout, name):
+        """The part of the picture that is as strongly red, or green, as a terminal paints it."""
+        strong = PAINT[name][1].index(170)
+        points = self.browser.points(scanout)
+        hits = sum(p[strong] >= 130 and all(p[i] <= 50 for i in range(3) if i != strong) for p in points)
+        return hits / max(1, len(points))
+
+    def open_full(self, scanout):
+        self.browser.js("location.hash = `#scanout=${arguments[0]}`", scanout)
+        wait_for(lambda: self.browser.js("return window.helix.view") == scanout, 10,
+                 f"the full view of scanout {scanout} did not open")
+        self.browser.js("document.querySelector('#stage').focus()")
+        self.browser.wait_states(self.scanouts, seconds=LIVE_S)
+
+    def back(self):
+        self.browser.js("location.hash = ''")
+        wait_for(lambda: self.browser.js("return window.helix.view") == "grid", 10, "not back in the grid")
+        self.browser.wait_states(self.scanouts, seconds=LIVE_S)
+
+    def stroke(self, code, down, shift=False):
+        self.browser.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {
+            "type": "rawKeyDown" if down else "keyUp", "code": code, "key": code, "modifiers": 8 if shift else 0})
+
+    def type(self, text):
+        """Real key events in the browser, with Shift where a US keyboard needs it."""
+        for character in text:
+            code, shift = key_code(character)
+            if shift:
+                self.stroke("ShiftLeft", True, True)
+            self.stroke(code, True, shift)
+            self.stroke(code, False, shift)
+            if shift:
+                self.stroke("ShiftLeft", False)
+            time.sleep(0.03)        # as fast as a person types: an emulated guest has one queue
+
+    def click_dark(self, scanout):
+        """Click into the terminal: the largest thing on a desktop that is black."""
+        columns, rows = 40, 24
+        points = self.browser.points(scanout, columns, rows)
+        dark = [i for i, p in enumerate(points) if max(p) < 24]
+        if not dark:
+            return
+        facts = self.browser.desktops()[scanout]
+        # Well inside: a dark point whose neighbours are dark too, else any.
+        inside = [i for i in dark if {i - 1, i + 1, i - columns, i + columns} <= set(dark)] or dark
+        at = inside[len(inside) // 2]
+        self.browser.click(*self.browser.on_desktop(
+            scanout, (at % columns + 0.5) * facts["width"] / columns, (at // columns + 0.5) * facts["height"] / rows))
+
+    def wait_painting(self, scanouts, seconds=REACTION_S, frames=3):
+        """Until each of these was painted so many times more."""
+        before = self.browser.painted()
+
+        def missing():
+            now = self.browser.painted()
+            return [n for n in scanouts if now[n] < before[n] + frames]
+        wait_for(lambda: not missing(), seconds,
+                 lambda: f"no {frames} new frames from scanouts {missing()}: {self.browser.desktops()}")
+
+    def stable_points(self, scanout, samples=6):
+        """{index: colour} of the points that do not move while nobody does anything."""
+        first = self.browser.points(scanout)
+        moving = set()
+        for _ in range(samples):
+            self.wait_painting([scanout], frames=2)
+            moving |= {i for i, p in enumerate(self.browser.points(scanout)) if distance(p, first[i]) > 24}
+        return {i: p for i, p in enumerate(first) if i not in moving}
+
+    def changed_share(self, scanout, stable):
+        now = self.browser.points(scanout)
+        return sum(distance(now[i], p) > 40 for i, p in stable.items()) / max(1, len(stable))
+
+    # Cases, in the order of a visit
+
+    def the_page_lists_the_desktops_and_all_become_live(self):
+        self.browser.open(self.url)
+        found = self.browser.wait_states(self.scanouts, seconds=LIVE_S)
+        check(sorted(found) == self.scanouts, f"the page lists {sorted(found)} instead of {self.scanouts}")
+        check(self.browser.js("return document.querySelectorAll('.tile:not([hidden])').length") == len(self.scanouts),
+              "the grid has another number of tiles")
+
+    def the_api_lists_the_same_desktops(self):
+        with urlopen(self.url + "api/desktops", timeout=20) as response:
+            listed = {d["scanout"]: d for d in json.load(response)}
+        check(sorted(listed) == self.scanouts, f"the API lists {sorted(listed)}")
+        for scanout, facts in self.browser.desktops().items():
+            check((facts["canvasWidth"], facts["canvasHeight"]) == (listed[scanout]["width"], listed[scanout]["height"]),
+                  f"scanout {scanout}: the canvas is {facts['canvasWidth']}x{facts['canvasHeight']}, the API says "
+                  f"{listed[scanout]['width']}x{listed[scanout]['height']}")
+            check(facts["name"] == listed[scanout]["name"], f"names differ: {facts['name']}, {listed[scanout]['name']}")
+
+    def each_canvas_shows_its_own_desktops_background_and_no_others(self):
+        for scanout in self.scanouts:
+            def shares():
+                return {n: self.share(scanout, rgb(BACKGROUNDS[n]), TOLERANCE) for n in self.scanouts}
+
+            # The first picture of a desktop may be from before its background.
+            wait_for(lambda: shares()[scanout] >= OWN_SHARE, REACTION_S,
+                     lambda: f"scanout {scanout} does not show its own background, shares are {shares()}")
+            found = shares()
+            for other in self.others(scanout):
+                check(found[other] < 0.03, f"scanout {scanout} shows the background of {other}: {found}")
+        self.browser.screenshot(self.output / "grid.png")
+
+    def frames_keep_arriving_in_all(self):
+        self.wait_painting(self.scanouts, frames=10)
+
+    def a_key_typed_in_the_full_view_appears_there_and_only_there(self):
+        scanout = self.scanouts[min(2, len(self.scanouts) - 1)]
+        self.paint_terminal(scanout, "red")
+
+    def a_key_typed_in_another_desktop_appears_in_that_one(self):
+        if len(self.scanouts) < 2:
+            raise Skip("only one desktop")
+        self.paint_terminal(self.scanouts[0], "green")
+
+    def paint_terminal(self, scanout, name):
+        """Types a command that paints the terminal; the picture must show it here and nowhere else."""
+        before = {n: self.painted_share(n, name) for n in self.scanouts}
+        check(before[scanout] < 0.02, f"scanout {scanout} has {name} in it before anything is typed: {before}")
+        self.open_full(scanout)
+        command = f"\nprintf '\\033[{PAINT[name][0]}m\\033[2J'\n"
+        shown = False
+        for attempt in range(3):
+            if attempt:             # the terminal may have lost the keyboard to the other window
+                self.click_dark(scanout)
+            self.type(command)
+            try:
+                wait_for(lambda: self.painted_share(scanout, name) > before[scanout] + 0.04, REACTION_S / 3, "")
+                shown = True
+                break
+            except AssertionError:
+                continue
+        self.browser.screenshot(self.output / f"full-{name}.png")
+        check(shown, f"what was typed on scanout {scanout} did not paint it {name}: "
+              f"{ {n: round(self.painted_share(n, name), 3) for n in self.scanouts} }")
+        self.wait_painting(self.others(scanout))
+        for other in self.others(scanout):
+            share = self.painted_share(other, name)
+            check(share < before[other] + 0.01, f"typed on {scanout}, but scanout {other} became {name}: {share:.3f}")
+        self.back()
+
+    def a_click_on_the_launcher_changes_that_desktop_and_no_other(self):
+        scanout = self.scanouts[-1]
+        self.open_full(scanout)
+        stable = {n: self.stable_points(n) for n in self.scanouts}
+        check(len(stable[scanout]) > 100, f"nearly everything moves on scanout {scanout}")
+        # Weston's panel is along the top edge, its launcher at the left: it opens a terminal.
+        self.browser.click(*self.browser.on_desktop(scanout, 20, 16))
+        try:
+            wait_for(lambda: self.changed_share(scanout, stable[scanout]) > 0.04, REACTION_S,
+                     lambda: f"a click on the launcher of scanout {scanout} changed "
+                     f"{self.changed_share(scanout, stable[scanout]):.3f} of its still points")
+        finally:
+            self.browser.screenshot(self.output / "full-click.png")
+        for other in self.others(scanout):
+            share = self.changed_share(other, stable[other])
+            check(share < 0.03, f"clicked on {scanout}, but {share:.3f} of scanout {other} changed")
+        self.back()
+
+    def the_others_go_on_while_one_is_open(self):
+        self.open_full(self.scanouts[0])
+        self.wait_painting(self.scanouts, frames=10)
+        self.browser.screenshot(self.output / "full.png")
+        self.back()
+
+    def a_viewer_that_stops_reading_harms_nobody(self):
+        with Stuck(self.url, self.scanouts[0]), Stuck(self.url, self.scanouts[0]):
+            # Long enough that its buffers fill at any bit rate worth naming.
+            end = time.monotonic() + 15
+            while time.monotonic() < end:
+                self.wait_painting(self.scanouts, frames=3)
+            with urlopen(self.url + "api/desktops", timeout=20) as response:
+                check(len(json.load(response)) == len(self.scanouts), "the API does not answer as before")
+        self.browser.wait_states(self.scanouts, seconds=LIVE_S)
+
+    def a_second_page_gets_the_same_pictures_at_once(self):
+        with Browser() as second:
+            second.open(self.url)
+            second.wait_states(self.scanouts, seconds=LIVE_S)
+            for scanout in self.scanouts:
+                points = second.points(scanout)
+                own = sum(distance(p, rgb(BACKGROUNDS[scanout])) <= TOLERANCE for p in points) / max(1, len(points))
+                check(own >= OWN_SHARE / 2, f"the second page shows {own:.3f} of the background of scanout {scanout}")
+            self.wait_painting(self.scanouts)
+
+    def no_decoder_error_happened_in_all_this(self):
+        bad = {n: d for n, d in self.browser.desktops().items() if d["decoderErrors"]}
+        check(not bad, f"decoder errors: {bad}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--desktops", type=int, default=4)
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("build/e2e"))
+    parser.add_argument("--only", default="", help="only the cases with this text in their name, and the first")
+    options = parser.parse_args()
+    url = options.url.rstrip("/") + "/"
+    with Browser() as browser:
+        test = DesktopsTest(browser, url, list(range(1, options.desktops + 1)), options.output)
+        names = [name for name in vars(DesktopsTest) if name.count("_") > 3 and not name.startswith("_")]
+        cases = [(name.replace("_", " "), getattr(test, name)) for name in names]
+        return run(cases[:1] + [c for c in cases[1:] if options.only in c[0]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
