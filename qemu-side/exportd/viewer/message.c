@@ -5,6 +5,7 @@
  */
 #include <json-c/json.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,16 +23,21 @@ static void copy_string(struct json_object *object, const char *key,
 			 json_object_get_string(value));
 }
 
-static unsigned int get_uint(struct json_object *object, const char *key)
+static bool get_uint(struct json_object *object, const char *key,
+		     unsigned int *number)
 {
 	struct json_object *value;
-	int64_t number;
+	int64_t wide;
 
+	*number = 0;
 	if (!json_object_object_get_ex(object, key, &value) ||
 	    !json_object_is_type(value, json_type_int))
-		return 0;
-	number = json_object_get_int64(value);
-	return number < 0 || number > INT_MAX ? 0 : (unsigned int)number;
+		return false;
+	wide = json_object_get_int64(value);
+	if (wide < 0 || wide > INT_MAX)
+		return false;
+	*number = (unsigned int)wide;
+	return true;
 }
 
 static const char *parse_desktops(struct json_object *root,
@@ -50,8 +56,7 @@ static const char *parse_desktops(struct json_object *root,
 		struct desktop_entry *entry = &msg->desktops[i];
 
 		item = json_object_array_get_idx(array, i);
-		entry->scanout = get_uint(item, "scanout");
-		if (!entry->scanout)
+		if (!get_uint(item, "scanout", &entry->scanout))
 			return "desktop without a scanout in the list";
 		copy_string(item, "name", entry->name);
 	}
@@ -65,11 +70,10 @@ static const char *parse_config(struct json_object *root,
 	copy_string(root, "name", msg->name);
 	copy_string(root, "codec", msg->codec);
 	copy_string(root, "encoder", msg->encoder);
-	msg->width = get_uint(root, "width");
-	msg->height = get_uint(root, "height");
 	if (!msg->codec[0])
 		return "config without a codec";
-	if (!msg->width || !msg->height)
+	if (!get_uint(root, "width", &msg->width) || !msg->width ||
+	    !get_uint(root, "height", &msg->height) || !msg->height)
 		return "config without a size";
 	return NULL;
 }

@@ -126,7 +126,7 @@ static bool add_scanout(struct options *options, const char *text)
 {
 	unsigned int scanout;
 
-	if (!parse_uint("--scanout", text, 1, 65535, &scanout))
+	if (!parse_uint("--scanout", text, 0, 65535, &scanout))
 		return false;
 	for (size_t i = 0; i < options->n_scanouts; i++)
 		if (options->scanouts[i] == scanout)
