@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The stream, read back by libavcodec's decoder, and its parameter set by a
+ * reader written here.
+ */
+#include <libavcodec/avcodec.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "encoder.h"
+#include "test.h"
+
+#define WIDTH	320
+#define HEIGHT	240
+#define XRGB	0x20020888
+
+static const struct encoder_options options = { "libx264", 8000, 60 };
+
+static uint32_t pixels[WIDTH * HEIGHT];
+static AVCodecContext *decoder;
+static AVFrame *frame;
+static struct encoder *encoder;
+
+static int setup(void **state)
+{
+	(void)state;
+	encoder = encoder_new(&options);
+	decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
+	decoder->thread_count = 1;
+	frame = av_frame_alloc();
+	return avcodec_open2(decoder, NULL, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	encoder_free(encoder);
+	avcodec_free_context(&decoder);
+	av_frame_free(&frame);
+	return 0;
+}
+
+static struct surface *draw(int width, int height, uint32_t left,
+			    uint32_t right)
+{
+	struct surface *surface;
+	const char *error;
+	int i;
+
+	for (i = 0; i < width * height; i++)
+		pixels[i] = i % width < width / 2 ? left : right;
+	surface = surface_copy(pixels, (size_t)(width * height * 4),
+			       (uint32_t)width, (uint32_t)height,
+			       (uint32_t)width * 4, XRGB, &error);
+	assert_non_null(surface);
+	return surface;
+}
+
+/* Encodes with the damage given and returns the packet. */
+static struct encoded encode(struct surface *surface, struct rect damaged,
+			     bool key)
+{
+	struct damage damage = { 0 };
+	struct encoded out;
+
+	damage_add(&damage, &damaged, surface_width(surface),
+		   surface_height(surface));
+	if (!encoder_encode(encoder, surface, &damage, key, &out))
+		fail_msg("%s", out.error);
+	return out;
+}
+
+/* Every access unit in must be a picture out at once: no reordering. */
+static void decode(const struct encoded *out)
+{
+	size_t len = out->packet->len - PACKET_VIDEO_HEADER;
+	AVPacket *packet = av_packet_alloc();
+
+	assert_int_equal(av_new_packet(packet, (int)len), 0);
+	memcpy(packet->data, out->packet->data + PACKET_VIDEO_HEADER, len);
+	assert_int_equal(avcodec_send_packet(decoder, packet), 0);
+	assert_int_equal(avcodec_receive_frame(decoder, frame), 0);
+	av_packet_free(&packet);
+}
+
+static void expect_luma(int x, int y, int wanted)
+{
+	int got = frame->data[0][y * frame->linesize[0] + x];
+
+	if (abs(got - wanted) > 4)
+		fail_msg("luma at %d,%d is %d, not %d", x, y, got, wanted);
+}
+
+static void done(struct encoded *out, struct surface *surface)
+{
+	packet_unref(out->packet);
+	surface_unref(surface);
+}
+
+static const struct rect everything = { 0, 0, WIDTH, HEIGHT };
+
+static void test_pixels_come_through(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0x00000000);
+	struct encoded out = encode(surface, everything, false);
+
+	(void)state;
+	assert_true(out.key);	/* the first one always is */
+	decode(&out);
+	assert_int_equal(frame->width, WIDTH);
+	assert_int_equal(frame->height, HEIGHT);
+	assert_int_equal(frame->colorspace, AVCOL_SPC_SMPTE170M);
+	assert_int_equal(frame->color_range, AVCOL_RANGE_MPEG);
+	expect_luma(20, 100, 235);
+	expect_luma(300, 100, 16);
+	done(&out, surface);
+}
+
+static void test_only_damage_reaches_the_stream(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0x00000000);
+	struct encoded out = encode(surface, everything, false);
+
+	(void)state;
+	decode(&out);
+	done(&out, surface);
+
+	surface = draw(WIDTH, HEIGHT, 0x00808080, 0x00808080);
+	out = encode(surface, (struct rect){ 0, 0, 64, HEIGHT }, false);
+	assert_false(out.key);
+	decode(&out);
+	expect_luma(20, 100, 126);
+	expect_luma(120, 100, 235);	/* changed, but nobody said so */
+	expect_luma(300, 100, 16);
+	done(&out, surface);
+}
+
+static void test_key_frames_come_only_when_asked_for(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0);
+	struct encoded out;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 700; i++) {
+		bool key = i == 0 || i == 333;
+
+		out = encode(surface, everything, key);
+		assert_int_equal(out.key, key);
+		decode(&out);
+		packet_unref(out.packet);
+	}
+	surface_unref(surface);
+}
+
+static void test_a_scene_change_is_no_key_frame(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ff0000, 0);
+	struct encoded out = encode(surface, everything, false);
+
+	(void)state;
+	done(&out, surface);
+	surface = draw(WIDTH, HEIGHT, 0x0000ff00, 0x00ffffff);
+	out = encode(surface, everything, false);
+	assert_false(out.key);
+	done(&out, surface);
+}
+
+static void test_joining_in_the_middle(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0);
+	struct encoded out = encode(surface, everything, false);
+
+	(void)state;
+	packet_unref(out.packet);	/* never seen by the decoder */
+	out = encode(surface, (struct rect){ 0, 0, 0, 0 }, true);
+	assert_true(out.key);
+	decode(&out);
+	expect_luma(20, 100, 235);
+	done(&out, surface);
+}
+
+static void test_resizing(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0);
+	struct encoded out = encode(surface, everything, false);
+
+	(void)state;
+	decode(&out);
+	done(&out, surface);
+	surface = draw(161, 121, 0x00ffffff, 0);	/* odd: padded by one */
+	out = encode(surface, (struct rect){ 0, 0, 2, 2 }, false);
+	assert_true(out.key);
+	assert_int_equal(out.width, 161);
+	assert_int_equal(out.height, 121);
+	decode(&out);
+	assert_int_equal(frame->width, 162);
+	assert_int_equal(frame->height, 122);
+	expect_luma(20, 100, 235);
+	expect_luma(150, 120, 16);
+	done(&out, surface);
+}
+
+/* --- a reader of the sequence parameter set, by H.264 7.3.2.1.1 and E.1.1 --- */
+
+struct bits {
+	uint8_t data[256];
+	size_t len, at;
+};
+
+static unsigned int bit(struct bits *bits)
+{
+	assert_true(bits->at < bits->len * 8);
+	unsigned int value = bits->data[bits->at / 8] >> (7 - bits->at % 8) & 1;
+
+	bits->at++;
+	return value;
+}
+
+static unsigned int u(struct bits *bits, int count)
+{
+	unsigned int value = 0;
+
+	while (count--)
+		value = value << 1 | bit(bits);
+	return value;
+}
+
+static unsigned int ue(struct bits *bits)
+{
+	int zeros = 0;
+
+	while (!bit(bits))
+		zeros++;
+	return (1u << zeros) - 1 + u(bits, zeros);
+}
+
+/* Finds the NAL unit of @type, without emulation prevention bytes. */
+static void find_nal(const struct packet *packet, unsigned int type,
+		     struct bits *bits)
+{
+	const uint8_t *data = packet->data + PACKET_VIDEO_HEADER;
+	size_t len = packet->len - PACKET_VIDEO_HEADER, i;
+
+	for (i = 0; i + 4 < len; i++)
+		if (!data[i] && !data[i + 1] && data[i + 2] == 1 &&
+		    (data[i + 3] & 0x1f) == type)
+			break;
+	assert_true(i + 4 < len);
+	memset(bits, 0, sizeof(*bits));
+	for (i += 4; i < len && bits->len < sizeof(bits->data); i++) {
+		if (i + 2 < len && !data[i] && !data[i + 1] && data[i + 2] <= 1)
+			break;
+		if (data[i] == 3 && !data[i - 1] && !data[i - 2])
+			continue;
+		bits->data[bits->len++] = data[i];
+	}
+}
+
+static void skip_vui_before_timing(struct bits *sps)
+{
+	if (bit(sps) && u(sps, 8) == 255)	/* aspect ratio */
+		u(sps, 32);
+	if (bit(sps))				/* overscan */
+		bit(sps);
+	if (bit(sps)) {				/* video signal type */
+		u(sps, 4);
+		if (bit(sps))
+			u(sps, 24);
+	}
+	if (bit(sps)) {				/* chroma location */
+		ue(sps);
+		ue(sps);
+	}
+}
+
+static void skip_hrd(struct bits *sps)
+{
+	unsigned int count = ue(sps) + 1;
+
+	u(sps, 8);
+	while (count--) {
+		ue(sps);
+		ue(sps);
+		bit(sps);
+	}
+	u(sps, 20);
+}
+
+static void test_parameter_set_promises_no_reordering(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0);
+	struct encoded out = encode(surface, everything, false);
+	struct bits sps, pps;
+	char codec[ENCODER_CODEC_LEN];
+	bool nal, vcl;
+
+	(void)state;
+	find_nal(out.packet, 8, &pps);
+	find_nal(out.packet, 7, &sps);
+	snprintf(codec, sizeof(codec), "avc1.%02X%02X%02X", sps.data[0],
+		 sps.data[1], sps.data[2]);
+	assert_string_equal(out.codec, codec);
+	assert_int_equal(u(&sps, 8), 66);	/* baseline: no more fields here */
+	u(&sps, 16);
+	ue(&sps);				/* id */
+	ue(&sps);				/* log2 max frame num */
+	if (ue(&sps) == 0)			/* picture order count type */
+		ue(&sps);
+	ue(&sps);				/* reference frames */
+	bit(&sps);
+	ue(&sps);				/* size */
+	ue(&sps);
+	assert_int_equal(bit(&sps), 1);		/* frames only */
+	bit(&sps);
+	if (bit(&sps)) {			/* cropping */
+		ue(&sps);
+		ue(&sps);
+		ue(&sps);
+		ue(&sps);
+	}
+	assert_int_equal(bit(&sps), 1);		/* VUI is there */
+	skip_vui_before_timing(&sps);
+	if (bit(&sps)) {			/* timing */
+		u(&sps, 32);
+		u(&sps, 32);
+		bit(&sps);
+	}
+	nal = bit(&sps);
+	if (nal)
+		skip_hrd(&sps);
+	vcl = bit(&sps);
+	if (vcl)
+		skip_hrd(&sps);
+	if (nal || vcl)
+		bit(&sps);
+	bit(&sps);				/* pic_struct */
+	assert_int_equal(bit(&sps), 1);		/* bitstream restriction */
+	bit(&sps);
+	ue(&sps);
+	ue(&sps);
+	ue(&sps);
+	ue(&sps);
+	assert_int_equal(ue(&sps), 0);		/* max_num_reorder_frames */
+	done(&out, surface);
+}
+
+static void test_parameter_sets_precede_every_key_frame(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0);
+	struct encoded out = encode(surface, everything, false);
+	struct bits nal;
+
+	(void)state;
+	packet_unref(out.packet);
+	out = encode(surface, everything, true);
+	find_nal(out.packet, 7, &nal);
+	find_nal(out.packet, 8, &nal);
+	find_nal(out.packet, 5, &nal);
+	done(&out, surface);
+}
+
+static void test_unknown_encoder_is_an_error(void **state)
+{
+	const struct encoder_options none = { "no-such-encoder", 1000, 30 };
+	const struct encoder_options other = { "mpeg2video", 1000, 30 };
+	char error[ENCODER_ERROR_LEN] = "";
+
+	(void)state;
+	assert_false(encoder_probe(&none, error));
+	assert_true(*error);
+	assert_false(encoder_probe(&other, error));
+	assert_true(encoder_probe(&options, error));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_pixels_come_through),
+		T(test_only_damage_reaches_the_stream),
+		T(test_key_frames_come_only_when_asked_for),
+		T(test_a_scene_change_is_no_key_frame),
+		T(test_joining_in_the_middle),
+		T(test_resizing),
+		T(test_parameter_set_promises_no_reordering),
+		T(test_parameter_sets_precede_every_key_frame),
+		T(test_unknown_encoder_is_an_error),
+	};
+
+	av_log_set_level(AV_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "test.h"
+#include "viewer.h"
+
+#define SECOND G_USEC_PER_SEC
+
+static struct viewer *viewer;
+static struct packet *config;
+static unsigned int wakes;
+
+static void wake(void *data)
+{
+	(void)data;
+	wakes++;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	wakes = 0;
+	viewer = viewer_new(wake, NULL);
+	config = packet_text("{\"type\":\"config\"}");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	viewer_free(viewer);
+	packet_unref(config);
+	return 0;
+}
+
+static void frame(bool key, uint32_t seq, gint64 now)
+{
+	struct packet *packet = packet_video("payload", 7);
+
+	packet_seal_video(packet, key, seq, 0, 16, 16, config);
+	viewer_queue_video(viewer, packet, now);
+	packet_unref(packet);
+}
+
+/* 't' text, 'K' key frame, 'p' other frame, 0 nothing. */
+static char next(uint32_t *seq)
+{
+	struct packet *packet = viewer_next(viewer);
+	char kind;
+
+	if (!packet)
+		return 0;
+	kind = !packet->video ? 't' : packet->key ? 'K' : 'p';
+	if (seq)
+		*seq = packet->seq;
+	packet_unref(packet);
+	return kind;
+}
+
+static void test_starts_with_config_and_key_frame(void **state)
+{
+	(void)state;
+	assert_true(viewer_wants_key(viewer, 0));
+	frame(false, 0, 0);
+	assert_int_equal(next(NULL), 0);
+	frame(true, 1, 0);
+	frame(false, 2, 0);
+	assert_int_equal(wakes > 0, 1);
+	assert_int_equal(next(NULL), 't');
+	assert_int_equal(next(NULL), 'K');
+	assert_int_equal(next(NULL), 'p');
+	assert_int_equal(next(NULL), 0);
+	assert_false(viewer_wants_key(viewer, 0));
+}
+
+static void test_config_is_sent_again_only_when_it_changed(void **state)
+{
+	struct packet *old = config;
+
+	(void)state;
+	frame(true, 1, 0);
+	frame(true, 2, 0);
+	assert_int_equal(next(NULL), 't');
+	assert_int_equal(next(NULL), 'K');
+	assert_int_equal(next(NULL), 0);	/* the older one was dropped */
+	config = packet_text("{\"type\":\"config\",\"width\":1}");
+	frame(true, 3, 0);
+	assert_int_equal(next(NULL), 't');
+	assert_int_equal(next(NULL), 'K');
+	packet_unref(old);
+}
+
+static void test_slow_viewer_loses_frames_and_resumes_at_a_key(void **state)
+{
+	uint32_t seq = 0;
+	unsigned int i;
+
+	(void)state;
+	frame(true, 0, 0);
+	for (i = 1; i < 100; i++)
+		frame(false, i, 0);
+	assert_true(viewer->frames <= VIEWER_FRAMES_MAX);
+	assert_true(viewer->need_key);
+	assert_int_equal(viewer->frames, 0);
+	assert_true(viewer_wants_key(viewer, 0));
+	frame(false, 100, 0);
+	assert_int_equal(viewer->frames, 0);
+	frame(true, 101, 0);
+	frame(false, 102, 0);
+	assert_int_equal(next(NULL), 't');	/* the config was not dropped */
+	assert_int_equal(next(&seq), 'K');
+	assert_int_equal(seq, 101);
+	assert_int_equal(next(&seq), 'p');
+	assert_int_equal(seq, 102);
+}
+
+static void test_bytes_are_bounded(void **state)
+{
+	static char big[3 << 20];
+	struct packet *packet;
+	uint32_t seq;
+
+	(void)state;
+	frame(true, 0, 0);
+	for (seq = 1; seq < 5; seq++) {
+		packet = packet_video(big, sizeof(big));
+		packet_seal_video(packet, false, seq, 0, 16, 16, config);
+		viewer_queue_video(viewer, packet, 0);
+		packet_unref(packet);
+		assert_true(viewer->bytes <= VIEWER_BYTES_MAX);
+	}
+	assert_true(viewer->need_key);
+}
+
+static void test_texts_are_bounded(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < VIEWER_TEXTS_MAX; i++)
+		viewer_queue_text(viewer, config);
+	assert_false(viewer->broken);
+	viewer_queue_text(viewer, config);
+	assert_true(viewer->broken);
+	assert_int_equal(viewer->texts, VIEWER_TEXTS_MAX);
+	assert_false(viewer_wants_frame(viewer, 0));
+}
+
+static void test_unacknowledged_frames_stop_the_stream(void **state)
+{
+	uint32_t seq;
+
+	(void)state;
+	frame(true, 10, 0);
+	while (next(NULL))
+		;
+	viewer_ack(viewer, 10, 0);
+	for (seq = 11; seq < 11 + VIEWER_UNACKED_MAX; seq++) {
+		frame(false, seq, 0);
+		while (next(NULL))
+			;
+		assert_false(viewer->need_key);
+	}
+	frame(false, seq, 0);
+	assert_true(viewer->need_key);
+	assert_false(viewer_wants_key(viewer, 0));
+	frame(true, seq + 1, 0);		/* nor a key frame */
+	assert_int_equal(next(NULL), 0);
+
+	viewer_ack(viewer, seq - 1, 1);
+	assert_true(viewer_wants_key(viewer, 1));
+	frame(true, seq + 5, 1);
+	assert_int_equal(next(NULL), 'K');
+	assert_false(viewer->need_key);
+}
+
+static void test_lost_acknowledgements_do_not_stop_it_for_ever(void **state)
+{
+	uint32_t seq;
+
+	(void)state;
+	frame(true, 0, 0);
+	viewer_ack(viewer, 0, 0);
+	for (seq = 1; seq < 200; seq++) {
+		frame(false, seq, 0);
+		while (next(NULL))
+			;
+	}
+	assert_false(viewer_wants_key(viewer, SECOND));
+	assert_true(viewer_wants_key(viewer, VIEWER_ACK_TIMEOUT_US));
+	frame(true, seq, VIEWER_ACK_TIMEOUT_US);
+	assert_int_equal(next(NULL), 'K');
+}
+
+static void test_false_acknowledgements_are_ignored(void **state)
+{
+	(void)state;
+	frame(true, 100, 0);
+	viewer_ack(viewer, 101, 0);	/* was not sent yet */
+	assert_false(viewer->acks);
+	viewer_ack(viewer, 5, 0);	/* long before it came */
+	assert_false(viewer->acks);
+	viewer_ack(viewer, 100, 0);
+	assert_true(viewer->acks);
+}
+
+static void test_restart_drops_what_is_queued(void **state)
+{
+	(void)state;
+	frame(true, 0, 0);
+	frame(false, 1, 0);
+	viewer_restart(viewer);
+	assert_int_equal(viewer->frames, 0);
+	assert_true(viewer_wants_key(viewer, 0));
+}
+
+static void test_sequence_wraps(void **state)
+{
+	(void)state;
+	frame(true, UINT32_MAX, 0);
+	frame(false, 0, 0);
+	viewer_ack(viewer, UINT32_MAX, 0);
+	assert_true(viewer->acks);
+	viewer_ack(viewer, 0, 0);
+	assert_int_equal(viewer->acked_seq, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_starts_with_config_and_key_frame),
+		T(test_config_is_sent_again_only_when_it_changed),
+		T(test_slow_viewer_loses_frames_and_resumes_at_a_key),
+		T(test_bytes_are_bounded),
+		T(test_texts_are_bounded),
+		T(test_unacknowledged_frames_stop_the_stream),
+		T(test_lost_acknowledgements_do_not_stop_it_for_ever),
+		T(test_false_acknowledgements_are_ignored),
+		T(test_restart_drops_what_is_queued),
+		T(test_sequence_wraps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
