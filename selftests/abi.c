@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The errno contract: what every ioctl says to every kind of bad argument, on
+ * the control node and on a handle.
+ */
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <linux/capability.h>
+
+#include "helix_test.h"
+#include "kselftest_harness.h"
+
+#define PAGE	4096
+
+static const struct command {
+	const char *name;
+	unsigned long cmd;
+	uint32_t size;
+	bool on_handle;
+	bool admin;
+} commands[] = {
+	{ "INFO", HELIX_LEASE_INFO, sizeof(struct helix_lease_info), true, false },
+	{ "BIND", HELIX_LEASE_BIND, sizeof(struct helix_lease_bind), false, true },
+	{ "UNBIND", HELIX_LEASE_UNBIND, sizeof(struct helix_lease_unbind), false, true },
+	{ "ACQUIRE", HELIX_LEASE_ACQUIRE, sizeof(struct helix_lease_acquire), false, false },
+	{ "REVOKE", HELIX_LEASE_REVOKE, sizeof(struct helix_lease_revoke), true, true },
+	{ "QUERY", HELIX_LEASE_QUERY, sizeof(struct helix_lease_query), true, false },
+};
+
+#define for_each_command(c) \
+	for (c = commands; c < commands + sizeof(commands) / sizeof(*commands); c++)
+
+static int drop_admin(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	data[0].effective &= ~(1U << CAP_SYS_ADMIN);
+	data[0].permitted &= ~(1U << CAP_SYS_ADMIN);
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+FIXTURE(abi) {
+	int control;
+	struct helix_lease_acquire acq;
+	uint8_t *buf;
+};
+
+FIXTURE_SETUP(abi)
+{
+	self->control = helix_setup();
+	ASSERT_GE(self->control, 0);
+	ASSERT_EQ(helix_acquire(self->control, 0, &self->acq), 0);
+	/* A page that a read past the end would leave. */
+	self->buf = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(self->buf, MAP_FAILED);
+	ASSERT_EQ(munmap(self->buf + 2 * PAGE, PAGE), 0);
+}
+
+FIXTURE_TEARDOWN(abi)
+{
+	helix_close_lease(&self->acq);
+	close(self->control);
+}
+
+static void put32(uint8_t *buf, size_t offset, uint32_t value)
+{
+	memcpy(buf + offset, &value, sizeof(value));
+}
+
+TEST_F_TIMEOUT(abi, unknown_commands_are_enotty, 120)
+{
+	unsigned int nr;
+
+	for (nr = 6; nr < 256; nr++)
+		EXPECT_EQ(sys_ioctl(self->control, _IO(HELIX_LEASE_IOC_TYPE, nr), self->buf),
+			  -ENOTTY);
+	EXPECT_EQ(sys_ioctl(self->control, _IO('d', 0), self->buf), -ENOTTY);
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_INFO | (8 << _IOC_SIZESHIFT), self->buf),
+		  -ENOTTY);
+}
+
+TEST_F_TIMEOUT(abi, a_handle_knows_its_own_commands_only, 120)
+{
+	const struct command *c;
+
+	for_each_command(c) {
+		put32(self->buf, 0, 0);
+		EXPECT_EQ(sys_ioctl(self->acq.handle_fd, c->cmd, self->buf),
+			  c->on_handle ? -EINVAL : -ENOTTY) TH_LOG("%s", c->name);
+	}
+}
+
+TEST_F_TIMEOUT(abi, null_and_unmapped_structures_are_efault, 120)
+{
+	const struct command *c;
+
+	for_each_command(c) {
+		EXPECT_EQ(sys_ioctl(self->control, c->cmd, NULL), -EFAULT)
+			TH_LOG("%s", c->name);
+		EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf + 2 * PAGE), -EFAULT)
+			TH_LOG("%s", c->name);
+		/* The size can be read, the rest cannot. */
+		put32(self->buf, 2 * PAGE - 4, c->size);
+		EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf + 2 * PAGE - 4), -EFAULT)
+			TH_LOG("%s", c->name);
+	}
+}
+
+TEST_F_TIMEOUT(abi, short_sizes_are_einval, 120)
+{
+	const struct command *c;
+	uint32_t size;
+
+	for_each_command(c) {
+		for (size = 0; size < c->size; size++) {
+			memset(self->buf, 0, PAGE);
+			put32(self->buf, 0, size);
+			EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), -EINVAL)
+				TH_LOG("%s of %u bytes", c->name, size);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(abi, a_tail_that_is_not_zero_is_e2big, 120)
+{
+	const struct command *c;
+
+	for_each_command(c) {
+		memset(self->buf, 0, 2 * PAGE);
+		put32(self->buf, 0, c->size + 8);
+		self->buf[c->size + 7] = 1;
+		EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), -E2BIG)
+			TH_LOG("%s", c->name);
+		put32(self->buf, 0, PAGE + 1);
+		self->buf[c->size + 7] = 0;
+		EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), -E2BIG)
+			TH_LOG("%s", c->name);
+		put32(self->buf, 0, 0xffffffff);
+		EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), -E2BIG)
+			TH_LOG("%s", c->name);
+	}
+}
+
+TEST_F_TIMEOUT(abi, a_longer_structure_with_a_zero_tail_is_served, 120)
+{
+	struct {
+		struct helix_lease_info info;
+		uint64_t tail[4];
+	} future = { .info.size = sizeof(future) };
+
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_INFO, &future), 0);
+	EXPECT_EQ(future.info.size, sizeof(future));
+	EXPECT_EQ(future.info.abi_version, HELIX_LEASE_ABI_VERSION);
+	EXPECT_EQ(future.tail[0], 0);
+}
+
+TEST_F_TIMEOUT(abi, unknown_flags_are_eopnotsupp, 120)
+{
+	const struct command *c;
+	int bit;
+
+	for_each_command(c) {
+		for (bit = 0; bit < 32; bit++) {
+			memset(self->buf, 0, PAGE);
+			put32(self->buf, 0, c->size);
+			put32(self->buf, 4, 1U << bit);
+			EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), -EOPNOTSUPP)
+				TH_LOG("%s flag %d", c->name, bit);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(abi, administration_needs_cap_sys_admin, 120)
+{
+	struct helix_lease_acquire acq;
+	const struct command *c;
+
+	ASSERT_EQ(drop_admin(), 0);
+	for_each_command(c) {
+		memset(self->buf, 0, PAGE);
+		put32(self->buf, 0, c->size);
+		if (c->admin) {
+			EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), -EPERM)
+				TH_LOG("%s", c->name);
+		}
+	}
+	/* For oneself, but for nobody else. */
+	helix_acquire_init(&acq, 0);
+	acq.owner_pid = 1;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), -EPERM);
+	helix_acquire_init(&acq, 0);
+	acq.owner_pid = getpid();
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), 0);
+	helix_close_lease(&acq);
+	/* A handle is the right. */
+	EXPECT_EQ(helix_revoke(self->acq.handle_fd, 0, 0), 0);
+}
+
+TEST_F_TIMEOUT(abi, info_says_what_is_there, 120)
+{
+	struct helix_lease_info info;
+
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	EXPECT_EQ(info.abi_version, HELIX_LEASE_ABI_VERSION);
+	EXPECT_EQ(info.nr_gpus, 1);
+	EXPECT_GE(info.nr_scanouts, 1);
+	EXPECT_LE(info.host_state, HELIX_LEASE_HOST_UP);
+	ASSERT_EQ(helix_info(self->acq.handle_fd, &info), 0);
+	EXPECT_EQ(info.abi_version, HELIX_LEASE_ABI_VERSION);
+}
+
+TEST_F_TIMEOUT(abi, bind_takes_drm_masters_only, 120)
+{
+	struct helix_lease_bind bind;
+	int null, card, closed;
+
+	EXPECT_EQ(helix_bind_fd(self->control, -1, &bind), -EBADF);
+	closed = open("/dev/null", O_RDWR);
+	close(closed);
+	EXPECT_EQ(helix_bind_fd(self->control, closed, &bind), -EBADF);
+	null = open("/dev/null", O_RDWR);
+	EXPECT_EQ(helix_bind_fd(self->control, null, &bind), -EINVAL);
+	EXPECT_EQ(helix_bind_fd(self->control, self->control, &bind), -EINVAL);
+	EXPECT_EQ(helix_bind_fd(self->control, self->acq.handle_fd, &bind), -EINVAL);
+	/* A tenant's file is DRM's only half. */
+	EXPECT_EQ(helix_bind_fd(self->control, self->acq.lease_fd, &bind), -EINVAL);
+	/* The master is the module's: this open is not one. */
+	card = open(CARD, O_RDWR);
+	ASSERT_GE(card, 0);
+	EXPECT_EQ(helix_bind_fd(self->control, card, &bind), -EACCES);
+	close(card);
+	card = open("/dev/dri/renderD128", O_RDWR);
+	if (card >= 0) {
+		EXPECT_EQ(helix_bind_fd(self->control, card, &bind), -EINVAL);
+		close(card);
+	}
+	memset(&bind, 0, sizeof(bind));
+	bind.size = sizeof(bind);
+	bind.__reserved = 1;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_BIND, &bind), -EOPNOTSUPP);
+	close(null);
+}
+
+TEST_F_TIMEOUT(abi, unbind_is_ebusy_while_a_scanout_is_not_free, 120)
+{
+	struct helix_lease_query query;
+
+	EXPECT_EQ(helix_unbind(self->control), -EBUSY);
+	/* Nothing was changed. */
+	ASSERT_EQ(helix_query(self->acq.handle_fd, 0, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+}
+
+TEST_F_TIMEOUT(abi, acquire_refuses_values_out_of_range, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_info info;
+
+#define REFUSED(field, value) do {							\
+	helix_acquire_init(&acq, 0);							\
+	acq.field = value;								\
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), -EINVAL)		\
+		TH_LOG(#field " = " #value);						\
+} while (0)
+
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	REFUSED(width, 0);
+	REFUSED(width, 16385);
+	REFUSED(height, 0);
+	REFUSED(height, 16385);
+	REFUSED(refresh_mhz, 999);
+	REFUSED(refresh_mhz, 1000001);
+	REFUSED(timeout_ms, HELIX_LEASE_TIMEOUT_MAX_MS + 1);
+	REFUSED(scanout, info.nr_scanouts + 1);
+	REFUSED(scanout, 0xffffffff);
+	REFUSED(label[HELIX_LEASE_LABEL_LEN - 1], 'x');
+#undef REFUSED
+	helix_acquire_init(&acq, 0);
+	acq.owner_pid = 0x7fffffff;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), -ESRCH);
+	acq.owner_pid = 0xffffffff;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), -ESRCH);
+}
+
+TEST_F_TIMEOUT(abi, a_label_may_be_unterminated, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+
+	helix_acquire_init(&acq, 0);
+	memset(acq.label, 'x', sizeof(acq.label));
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), 0);
+	ASSERT_EQ(helix_query(acq.handle_fd, 0, &query), 0);
+	EXPECT_EQ(memcmp(query.label, acq.label, sizeof(acq.label)), 0);
+	helix_close_lease(&acq);
+}
+
+TEST_F_TIMEOUT(abi, acquire_that_cannot_write_back_leaves_nothing, 120)
+{
+	struct helix_lease_acquire *acq = (void *)self->buf;
+
+	helix_acquire_init(acq, 6);
+	ASSERT_EQ(mprotect(self->buf, PAGE, PROT_READ), 0);
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, acq), -EFAULT);
+	EXPECT_EQ(helix_wait_state(self->control, 6, HELIX_LEASE_STATE_FREE), 0);
+}
+
+TEST_F_TIMEOUT(abi, acquire_without_descriptors_left_is_emfile, 120)
+{
+	struct helix_lease_acquire acq;
+	int fd, last = -1;
+
+	while ((fd = dup(self->control)) >= 0)
+		last = fd;
+	EXPECT_EQ(errno, EMFILE);
+	EXPECT_EQ(helix_acquire(self->control, 0, &acq), -EMFILE);
+	/* One is not enough. */
+	close(last);
+	EXPECT_EQ(helix_acquire(self->control, 0, &acq), -EMFILE);
+}
+
+TEST_F_TIMEOUT(abi, revoke_and_query_refuse_what_does_not_exist, 120)
+{
+	struct helix_lease_revoke revoke = { .size = sizeof(revoke), .scanout = 1 };
+	struct helix_lease_query query;
+	struct helix_lease_info info;
+
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	EXPECT_EQ(helix_query(self->control, 0, &query), -EINVAL);
+	EXPECT_EQ(helix_query(self->control, info.nr_scanouts + 1, &query), -EINVAL);
+	EXPECT_EQ(helix_query(self->control, 0xffffffff, &query), -EINVAL);
+	EXPECT_EQ(helix_revoke(self->control, 0, 1), -EINVAL);
+	EXPECT_EQ(helix_revoke(self->control, info.nr_scanouts + 1, 1), -EINVAL);
+	revoke.timeout_ms = HELIX_LEASE_TIMEOUT_MAX_MS + 1;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_REVOKE, &revoke), -EINVAL);
+}
+
+TEST_F_TIMEOUT(abi, a_node_that_is_not_leased_is_enxio, 120)
+{
+	struct helix_lease_query query;
+	struct helix_lease_info info;
+	uint32_t i, tried = 0;
+	char path[64];
+
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	for (i = 1; i <= info.nr_scanouts; i++) {
+		ASSERT_EQ(helix_query(self->control, i, &query), 0);
+		if (query.state != HELIX_LEASE_STATE_FREE)
+			continue;
+		helix_node_path(path, i);
+		EXPECT_EQ(open(path, O_RDWR), -1);
+		EXPECT_EQ(errno, ENXIO);
+		tried++;
+	}
+	EXPECT_GT(tried, 0);
+}
+
+TEST_HARNESS_MAIN
