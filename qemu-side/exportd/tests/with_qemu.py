@@ -1,0 +1,502 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""helix-exportd against a real QEMU. The guest is this script: it drives the
+control device's registers and rings through QEMU's qtest protocol, so no
+kernel is needed and every step is decided here.
+
+usage: with_qemu.py HELIX-EXPORTD   (HELIX_QEMU names the patched QEMU)
+Prints TAP.
+"""
+import base64
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+PATIENCE = 60  # seconds: a guard against hanging, not a measure of anything
+
+RING_SLOTS, SLOT, REQS, CMPS = 64, 128, 4096, 4096 + 64 * 128
+REQ_HEAD, REQ_TAIL, CMP_HEAD, CMP_TAIL = 0, 64, 128, 192
+PING, ENABLE, DISABLE = 0, 1, 2
+BAR_REGS, BAR_SHM = 0xE0000000, 0xE0100000
+REG_MAGIC, REG_STATUS, REG_GENERATION, REG_DOORBELL = 0x00, 0x0C, 0x14, 0x18
+EPERM, ENODEV, EEXIST, EINVAL, ESTALE = 1, 19, 17, 22, 116
+GPU = 0x02 << 3
+
+
+def wait(what, probe):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE} s in vain for: {what}")
+        time.sleep(0.02)
+
+
+class Guest:
+    """The control device as its driver sees it."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        wait("the qtest socket", lambda: self.sock.connect_ex(path) == 0)
+        self.lines = self.sock.makefile("rb")
+        self.head = self.tail = self.next_id = 0
+        self.find_device()
+
+    def command(self, text):
+        self.sock.sendall(text.encode() + b"\n")
+        while True:
+            line = self.lines.readline()
+            if not line:
+                raise AssertionError(f"QEMU ended at: {text}")
+            if line.startswith(b"OK"):
+                return line[2:].strip().decode()
+            if not line.startswith(b"IRQ"):
+                raise AssertionError(f"qtest: {line!r} to {text}")
+
+    def config(self, register, value=None):
+        self.command(f"outl 0xcf8 {0x80000000 | 0x03 << 11 | register:#x}")
+        if value is None:
+            return int(self.command("inl 0xcfc"), 16)
+        return self.command(f"outl 0xcfc {value:#x}")
+
+    def find_device(self):
+        assert self.config(0) == 0x48581234, "no helix-control device in slot 3"
+        self.config(0x10, BAR_REGS)
+        self.config(0x18, BAR_SHM)
+        self.config(0x1C, 0)
+        self.config(0x04, 0x0006)
+        assert self.read(BAR_REGS + REG_MAGIC) == 0x434C5848
+
+    def read(self, address):
+        return int(self.command(f"readl {address:#x}"), 16)
+
+    def write(self, address, value):
+        self.command(f"writel {address:#x} {value:#x}")
+
+    def write_bytes(self, address, data):
+        self.command(f"b64write {address:#x} {len(data)} {base64.b64encode(data).decode()}")
+
+    def host(self):
+        return self.read(BAR_REGS + REG_STATUS) & 1
+
+    def submit(self, op, output=0, width=0, height=0, scanout=0, generation=0, label="", gpu=None):
+        if gpu is None:
+            gpu = 0 if op == PING else GPU
+        self.next_id += 1
+        raw = struct.pack("<IHHIIIIIIQ32s56x", self.next_id, op, 0, gpu, output, width, height, 0, scanout,
+                          generation, label.encode())
+        assert len(raw) == SLOT
+        self.write_bytes(BAR_SHM + REQS + self.head % RING_SLOTS * SLOT, raw)
+        self.head += 1
+        self.write(BAR_SHM + REQ_HEAD, self.head)
+        self.write(BAR_REGS + REG_DOORBELL, 1)
+        return self.next_id
+
+    def completion(self):
+        wait("a completion", lambda: self.read(BAR_SHM + CMP_HEAD) != self.tail)
+        slot = BAR_SHM + CMPS + self.tail % RING_SLOTS * SLOT
+        self.tail += 1
+        answer = self.read(slot), self.read(slot + 4)
+        self.write(BAR_SHM + CMP_TAIL, self.tail)
+        return answer
+
+    def ask(self, *args, **kwargs):
+        """The status that a request completes with."""
+        wanted = self.submit(*args, **kwargs)
+        got, status = self.completion()
+        assert got == wanted, f"completion of {got}, not of {wanted}"
+        return status
+
+    def enable(self, scanout, generation, label="", width=640, height=360, **kwargs):
+        return self.ask(ENABLE, output=kwargs.pop("output", scanout), width=width, height=height, scanout=scanout,
+                        generation=generation, label=label, **kwargs)
+
+
+class Socket:
+    """Just enough of a WebSocket client."""
+
+    def __init__(self, port, query, origin=None, host=None, protocol="helix.v1"):
+        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        host = host or f"127.0.0.1:{port}"
+        lines = [f"GET /ws?{query} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
+                 "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
+        lines += [f"Sec-WebSocket-Protocol: {protocol}"] if protocol else []
+        lines += [f"Origin: {origin}"] if origin else []
+        self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.file = self.sock.makefile("rb")
+        status = self.file.readline().split()
+        self.accepted = len(status) > 1 and status[1] == b"101"
+        while self.accepted and self.file.readline().strip():
+            pass
+
+    def receive(self):
+        """(opcode, payload); None when the connection ended."""
+        header = self.file.read(2)
+        if len(header) < 2:
+            return None
+        length = header[1] & 0x7F
+        if length == 126:
+            length = struct.unpack(">H", self.file.read(2))[0]
+        elif length == 127:
+            length = struct.unpack(">Q", self.file.read(8))[0]
+        return header[0] & 0x0F, self.file.read(length)
+
+    def text(self):
+        while True:
+            frame = self.receive()
+            if frame is None or frame[0] == 8:
+                return None
+            if frame[0] == 1:
+                return json.loads(frame[1])
+
+    def video(self):
+        while True:
+            frame = self.receive()
+            if frame is None or frame[0] == 8:
+                return None
+            if frame[0] == 2:
+                return frame[1]
+
+    def close_code(self):
+        while True:
+            frame = self.receive()
+            if frame is None:
+                return None
+            if frame[0] == 8:
+                return struct.unpack(">H", frame[1][:2])[0] if len(frame[1]) >= 2 else 1005
+
+    def frame(self, opcode, data, final=True):
+        mask = b"\0\0\0\0"
+        head = bytes([(0x80 if final else 0) | opcode])
+        head += bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
+        self.sock.sendall(head + mask + data)
+
+    def send(self, message):
+        self.frame(1, message if isinstance(message, bytes) else json.dumps(message).encode())
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+
+class Bench:
+    def __init__(self, exportd, qemu):
+        self.exportd_path = exportd
+        self.dir = tempfile.mkdtemp(prefix="helix-exportd-")
+        self.web = os.path.join(self.dir, "web")
+        os.mkdir(self.web)
+        with open(os.path.join(self.web, "index.html"), "w", encoding="ascii") as page:
+            page.write("<!doctype html>the page")
+        os.symlink("/etc/passwd", os.path.join(self.web, "leak.txt"))
+        self.log = open(os.path.join(self.dir, "log"), "wb")
+        self.port = 0
+        self.exportd = None
+        # before QEMU, which must then be found by trying again
+        self.start_exportd()
+        self.qemu = subprocess.Popen(
+            [qemu, "-M", "q35,memory-backend=mem", "-accel", "qtest", "-m", "64", "-nodefaults", "-vga", "none",
+             "-object", "memory-backend-memfd,id=mem,size=64M,share=on",
+             "-device", "virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr=02.0", "-display", "dbus,p2p=on,gl=on",
+             "-chardev", f"socket,id=ctl,path={self.dir}/control.sock,server=on,wait=off",
+             "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
+             "-qtest-log", "/dev/null",
+             "-qmp", f"unix:{self.dir}/qmp.sock,server=on,wait=off"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.guest = Guest(f"{self.dir}/qtest.sock")
+
+    def start_exportd(self):
+        self.exportd = subprocess.Popen(
+            [self.exportd_path, "--qmp", f"{self.dir}/qmp.sock", "--control", f"{self.dir}/control.sock", "--port",
+             str(self.port), "--web", self.web, "--console0", "--verbose"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
+        line = self.exportd.stdout.readline().decode()
+        found = re.match(r"listening http://127\.0\.0\.1:(\d+)/$", line)
+        assert found, f"said {line!r} and not where it listens"
+        self.port = int(found.group(1))
+
+    def get(self, path, **headers):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), error.headers
+        except http.client.RemoteDisconnected:
+            return 400, b"", {}     # libwebsockets hangs up on a path it finds malformed
+
+    def desktops(self):
+        return {d["scanout"]: d for d in json.loads(self.get("/api/desktops")[1]) if d["scanout"]}
+
+    def end(self, failed):
+        for process in (self.exportd, self.qemu):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+        self.log.close()
+        if failed:
+            with open(self.log.name, "rb") as log:
+                for line in log.read().decode(errors="replace").splitlines()[-60:]:
+                    print("# " + line)
+        shutil.rmtree(self.dir)
+
+
+def test_waits_for_qemu_and_announces_itself_to_the_guest(b):
+    wait("the host bit", b.guest.host)
+    assert b.guest.ask(PING) == 0
+
+
+def test_enable_makes_a_desktop(b):
+    assert b.guest.enable(3, 1, "Third <desk>") == 0
+    desktop = b.desktops()[3]
+    assert desktop["name"] == "Third <desk>" and desktop["encoder"] == "libx264" and desktop["viewers"] == 0, desktop
+
+
+def test_enable_again_renames_it(b):
+    assert b.guest.enable(3, 2, "") == 0
+    assert b.desktops()[3]["name"] == "Desktop 3"
+    assert len(b.desktops()) == 1
+
+
+def test_requests_that_are_refused(b):
+    assert b.guest.enable(0, 1) == EPERM, "the console is not to be touched"
+    assert b.guest.enable(4, 1, gpu=0x18) == ENODEV
+    assert b.guest.enable(3, 1, output=5) == EEXIST, "two desktops of one number"
+    assert b.guest.enable(4, 0) == EINVAL
+    assert b.guest.enable(4, 1, width=0) == EINVAL
+    assert list(b.desktops()) == [3]
+
+
+def test_a_late_disable_of_a_former_lease_is_refused(b):
+    assert b.guest.ask(DISABLE, output=3, scanout=3, generation=1) == ESTALE
+    assert list(b.desktops()) == [3]
+
+
+def test_all_fifteen(b):
+    for n in range(1, 16):
+        assert b.guest.enable(n, 10 + n) == 0
+    assert list(b.desktops()) == list(range(1, 16))
+    for n in range(4, 16):
+        assert b.guest.ask(DISABLE, output=n, scanout=n, generation=10 + n) == 0
+    assert list(b.desktops()) == [1, 2, 3]
+
+
+def test_list_of_desktops_is_told_when_it_changes(b):
+    client = Socket(b.port, "events")
+    first = client.text()
+    assert first["type"] == "desktops" and len(first["desktops"]) >= 3, first
+    assert b.guest.enable(7, 1, "Seventh") == 0
+    wait("the news of desktop 7", lambda: any(d["name"] == "Seventh" for d in client.text()["desktops"]))
+    client.close()
+
+
+def test_viewer_of_a_desktop_that_goes(b):
+    client = Socket(b.port, "scanout=7")
+    assert client.text()["type"] == "state"
+    assert b.guest.ask(DISABLE, output=7, scanout=7, generation=1) == 0
+    while True:
+        said = client.text()
+        assert said, "hung up without saying that the desktop is gone"
+        if said.get("state") == "gone":
+            break
+    assert client.close_code() == 1000
+
+
+def test_viewer_of_no_desktop(b):
+    for query in ("scanout=99", "scanout=x", "scanout=", "scanout=-1", "scanout=4294967299", "nothing"):
+        client = Socket(b.port, query)
+        said = client.text()
+        assert said["type"] == "error" and said["code"] == "no-desktop", (query, said)
+        assert client.close_code() == 1000
+
+
+def test_key_frame_at_once_on_an_idle_desktop(b):
+    wait("the console's picture", lambda: json.loads(b.get("/api/desktops")[1])[0]["state"] == "live")
+    for _ in range(2):
+        client = Socket(b.port, "scanout=0")
+        assert client.text()["state"] == "live"
+        config = client.text()
+        assert config["type"] == "config" and config["codec"].startswith("avc1."), config
+        video = client.video()
+        kind, flags, zero, _, _, width, height = struct.unpack("<BBHIQII", video[:24])
+        assert (kind, flags, zero, width, height) == (1, 1, 0, config["width"], config["height"])
+        assert video[24:28] == b"\0\0\0\1" and video[28] & 0x1F == 7, "no parameter set in front"
+        client.close()
+
+
+def test_key_frame_on_request(b):
+    client = Socket(b.port, "scanout=0")
+    client.video()
+    client.send({"type": "keyframe"})
+    while not client.video()[1] & 1:
+        pass
+    client.close()
+
+
+def test_bad_messages_are_answered_and_then_hung_up_on(b):
+    client = Socket(b.port, "scanout=3")
+    client.send(b"nonsense")
+    while client.text()["type"] != "error":
+        pass
+    for _ in range(20):
+        client.send(b"{}")
+    assert client.close_code() == 1008
+
+
+def test_oversize_and_binary_messages_are_hung_up_on(b):
+    client = Socket(b.port, "scanout=3")
+    client.frame(1, b"x" * 3000, final=False)
+    client.frame(0, b"x" * 3000)
+    assert client.close_code() == 1009
+    client = Socket(b.port, "scanout=3")
+    client.frame(2, b"xxxx")
+    assert client.close_code() == 1003
+
+
+def test_input_of_every_kind_is_taken(b):
+    client = Socket(b.port, "scanout=0")
+    client.video()
+    for message in ({"type": "key", "code": "KeyA", "down": True}, {"type": "key", "code": "NoSuchKey", "down": True},
+                    {"type": "move", "x": 1e9, "y": -3}, {"type": "button", "button": 2, "down": True},
+                    {"type": "wheel", "dx": 0, "dy": 0.5}, {"type": "release"}, {"type": "ack", "seq": 0}):
+        client.send(message)
+    client.send(b"x")   # its answer comes after all of them
+    said = client.text()
+    while said["type"] != "error":
+        said = client.text()
+    assert said["code"] == "bad-message"
+    client.close()
+
+
+def test_foreign_pages_and_names_are_refused(b):
+    assert not Socket(b.port, "scanout=3", origin="http://evil.example").accepted
+    assert not Socket(b.port, "scanout=3", origin="null").accepted
+    assert not Socket(b.port, "scanout=3", host="evil.example").accepted
+    assert not Socket(b.port, "scanout=3", protocol=None).accepted
+    assert not Socket(b.port, "scanout=3", protocol="other").accepted
+    assert Socket(b.port, "scanout=3", origin=f"http://127.0.0.1:{b.port}").accepted
+    assert b.get("/api/desktops", Host="evil.example")[0] == 403
+
+
+def test_files(b):
+    status, body, headers = b.get("/")
+    assert status == 200 and body == b"<!doctype html>the page"
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["X-Content-Type-Options"] == "nosniff" and "default-src 'self'" in headers["Content-Security-Policy"]
+    for path in ("/nothing", "/../log", "/%2e%2e/log", "/..%2flog", "/leak.txt", "/web/", "//etc/passwd", "/.%00"):
+        assert b.get(path)[0] in (400, 403, 404), path
+
+
+def test_too_many_viewers(b):
+    clients = [Socket(b.port, "scanout=3") for _ in range(66)]
+    accepted = [c.accepted for c in clients]
+    for client in clients:
+        client.close()
+    assert accepted.count(True) == 64 and not accepted[-1], accepted.count(True)
+    wait("room again", lambda: b.desktops()[3]["viewers"] == 0)
+
+
+def test_killed_and_restarted_it_goes_on_with_the_same_rings(b):
+    generation = b.guest.read(BAR_REGS + REG_GENERATION)
+    b.exportd.kill()
+    b.exportd.wait()
+    b.exportd.stdout.close()
+    wait("the host bit to go", lambda: not b.guest.host())
+    unserved = b.guest.submit(PING)
+    b.start_exportd()
+    wait("the host bit", b.guest.host)
+    assert b.guest.completion() == (unserved, 0)
+    assert b.guest.read(BAR_REGS + REG_GENERATION) != generation
+    assert not b.desktops(), "desktops come back by the guest's word only"
+    assert b.guest.enable(3, 2, "Third again") == 0
+    assert b.desktops()[3]["name"] == "Third again"
+
+
+def test_impossible_ring_index_is_survived(b):
+    assert b.guest.enable(5, 1) == 0
+    b.guest.write(BAR_SHM + REQ_HEAD, b.guest.head + 1000)
+    b.guest.write(BAR_REGS + REG_DOORBELL, 1)
+    assert 5 in b.desktops()
+    assert b.exportd.poll() is None
+
+
+def test_reset_of_the_machine_closes_all_desktops(b):
+    qmp(b, "system_reset")
+    wait("the desktops to go", lambda: not b.desktops())
+    b.guest.head = b.guest.tail = 0
+    b.guest.find_device()
+    wait("the host bit", b.guest.host)
+    assert b.guest.enable(2, 1, "after the reset") == 0
+    assert list(b.desktops()) == [2]
+
+
+def test_qemu_that_goes_takes_its_desktops_along(b):
+    client = Socket(b.port, "scanout=2")
+    b.qemu.kill()
+    b.qemu.wait()
+    while client.text().get("state") != "gone":
+        pass
+    wait("an empty list", lambda: json.loads(b.get("/api/desktops")[1]) == [])
+
+
+def test_ends_cleanly_when_told_to(b):
+    b.exportd.send_signal(signal.SIGTERM)
+    assert b.exportd.wait(PATIENCE) == 0
+
+
+def qmp(b, command):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(PATIENCE)
+    sock.connect(f"{b.dir}/qmp.sock")
+    lines = sock.makefile("rb")
+    lines.readline()
+    for name in ("qmp_capabilities", command):
+        sock.sendall(json.dumps({"execute": name}).encode() + b"\n")
+        while b'"return"' not in lines.readline():
+            pass
+    lines.close()
+    sock.close()
+
+
+def main():
+    qemu = os.environ.get("HELIX_QEMU")
+    if not qemu:
+        print("1..0 # SKIP HELIX_QEMU is not set")
+        return 0
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+    print(f"1..{len(tests)}", flush=True)
+    bench, failed = None, False
+    try:
+        bench = Bench(sys.argv[1], qemu)
+        for number, (name, test) in enumerate(tests, 1):
+            words = name[5:].replace("_", " ")
+            try:
+                test(bench)
+                print(f"ok {number} - {words}", flush=True)
+            except (AssertionError, OSError, TypeError, KeyError) as error:
+                failed = True
+                print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {error.__traceback__.tb_next.tb_lineno})",
+                      flush=True)
+    except (AssertionError, OSError) as error:
+        failed = True
+        print(f"Bail out! {error}")
+    finally:
+        if bench:
+            bench.end(failed)
+    return 1 if failed else 0
+
+
+sys.exit(main())
