@@ -4,7 +4,7 @@
 control device's registers and rings through QEMU's qtest protocol, so no
 kernel is needed and every step is decided here.
 
-usage: with_qemu.py HELIX-EXPORTD   (HELIX_QEMU names the patched QEMU)
+usage: with_qemu.py HELIX-EXPORTD   (HELIX_QEMU: where the patched QEMU is installed)
 Prints TAP.
 """
 import base64
@@ -480,7 +480,7 @@ def main():
     print(f"1..{len(tests)}", flush=True)
     bench, failed = None, False
     try:
-        bench = Bench(sys.argv[1], qemu)
+        bench = Bench(sys.argv[1], os.path.join(qemu, "bin/qemu-system-x86_64"))
         for number, (name, test) in enumerate(tests, 1):
             words = name[5:].replace("_", " ")
             try:
