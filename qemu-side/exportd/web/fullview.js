@@ -85,6 +85,7 @@ export class FullView {
     byId('full-facts').dataset.state = desktop.state;
     this.#message.textContent = desktop.explanation;
     this.#message.hidden = !desktop.explanation;
+    this.#showCapture();
     this.#stage.dataset.state = desktop.state;
     this.#stage.setAttribute('aria-label',
       `${desktop.name}. Keys go to this desktop; Control Alt Shift G goes back to the grid.`);
@@ -92,7 +93,10 @@ export class FullView {
 
   #showCapture() {
     const captured = document.activeElement === this.#stage;
-    byId('capture').textContent = captured ? 'Keys go to the desktop' : 'Click the desktop to type';
+    const text = this.desktop?.state !== State.LIVE ? ''
+      : captured ? 'Keys go to the desktop' : 'Click the desktop to type';
+    if (byId('capture').textContent !== text)
+      byId('capture').textContent = text;
     byId('capture').dataset.on = captured;
   }
 
