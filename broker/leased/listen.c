@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,6 +27,10 @@ static int take_activated(int *fd, struct hl_error *err)
 		return hl_error_set(err, EINVAL,
 				    "socket activation gave %d descriptors, not one listening Unix socket of type SOCK_SEQPACKET",
 				    n);
+	/* systemd passes it blocking, and accept() is called until it would block. */
+	if (fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) < 0)
+		return hl_error_set(err, errno, "cannot make the activated socket non-blocking: %s",
+				    strerror(errno));
 	*fd = SD_LISTEN_FDS_START;
 	return 0;
 }

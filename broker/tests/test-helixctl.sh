@@ -12,13 +12,14 @@ sock=$dir/leased.sock
 pids=()
 cleanup()
 {
-	kill "${pids[@]}" 2>/dev/null
-	wait 2>/dev/null
+	kill -KILL "${pids[@]}" 2>/dev/null
 	rm -rf "$dir"
 }
 trap cleanup EXIT
 
 ctl() { "$helixctl" --socket "$sock" "$@"; }
+# With &, so that $! is helixctl and not a shell around it.
+ctl_bg() { exec "$helixctl" --socket "$sock" "$@"; }
 # status EXPECTED NAME ARGUMENT...
 status()
 {
@@ -73,8 +74,8 @@ HELIX_HEIGHT=600
 HELIX_NODE=/dev/helix/scanout1
 HELIX_SCANOUT=1
 HELIX_WIDTH=800" "$env"
-same "the command inherits no descriptor" "0 1 2 3" \
-	"$(ctl run -- ls -x -w0 /proc/self/fd 3>&- | xargs)"
+same "the command inherits no descriptor" "$(ls -x -w0 /proc/self/fd | xargs)" \
+	"$(ctl run -- ls -x -w0 /proc/self/fd | xargs)"
 says "--pass-fd passes an open one" "/dev/null" \
 	"$(ctl run --pass-fd -- sh -c 'readlink /proc/self/fd/$HELIX_LEASE_FD')"
 status 0 "run: success" ctl run -- true
@@ -85,7 +86,7 @@ status 126 "run: not executable" ctl run -- /etc/passwd
 check "and every lease is back" wait_for is_state 1 free
 
 # held
-ctl acquire --scanout 2 --size 1920x1080 --json >"$dir/held" &
+ctl_bg acquire --scanout 2 --size 1920x1080 --json >"$dir/held" &
 holder=$!
 pids+=("$holder")
 check "acquire prints its lease" wait_for jq -e '.scanout == 2 and .width == 1920' "$dir/held"
@@ -100,7 +101,7 @@ says "and is said to be free" "scanout 3 is free" "$out"
 kill -KILL "$holder"
 check "a killed holder frees it" wait_for is_state 2 free
 
-ctl acquire --scanout 2 >"$dir/held" &
+ctl_bg acquire --scanout 2 >"$dir/held" &
 holder=$!
 wait_for grep -q scanout "$dir/held"
 kill -TERM "$holder"
@@ -108,14 +109,14 @@ wait "$holder"
 same "a holder that is ended succeeds" 0 "$?"
 
 # revoked under its owner
-ctl acquire --scanout 3 >/dev/null 2>"$dir/err" &
+ctl_bg acquire --scanout 3 >/dev/null 2>"$dir/err" &
 holder=$!
 check "held again" wait_for is_state 3 leased
 status 0 "revoke" ctl revoke 3
 wait "$holder"
 same "its holder fails" 1 "$?"
 says "and says why" "scanout 3 was revoked" "$(cat "$dir/err")"
-ctl run --scanout 3 -- sleep 1000 2>/dev/null &
+ctl_bg run --scanout 3 -- sleep 1000 2>/dev/null &
 holder=$!
 check "a command runs on it" wait_for is_state 3 leased
 ctl revoke 3 >/dev/null
@@ -129,7 +130,7 @@ trap 'echo usr1 >>"$0.got"' USR1
 : >"$0.got"
 while :; do sleep 0.05; done
 X
-ctl run --scanout 1 -- sh "$dir/trap" &
+ctl_bg run --scanout 1 -- sh "$dir/trap" &
 holder=$!
 check "the command waits for signals" wait_for test -e "$dir/trap.got"
 kill -USR1 "$holder"
@@ -137,7 +138,7 @@ check "SIGUSR1 is passed on" wait_for grep -q usr1 "$dir/trap.got"
 kill -TERM "$holder"
 wait "$holder"
 same "and SIGTERM, whose status comes back" 5 "$?"
-ctl run --scanout 1 -- sh -c 'echo $$ >"$1"; exec sleep 1000' sh "$dir/pid" &
+ctl_bg run --scanout 1 -- sh -c 'echo $$ >"$1"; exec sleep 1000' sh "$dir/pid" &
 holder=$!
 wait_for test -s "$dir/pid"
 kill -KILL "$holder"
@@ -146,7 +147,7 @@ check "and its scanout is free" wait_for is_state 1 free
 
 # all taken
 for n in 1 2 3; do
-	ctl acquire >/dev/null &
+	ctl_bg acquire >/dev/null &
 	pids+=($!)
 	wait_for is_state "$n" leased
 done

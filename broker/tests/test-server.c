@@ -743,6 +743,41 @@ static void a_file_in_the_way_is_not_removed(void **state)
 	unlink(other);
 }
 
+/* In a process of its own: the descriptor has to be number 3. */
+static int adopt_activated(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	char pid[16];
+	bool ours;
+	int fd;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/activated", dir);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) || listen(sock, 1) ||
+	    unlink(addr.sun_path) || dup2(sock, 3) != 3)
+		return 90;
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	if (listen_open(path, -1, &fd, &ours, NULL) || fd != 3 || ours)
+		return 91;
+	return accept(fd, NULL, NULL) < 0 && errno == EAGAIN ? 0 : 92;
+}
+
+static void an_activated_socket_never_blocks_the_loop(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (!pid) {
+		alarm(GUARD_MS / 1000);
+		_exit(adopt_activated());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void the_library_says_when_there_is_no_broker(void **state)
 {
 	struct hl_conn *conn;
@@ -788,6 +823,7 @@ int main(void)
 		TEST(a_user_outside_the_allowed_group_is_turned_away),
 		TEST(a_second_broker_does_not_take_a_living_ones_socket),
 		TEST(a_file_in_the_way_is_not_removed),
+		TEST(an_activated_socket_never_blocks_the_loop),
 		TEST(the_library_says_when_there_is_no_broker),
 	};
 	int failed;
