@@ -34,7 +34,7 @@ PAINT = {                           # what a terminal shows for these: (command'
     "green": (42, (0, 170, 0)),
 }
 
-SHIFTED = {'"': "Quote", "{": "BracketLeft", "}": "BracketRight", "|": "Backslash", ":": "Semicolon", "_": "Minus"}
+SHIFTED = {'"': "Quote", "%": "Digit5", "{": "BracketLeft", "}": "BracketRight", "|": "Backslash", ":": "Semicolon", "_": "Minus"}
 PLAIN = {" ": "Space", "\n": "Enter", "'": "Quote", "[": "BracketLeft", "]": "BracketRight", "\\": "Backslash",
          ";": "Semicolon", "-": "Minus", "/": "Slash", ".": "Period"}
 
@@ -212,7 +212,8 @@ class DesktopsTest:
         before = {n: self.painted_share(n, name) for n in self.scanouts}
         check(before[scanout] < 0.02, f"scanout {scanout} has {name} in it before anything is typed: {before}")
         self.open_full(scanout)
-        command = f"\nprintf '\\033[{PAINT[name][0]}m\\033[2J'\n"
+        # Coloured blanks, enough for the whole terminal: not every terminal clears in colour.
+        command = f"\nprintf '\\033[{PAINT[name][0]}m%3000s'\n"
         shown = False
         for attempt in range(3):
             if attempt:             # the terminal may have lost the keyboard to the other window
@@ -233,23 +234,49 @@ class DesktopsTest:
             check(share < before[other] + 0.01, f"typed on {scanout}, but scanout {other} became {name}: {share:.3f}")
         self.back()
 
-    def a_click_on_the_launcher_changes_that_desktop_and_no_other(self):
+    def the_mouse_drags_a_window_in_that_desktop_and_in_no_other(self):
         scanout = self.scanouts[-1]
         self.open_full(scanout)
         stable = {n: self.stable_points(n) for n in self.scanouts}
         check(len(stable[scanout]) > 100, f"nearly everything moves on scanout {scanout}")
-        # Weston's panel is along the top edge, its launcher at the left: it opens a terminal.
-        self.browser.click(*self.browser.on_desktop(scanout, 20, 16))
+        x, y = self.title_bar(scanout)
+        facts = self.browser.desktops()[scanout]
+        to_x = x + facts["width"] // 4 if x < facts["width"] // 2 else x - facts["width"] // 4
+        self.browser.mouse("mouseMoved", *self.browser.on_desktop(scanout, x, y))
+        self.browser.mouse("mousePressed", *self.browser.on_desktop(scanout, x, y), button="left", clickCount=1)
+        # In steps, as a hand does: the window follows motion, not a jump.
+        for step in range(1, 11):
+            at = self.browser.on_desktop(scanout, x + (to_x - x) * step / 10, y + 10 * step)
+            self.browser.mouse("mouseMoved", *at, button="left")
+            time.sleep(0.1)
+        self.browser.mouse("mouseReleased", *at, button="left", clickCount=1)
         try:
-            wait_for(lambda: self.changed_share(scanout, stable[scanout]) > 0.04, REACTION_S,
-                     lambda: f"a click on the launcher of scanout {scanout} changed "
+            wait_for(lambda: self.changed_share(scanout, stable[scanout]) > 0.05, REACTION_S,
+                     lambda: f"dragging the title bar at {x},{y} of scanout {scanout} changed only "
                      f"{self.changed_share(scanout, stable[scanout]):.3f} of its still points")
         finally:
-            self.browser.screenshot(self.output / "full-click.png")
+            self.browser.screenshot(self.output / "full-mouse.png")
         for other in self.others(scanout):
             share = self.changed_share(other, stable[other])
-            check(share < 0.03, f"clicked on {scanout}, but {share:.3f} of scanout {other} changed")
+            check(share < 0.03, f"dragged on {scanout}, but {share:.3f} of scanout {other} changed")
         self.back()
+
+    def title_bar(self, scanout):
+        """A point in the title bar of the terminal: the longest white line of the picture."""
+        columns, rows = 64, 144
+        points = self.browser.points(scanout, columns, rows)
+        facts = self.browser.desktops()[scanout]
+        best = (0, 0, 0)
+        for row in range(rows):
+            run_length = 0
+            for column in range(columns):
+                white = min(points[row * columns + column]) >= 200
+                run_length = run_length + 1 if white else 0
+                best = max(best, (run_length, row, column))
+        length, row, last = best
+        check(length >= 8, f"no title bar was found on scanout {scanout}: the longest white line has {length} points")
+        column = last - length + 1 + length // 5        # left of the title, far from the buttons
+        return (column + 0.5) * facts["width"] / columns, (row + 0.5) * facts["height"] / rows
 
     def the_others_go_on_while_one_is_open(self):
         self.open_full(self.scanouts[0])
