@@ -203,6 +203,14 @@ err:
 	return ret;
 }
 
+static void helix_thaw_scanouts(struct helix_gpu *gpu)
+{
+	u32 i;
+
+	for (i = gpu->first; i < gpu->first + gpu->nr; i++)
+		helix_scanout_thaw(xa_load(&helix_scanouts, i));
+}
+
 /* Is it a primary node of a driver we know, and the owner of all it shows? */
 static int helix_check_master(struct file *filp)
 {
@@ -294,6 +302,7 @@ static int helix_bind_locked(struct file *filp, u32 *first, u32 *nr)
 	if (ret)
 		goto err_master;
 
+	helix_thaw_scanouts(gpu);
 	/* Its planes and the nodes' parent are ours to undo before we go. */
 	__module_get(THIS_MODULE);
 	list_add_tail(&gpu->link, &helix_gpus);

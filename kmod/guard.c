@@ -280,7 +280,7 @@ static int helix_dirtyfb(struct drm_device *drm, void *data, struct drm_file *pr
 	if ((flags & DRM_MODE_FB_DIRTY_ANNOTATE_COPY) && r->num_clips % 2)
 		goto out;
 	if (!fb->funcs->dirty) {
-		ret = -ENOSYS;
+		ret = -EOPNOTSUPP;
 		goto out;
 	}
 	if (r->num_clips) {

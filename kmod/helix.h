@@ -134,7 +134,7 @@ struct helix_crtc_guard {
  * @lease: the live lease, in LEASED only; referenced
  * @cancelled: an administrator revoked it while ENABLING
  * @announce: the mediator must hear of this output again
- * @going: UNBIND is taking it away
+ * @going: BIND has not finished with it, or UNBIND is taking it away
  * @retries: since QUARANTINED
  * @width: as asked for
  * @height: as asked for

@@ -34,6 +34,8 @@
 /* Until ENABLE or DISABLE is said again, doubled every time. */
 #define HELIX_RESEND_MIN_MS	250
 #define HELIX_RESEND_MAX_MS	4000
+/* For a new mediator to take note of one output. */
+#define HELIX_ANNOUNCE_MS	5000
 /* Between two looks at the connector, doubled every time. */
 #define HELIX_LOOK_MIN_MS	1
 #define HELIX_LOOK_MAX_MS	20
@@ -46,8 +48,9 @@
  * @status_work: reads STATUS and GENERATION after vector 1
  * @space: woken when the request ring may have room again
  * @mediator: GENERATION as last seen; only @status_work and probe look at it
- * @pending: id -> struct helix_host_req, its own lock is not used
+ * @up: STATUS as last seen, likewise
  * @lock: protects the rings and everything below
+ * @pending: struct helix_host_req of every request under way
  * @next_id: of the next request
  * @broken: the completion ring made no sense; cleared with the next GENERATION
  */
@@ -58,8 +61,9 @@ struct helix_host {
 	struct work_struct status_work;
 	wait_queue_head_t space;
 	u32 mediator;
-	struct list_head pending;
+	bool up;
 	spinlock_t lock;	/* the rings and what follows */
+	struct list_head pending;
 	u32 next_id;
 	bool broken;
 };
@@ -99,6 +103,12 @@ u32 helix_host_state(void)
 	return state;
 }
 
+/* Was it revoked while its owner-to-be waits? */
+static bool helix_host_cancelled(struct helix_scanout *s)
+{
+	return READ_ONCE(s->state) == HELIX_LEASE_STATE_ENABLING && READ_ONCE(s->cancelled);
+}
+
 static struct helix_host_req *helix_host_find(struct helix_host *host, u32 id)
 {
 	struct helix_host_req *req;
@@ -120,6 +130,7 @@ static void helix_host_drain(struct helix_host *host)
 	u32 head, tail;
 
 	spin_lock_irqsave(&host->lock, flags);
+	/* Pairs with the mediator's release: the slots below head are written. */
 	head = le32_to_cpu(smp_load_acquire(&ring->head));
 	tail = le32_to_cpu(READ_ONCE(ring->tail));
 	if (head - tail > HELIX_CTL_RING_SLOTS)
@@ -138,6 +149,7 @@ static void helix_host_drain(struct helix_host *host)
 		tail++;
 	}
 	if (!host->broken)
+		/* Pairs with its acquire: the slots may be written again. */
 		smp_store_release(&ring->tail, cpu_to_le32(tail));
 	spin_unlock_irqrestore(&host->lock, flags);
 
@@ -155,6 +167,7 @@ static int helix_host_submit(struct helix_host *host, struct helix_host_req *req
 
 	spin_lock_irqsave(&host->lock, flags);
 	head = le32_to_cpu(READ_ONCE(ring->head));
+	/* Pairs with the mediator's release: it is done with the slots below tail. */
 	tail = le32_to_cpu(smp_load_acquire(&ring->tail));
 	if (host->broken || head - tail > HELIX_CTL_RING_SLOTS) {
 		ret = -EIO;
@@ -165,6 +178,7 @@ static int helix_host_submit(struct helix_host *host, struct helix_host_req *req
 		msg->id = cpu_to_le32(req->id);
 		list_add_tail(&req->link, &host->pending);
 		memcpy(&host->shm->reqs[head % HELIX_CTL_RING_SLOTS], msg, sizeof(*msg));
+		/* Pairs with its acquire: the slot is written. */
 		smp_store_release(&ring->head, cpu_to_le32(head + 1));
 	}
 	spin_unlock_irqrestore(&host->lock, flags);
@@ -226,8 +240,8 @@ static int helix_host_submit_wait(struct helix_host *host, struct helix_host_req
 }
 
 /* One request and its answer. */
-static int helix_host_call(struct helix_host *host, struct helix_ctl_request *msg,
-			   unsigned long deadline)
+static int helix_host_call(struct helix_host *host, struct helix_scanout *s,
+			   struct helix_ctl_request *msg, unsigned long deadline)
 {
 	struct helix_host_req req = { .link = LIST_HEAD_INIT(req.link) };
 	long slice, ret;
@@ -256,6 +270,10 @@ static int helix_host_call(struct helix_host *host, struct helix_ctl_request *ms
 			break;
 		if (READ_ONCE(helix_host_going)) {
 			err = -EHOSTDOWN;
+			break;
+		}
+		if (helix_host_cancelled(s)) {
+			err = -ECANCELED;
 			break;
 		}
 		helix_host_drain(host);
@@ -301,15 +319,9 @@ static int helix_host_output(struct helix_scanout *s, u16 op, unsigned long dead
 	helix_host_fill(s, op, &msg);
 	if (down_read_killable(&helix_host_sem))
 		return -EINTR;
-	ret = helix_host ? helix_host_call(helix_host, &msg, deadline) : -ENODEV;
+	ret = helix_host ? helix_host_call(helix_host, s, &msg, deadline) : -ENODEV;
 	up_read(&helix_host_sem);
 	return ret;
-}
-
-/* Was it revoked while its owner-to-be waits? */
-static bool helix_host_cancelled(struct helix_scanout *s)
-{
-	return READ_ONCE(s->cancelled);
 }
 
 /*
@@ -327,12 +339,13 @@ static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u1
 
 	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOTPLUG);
 	while (helix_scanout_connected(s) != connected) {
-		if (connected && helix_host_cancelled(s))
+		if (helix_host_cancelled(s))
 			return -ECANCELED;
 		slice = helix_slice(deadline, look_ms);
 		if (!slice)
 			return -ETIMEDOUT;
-		if (schedule_timeout_interruptible(slice) && signal_pending(current))
+		schedule_timeout_interruptible(slice);
+		if (signal_pending(current))
 			return -EINTR;
 		look_ms = min_t(unsigned int, 2 * look_ms, HELIX_LOOK_MAX_MS);
 
@@ -393,7 +406,7 @@ int helix_host_disable(struct helix_scanout *s, unsigned long deadline)
 void helix_host_announce(struct helix_scanout *s)
 {
 	int ret = helix_host_output(s, HELIX_CTL_OP_OUTPUT_ENABLE,
-				    jiffies + msecs_to_jiffies(helix_quiesce_ms));
+				    helix_deadline(HELIX_ANNOUNCE_MS));
 
 	if (ret && ret != -EHOSTDOWN)
 		dev_warn(s->node, "host was not told again of scanout %u: %d\n",
@@ -421,10 +434,16 @@ static void helix_host_status_work(struct work_struct *work)
 	bool up = helix_host_is_up(host);
 	unsigned long flags;
 
-	if (mediator == host->mediator)
+	/*
+	 * A mediator that connects counts GENERATION up before it has agreed on
+	 * the version, and STATUS follows: either may be what changed.
+	 */
+	if (mediator == host->mediator && up == host->up)
 		return;
+	if (up != host->up)
+		dev_info(&host->pdev->dev, "mediator %s\n", up ? "connected" : "gone");
 	host->mediator = mediator;
-	dev_info(&host->pdev->dev, "mediator %s\n", up ? "connected" : "gone");
+	host->up = up;
 
 	spin_lock_irqsave(&host->lock, flags);
 	host->broken = false;
@@ -540,6 +559,7 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	pci_set_master(pdev);
 
 	host->mediator = ioread32(host->regs + HELIX_CTL_REG_GENERATION);
+	host->up = helix_host_is_up(host);
 	ret = helix_host_request_irqs(host);
 	if (ret)
 		return dev_err_probe(dev, ret, "no MSI-X vectors\n");
@@ -550,9 +570,11 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 		helix_host_free_irqs(host);
 		return ret;
 	}
-	helix_scanouts_host_changed();
 	dev_info(dev, "host channel, mediator %s\n",
-		 helix_host_is_up(host) ? "connected" : "not connected");
+		 host->up ? "connected" : "not connected");
+	/* It may have come after we looked and before there was an interrupt. */
+	schedule_work(&host->status_work);
+	helix_scanouts_host_changed();
 	return 0;
 }
 

@@ -293,7 +293,7 @@ static void helix_quiesce_finish(struct helix_scanout *s, int err)
 /* The worker's: from REVOKING, QUIESCING or QUARANTINED towards FREE. */
 void helix_quiesce(struct helix_scanout *s)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(helix_quiesce_ms);
+	unsigned long deadline = helix_deadline(clamp(helix_quiesce_ms, 100U, 60000U));
 	int ret;
 
 	helix_quiesce_begin(s);

@@ -56,6 +56,9 @@ static void helix_scanout_set_wait_locked(struct helix_scanout *s,
 {
 	lockdep_assert_held(&s->lock);
 
+	/* Nobody waits for what is FREE or LEASED, whatever a late closer says. */
+	if (s->state == HELIX_LEASE_STATE_FREE || s->state == HELIX_LEASE_STATE_LEASED)
+		wait_for = HELIX_LEASE_WAIT_NONE;
 	if (s->wait_for == wait_for)
 		return;
 	s->wait_for = wait_for;
@@ -76,8 +79,9 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 
 	s->state = to;
 	s->state_since = ktime_get();
-	if (to == HELIX_LEASE_STATE_FREE) {
+	if (to == HELIX_LEASE_STATE_FREE || to == HELIX_LEASE_STATE_LEASED)
 		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE);
+	if (to == HELIX_LEASE_STATE_FREE) {
 		s->retries = 0;
 		s->announce = false;
 		put_pid(s->owner.pid);
@@ -175,6 +179,8 @@ struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *
 	s->gpu = gpu;
 	s->crtc = crtc;
 	s->output = drm_crtc_index(crtc);
+	/* Not to be had before the whole GPU is bound. */
+	s->going = true;
 	init_waitqueue_head(&s->waitq);
 	INIT_DELAYED_WORK(&s->work, helix_scanout_work);
 	spin_lock_init(&s->lock);
@@ -327,7 +333,6 @@ int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease)
 		helix_lease_get(lease);
 		s->lease = lease;
 		s->grants++;
-		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE);
 		helix_scanout_set_state(s, HELIX_LEASE_STATE_LEASED);
 	}
 	spin_unlock(&s->lock);

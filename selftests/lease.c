@@ -122,6 +122,36 @@ TEST_F_TIMEOUT(lease, all_scanouts_can_be_had_and_then_none, 300)
 	EXPECT_EQ(helix_wait_all_free(self->control), 0);
 }
 
+TEST_F_TIMEOUT(lease, all_scanouts_can_be_had_at_once, 300)
+{
+	struct helix_lease_acquire acq;
+	uint32_t n = self->info.nr_scanouts, i;
+	int pipefd[2], status, failed = 0;
+	char byte;
+
+	/* Each of them keeps its lease until all have one. */
+	ASSERT_EQ(pipe(pipefd), 0);
+	for (i = 0; i < n; i++) {
+		if (fork())
+			continue;
+		close(pipefd[1]);
+		status = helix_acquire(self->control, 0, &acq);
+		if (!status && read(pipefd[0], &byte, 1))
+			status = -EIO;
+		_exit(status ? 1 : 0);
+	}
+	for (i = 1; i <= n; i++)
+		EXPECT_EQ(helix_wait_state(self->control, i, HELIX_LEASE_STATE_LEASED), 0);
+	close(pipefd[0]);
+	close(pipefd[1]);
+	for (i = 0; i < n; i++) {
+		wait(&status);
+		failed += status != 0;
+	}
+	EXPECT_EQ(failed, 0);
+	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+}
+
 TEST_F_TIMEOUT(lease, the_scanout_wished_for_is_granted, 120)
 {
 	struct helix_lease_acquire acq, again;

@@ -166,16 +166,19 @@ struct helix_lease_unbind {
  * @cursor_plane_id: out: likewise, 0 if there is none
  *
  * Returns when the host has enabled the output and the guest sees its connector
- * connected; until then nobody else can be given the scanout, and on any error
- * it is free again. Both descriptors are close-on-exec.
+ * connected; until then nobody else can be given the scanout. On any error it is
+ * given back: it is FREE, or on its way there if the host had been told. Both
+ * descriptors are close-on-exec.
  *
  * @owner_pid is how a broker acquires for its client: the owner_pid, owner_uid
  * and owner_cgroup that QUERY shows are then that process's. Any but the
  * caller's own needs CAP_SYS_ADMIN. The lease does not end with that process.
  *
- * ESRCH: there is no process @owner_pid; ENOSPC: every scanout is taken; EBUSY: the one wanted is; EINVAL: there is no
- * such scanout, or @label is not zero padded; EHOSTDOWN: no mediator
- * is behind the control device; EHOSTUNREACH: the mediator refused the output.
+ * ESRCH: there is no process @owner_pid; ENOSPC: every scanout is taken; EBUSY:
+ * the one wanted is, or the DRM master leased it by itself; EINVAL: there is no
+ * such scanout, or @label is not zero padded; EHOSTDOWN: no mediator is behind
+ * the control device; EHOSTUNREACH: the mediator refused the output; ECANCELED:
+ * an administrator revoked it meanwhile; EMFILE, ENFILE: no descriptors left.
  */
 struct helix_lease_acquire {
 	__u32 size;
@@ -250,7 +253,8 @@ struct helix_lease_revoke {
  *
  * Never waits.
  *
- * EINVAL: there is no such scanout.
+ * EINVAL: there is no such scanout; ESTALE: on a handle, its lease is over and
+ * the scanout has been leased to somebody else since.
  */
 struct helix_lease_query {
 	__u32 size;
