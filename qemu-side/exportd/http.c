@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <libwebsockets.h>
 #include <linux/openat2.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,6 +30,7 @@
 #define HTTP_HEADERS_MAX	2048
 #define HTTP_BAD_MAX		16	/* messages that are none, then hang up */
 #define HTTP_SEND_BUFFER	(256 << 10)
+#define HTTP_UNSENT		(32 << 10)
 #define HTTP_PROTOCOL		"helix.v1"
 
 _Static_assert(LWS_PRE <= PACKET_HEADROOM, "packets have room for framing");
@@ -384,13 +387,15 @@ static void session_open_desktop(struct session *session, long scanout)
 static int session_open(struct http *http, struct lws *wsi,
 			struct session *session)
 {
-	int size = HTTP_SEND_BUFFER;
+	int size = HTTP_SEND_BUFFER, unsent = HTTP_UNSENT;
 
 	if (!session_is_ws(wsi))
 		return -1;
 	/* what the kernel holds for a slow viewer is late and cannot be dropped */
 	setsockopt(lws_get_socket_fd(wsi), SOL_SOCKET, SO_SNDBUF, &size,
 		   sizeof(size));
+	setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+		   &unsent, sizeof(unsent));
 	session->http = http;
 	session->wsi = wsi;
 	session->viewer = viewer_new(session_wake, session);
@@ -414,6 +419,15 @@ static void session_closed(struct session *session)
 	packet_unref(session->told);
 }
 
+static int session_hang_up(struct session *session)
+{
+	lws_close_reason(session->wsi, session->code,
+			 (unsigned char *)session->reason,
+			 strlen(session->reason));
+	return -1;
+}
+
+/* The socket takes more. Nonzero hangs up. */
 static int session_write(struct session *session)
 {
 	struct packet *packet;
@@ -423,19 +437,16 @@ static int session_write(struct session *session)
 		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
 			      "too far behind");
 	packet = viewer_next(session->viewer);
-	if (!packet) {
-		if (!session->closing)
-			return 0;
-		lws_close_reason(session->wsi, session->code,
-				 (unsigned char *)session->reason,
-				 strlen(session->reason));
-		return -1;
+	if (!packet && session->closing)
+		return session_hang_up(session);
+	if (packet) {
+		n = lws_write(session->wsi, packet->data, packet->len,
+			      packet->video ? LWS_WRITE_BINARY :
+					      LWS_WRITE_TEXT);
+		packet_unref(packet);
+		if (n < 0)
+			return -1;
 	}
-	n = lws_write(session->wsi, packet->data, packet->len,
-		      packet->video ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
-	packet_unref(packet);
-	if (n < 0)
-		return -1;
 	if (session->viewer->queue.length || session->closing)
 		session_wake(session);
 	else if (session->desktop)

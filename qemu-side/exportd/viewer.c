@@ -90,6 +90,9 @@ static void viewer_drop(struct viewer *viewer)
 	viewer_drop_frames(viewer);
 	viewer->dropped++;
 	viewer->need_key = true;
+	/* a key frame for one that takes nothing would only cost the others */
+	viewer->blocked = true;
+	viewer->wake(viewer->wake_data);
 }
 
 static void viewer_push_key(struct viewer *viewer, struct packet *video,
@@ -139,6 +142,7 @@ struct packet *viewer_next(struct viewer *viewer)
 {
 	struct packet *packet = g_queue_pop_head(&viewer->queue);
 
+	viewer->blocked = false;
 	if (packet)
 		viewer_forget(viewer, packet);
 	return packet;
@@ -163,8 +167,8 @@ void viewer_restart(struct viewer *viewer)
 
 bool viewer_wants_key(const struct viewer *viewer, gint64 now)
 {
-	return viewer->need_key && !viewer->frames && !viewer->broken &&
-	       !viewer_is_behind(viewer, now);
+	return viewer->need_key && !viewer->frames && !viewer->blocked &&
+	       !viewer->broken && !viewer_is_behind(viewer, now);
 }
 
 bool viewer_wants_frame(const struct viewer *viewer, gint64 now)

@@ -27,6 +27,7 @@ struct viewer {
 	size_t bytes;
 	struct packet *config;	/* queued last */
 	bool need_key;		/* frames are dropped until a key frame */
+	bool blocked;		/* dropped some, not asked for more since */
 	bool broken;		/* too far behind to be told so: hang up */
 	uint64_t dropped;
 
