@@ -255,6 +255,16 @@ void display_foreach(struct display *display,
 			    data);
 }
 
+bool display_is_busy(const struct display *display)
+{
+	unsigned int i;
+
+	for (i = 0; i < display->consoles->len; i++)
+		if (((struct console *)display->consoles->pdata[i])->pending)
+			return true;
+	return false;
+}
+
 struct console_call {
 	console_done done;
 	uint32_t cookie;

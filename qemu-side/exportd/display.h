@@ -40,6 +40,8 @@ struct console *display_find(struct display *display, uint32_t gpu,
 void display_foreach(struct display *display,
 		     void (*each)(struct console *console, void *data),
 		     void *data);
+/* Whether QEMU has not answered all input yet. */
+bool display_is_busy(const struct display *display);
 GDBusConnection *display_connection(struct display *display);
 /* Ends with the display: pass it to every call made on the connection. */
 GCancellable *display_cancellable(struct display *display);

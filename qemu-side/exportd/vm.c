@@ -19,6 +19,7 @@
 
 #define VM_RETRY_MIN_MS	100
 #define VM_RETRY_MAX_MS	2000
+#define VM_FLUSH_US	(300 * 1000)
 #define VM_OUTPUT_CONSOLE	0	/* never touched */
 
 struct vm {
@@ -310,8 +311,20 @@ struct vm *vm_new(const struct vm_options *options, struct hub *hub)
 	return vm;
 }
 
+/* What viewers held down was let go a moment ago: let QEMU hear of it. */
+static void vm_flush(struct vm *vm)
+{
+	gint64 deadline = g_get_monotonic_time() + VM_FLUSH_US;
+
+	while (vm->display && display_is_busy(vm->display) &&
+	       g_get_monotonic_time() < deadline)
+		if (!g_main_context_iteration(NULL, FALSE))
+			g_usleep(1000);
+}
+
 void vm_free(struct vm *vm)
 {
+	vm_flush(vm);
 	g_cancellable_cancel(vm->cancellable);
 	g_object_unref(vm->cancellable);
 	if (vm->display_timer)

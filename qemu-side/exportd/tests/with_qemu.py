@@ -213,7 +213,7 @@ class Bench:
              "-device", "virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr=02.0", "-display", "dbus,p2p=on,gl=on",
              "-chardev", f"socket,id=ctl,path={self.dir}/control.sock,server=on,wait=off",
              "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
-             "-qtest-log", "/dev/null",
+             "-qtest-log", "/dev/null", "-trace", "dbus_kbd_*", "-trace", "dbus_mouse_*",
              "-qmp", f"unix:{self.dir}/qmp.sock,server=on,wait=off"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.guest = Guest(f"{self.dir}/qtest.sock")
@@ -240,6 +240,22 @@ class Bench:
 
     def desktops(self):
         return {d["scanout"]: d for d in json.loads(self.get("/api/desktops")[1]) if d["scanout"]}
+
+    def input_since(self, mark):
+        """What QEMU took from us since the log had `mark` bytes."""
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            log.seek(mark)
+            return re.findall(r"dbus_(kbd_press|kbd_release|mouse_press|mouse_release|mouse_set_pos) \D*(\d+)", log.read())
+
+    def mark(self):
+        return os.path.getsize(self.log.name)
+
+    def expect_input(self, mark, *wanted):
+        wanted = [(kind, str(value)) for kind, value in wanted]
+        wait(f"input {wanted}", lambda: len(self.input_since(mark)) >= len(wanted))
+        time.sleep(0.1)     # for what should not come
+        got = self.input_since(mark)
+        assert got == wanted, f"QEMU got {got}"
 
     def end(self, failed):
         for process in (self.exportd, self.qemu):
@@ -381,6 +397,49 @@ def test_input_of_every_kind_is_taken(b):
     client.close()
 
 
+def test_keys_and_buttons_reach_the_console(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    for down in (True, True, False, False):     # the guest repeats by itself
+        client.send({"type": "key", "code": "ArrowUp", "down": down})
+    for number, qemu in ((0, 0), (1, 1), (2, 2), (3, 5), (4, 6)):
+        client.send({"type": "button", "button": number, "down": True})
+        client.send({"type": "button", "button": number, "down": False})
+    b.expect_input(mark, ("kbd_press", 0xC8), ("kbd_release", 0xC8),
+                   *[(f"mouse_{what}", n) for n in (0, 1, 2, 5, 6) for what in ("press", "release")])
+    client.close()
+
+
+def test_wheel_counts_whole_steps(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    for steps in (0.5, 0.5, -1.5, -0.5):
+        client.send({"type": "wheel", "dx": 0, "dy": steps})
+    b.expect_input(mark, *[(f"mouse_{what}", n) for n in (4, 3, 3) for what in ("press", "release")])
+    client.close()
+
+
+def test_what_a_viewer_holds_is_let_go_when_it_goes(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    client.send({"type": "key", "code": "ControlLeft", "down": True})
+    client.send({"type": "button", "button": 2, "down": True})
+    b.expect_input(mark, ("kbd_press", 0x1D), ("mouse_press", 2))
+    mark = b.mark()
+    client.close()
+    b.expect_input(mark, ("kbd_release", 0x1D), ("mouse_release", 2))
+
+
+def test_what_two_viewers_hold_is_let_go_with_the_second(b):
+    first, second, mark = Socket(b.port, "scanout=0"), Socket(b.port, "scanout=0"), b.mark()
+    for client in (first, second):
+        client.send({"type": "key", "code": "KeyB", "down": True})
+    b.expect_input(mark, ("kbd_press", 0x30))
+    first.send({"type": "release"})
+    first.close()
+    b.expect_input(mark, ("kbd_press", 0x30))
+    second.send({"type": "release"})
+    b.expect_input(mark, ("kbd_press", 0x30), ("kbd_release", 0x30))
+    second.close()
+
+
 def test_foreign_pages_and_names_are_refused(b):
     assert not Socket(b.port, "scanout=3", origin="http://evil.example").accepted
     assert not Socket(b.port, "scanout=3", origin="null").accepted
@@ -441,6 +500,19 @@ def test_reset_of_the_machine_closes_all_desktops(b):
     wait("the host bit", b.guest.host)
     assert b.guest.enable(2, 1, "after the reset") == 0
     assert list(b.desktops()) == [2]
+
+
+def test_stopping_lets_go_what_viewers_hold(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    client.send({"type": "button", "button": 0, "down": True})
+    b.expect_input(mark, ("mouse_press", 0))
+    b.exportd.terminate()
+    assert b.exportd.wait(PATIENCE) == 0
+    b.exportd.stdout.close()
+    b.expect_input(mark, ("mouse_press", 0), ("mouse_release", 0))
+    b.start_exportd()
+    wait("the host bit", b.guest.host)
+    assert b.guest.enable(2, 1, "after the restart") == 0
 
 
 def test_qemu_that_goes_takes_its_desktops_along(b):
