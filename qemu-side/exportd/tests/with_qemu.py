@@ -383,7 +383,7 @@ def test_oversize_and_binary_messages_are_hung_up_on(b):
 
 
 def test_input_of_every_kind_is_taken(b):
-    client = Socket(b.port, "scanout=0")
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
     client.video()
     for message in ({"type": "key", "code": "KeyA", "down": True}, {"type": "key", "code": "NoSuchKey", "down": True},
                     {"type": "move", "x": 1e9, "y": -3}, {"type": "button", "button": 2, "down": True},
@@ -394,6 +394,7 @@ def test_input_of_every_kind_is_taken(b):
     while said["type"] != "error":
         said = client.text()
     assert said["code"] == "bad-message"
+    wait("the release", lambda: ("mouse_release", "2") in b.input_since(mark))
     client.close()
 
 
