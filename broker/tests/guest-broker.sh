@@ -6,11 +6,12 @@
 # It starts a broker of its own on a socket of its own, so desktops that run
 # meanwhile are left alone; it needs four free scanouts.
 #
-# HELIXCTL and HELIX_LEASED name the programs, else those in PATH are used.
+# HELIXCTL, HELIX_LEASED and SETPRIV name the programs, else those in PATH are used.
 set -u
 . "$(dirname "$0")/tap.sh"
 helixctl=${HELIXCTL:-helixctl}
 leased=${HELIX_LEASED:-helix-leased}
+setpriv=${SETPRIV:-setpriv}
 dir=$(mktemp -d)
 sock=$dir/leased.sock
 chmod 755 "$dir"
@@ -69,8 +70,8 @@ hold()
 	generation=$(awk '{ print $4 }' "$dir/$held")
 	[ -n "$scanout" ]
 }
-if setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null; then
-	as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+if "$setpriv" --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null; then
+	as_nobody() { "$setpriv" --reuid 65534 --regid 65534 --clear-groups "$@"; }
 elif chpst -u :65534:65534 true 2>/dev/null; then
 	as_nobody() { chpst -u :65534:65534 "$@"; }
 else
