@@ -86,6 +86,7 @@ ctl info | sed 's/^/# /'
 check "there are scanouts" sh -c '[ "$1" -ge 4 ]' sh "$(ctl info | awk '/^scanouts/ { print $2 }')"
 before=$(leased_now)
 
+holder1='' holder2='' holder3='' scanout1='' scanout2='' scanout3='' generation1='' generation2=''
 # Three leases, each owned by who asked and not by the broker.
 for n in 1 2 3; do
 	if hold "desk$n" --size 1280x720; then

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-only
 # TAP for shell tests, to be sourced. A check is a name and a command that must succeed.
 tap_n=0
