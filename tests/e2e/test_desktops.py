@@ -212,6 +212,7 @@ class DesktopsTest:
         before = {n: self.painted_share(n, name) for n in self.scanouts}
         check(before[scanout] < 0.02, f"scanout {scanout} has {name} in it before anything is typed: {before}")
         self.open_full(scanout)
+        self.wait_terminal(scanout)
         # Coloured blanks, enough for the whole terminal: not every terminal clears in colour.
         command = f"\nprintf '\\033[{PAINT[name][0]}m%3000s'\n"
         shown = False
@@ -237,6 +238,7 @@ class DesktopsTest:
     def the_mouse_drags_a_window_in_that_desktop_and_in_no_other(self):
         scanout = self.scanouts[-1]
         self.open_full(scanout)
+        self.wait_terminal(scanout)
         stable = {n: self.stable_points(n) for n in self.scanouts}
         check(len(stable[scanout]) > 100, f"nearly everything moves on scanout {scanout}")
         x, y = self.title_bar(scanout)
@@ -268,20 +270,29 @@ class DesktopsTest:
             check(share < 0.03, f"dragged on {scanout}, but {share:.3f} of scanout {other} changed")
         self.back()
 
-    def title_bar(self, scanout):
-        """A point in the title bar of the terminal: the topmost of the long white lines."""
-        columns, rows = 64, 144
+    def white_lines(self, scanout, columns=64, rows=144):
+        """(length, row, last column) of the longest white run in each row of a fine grid of points."""
         points = self.browser.points(scanout, columns, rows)
-        facts = self.browser.desktops()[scanout]
-        lines = []                  # (length, row, last column) of the longest white run of each row
-        for row in range(rows):
+        lines = []
+        for row in range(rows if points else 0):
             length, best = 0, (0, row, 0)
             for column in range(columns):
                 length = length + 1 if min(points[row * columns + column]) >= 200 else 0
                 best = max(best, (length, row, column))
             lines.append(best)
+        return lines
+
+    def wait_terminal(self, scanout):
+        """Until its title bar is there: it starts later than the desktop is live."""
+        wait_for(lambda: max(self.white_lines(scanout), default=(0,))[0] >= 8, REACTION_S,
+                 f"no title bar of a terminal on scanout {scanout}")
+
+    def title_bar(self, scanout, columns=64, rows=144):
+        """A point in the title bar of the terminal: the topmost of the long white lines."""
+        self.wait_terminal(scanout)
+        lines = self.white_lines(scanout, columns, rows)
+        facts = self.browser.desktops()[scanout]
         longest = max(length for length, _, _ in lines)
-        check(longest >= 8, f"no title bar on scanout {scanout}: the longest white line has {longest} points")
         length, row, last = next(line for line in lines if line[0] >= longest * 3 // 4)
         row += 1                    # not its edge, which resizes
         column = last - length + 1 + length // 5        # left of the title, far from the buttons

@@ -260,6 +260,16 @@ class PageTest:
         self.standin.desktops[2].codec = "avc1.42C01F"
         self.browser.wait_states([2], "live", 20)
 
+    def an_odd_size_is_shown_without_the_coded_edge(self):
+        desktop = self.standin.desktops[2]
+        desktop.width, desktop.height = 1279, 719
+        try:
+            self.fresh()
+            facts = self.browser.desktops()[2]
+            check((facts["canvasWidth"], facts["canvasHeight"]) == (1279, 719), f"the canvas is {facts}")
+        finally:
+            desktop.width, desktop.height = 1280, 720
+
     def video_keeps_up_after_a_lost_stream(self):
         self.fresh()
         before = self.browser.painted()

@@ -34,7 +34,7 @@ export class Decoder {
   asked = 0;
 
   /**
-   * handlers: frame(VideoFrame, {seq, captureUs}), needKey() when the server is
+   * handlers: frame(VideoFrame, {seq, captureUs, width, height}), needKey() when the server is
    * to be asked for a key frame, failed(text) when the browser cannot do it.
    */
   constructor(handlers) {
@@ -92,7 +92,8 @@ export class Decoder {
     const timestamp = Math.max(packet.captureUs, this.#lastTimestamp + 1);
     const duration = this.#lastTimestamp < 0 ? 33333 : timestamp - this.#lastTimestamp;
     this.#lastTimestamp = timestamp;
-    this.#inFlight.set(timestamp, { seq: packet.seq, captureUs: packet.captureUs });
+    const { seq, captureUs, width, height } = packet;
+    this.#inFlight.set(timestamp, { seq, captureUs, width, height });
     try {
       this.#decoder.decode(new EncodedVideoChunk({
         type: packet.key ? 'key' : 'delta', timestamp, duration, data: packet.data,
@@ -126,7 +127,8 @@ export class Decoder {
   }
 
   #output(frame) {
-    const facts = this.#inFlight.get(frame.timestamp) ?? { seq: 0, captureUs: frame.timestamp };
+    const facts = this.#inFlight.get(frame.timestamp)
+      ?? { seq: 0, captureUs: frame.timestamp, width: frame.displayWidth, height: frame.displayHeight };
     for (const timestamp of this.#inFlight.keys()) {
       if (timestamp > frame.timestamp)
         break;

@@ -16,7 +16,7 @@ export class Painter {
   frames = 0;
   skipped = 0;
 
-  /** painted({seq, captureUs}) is called after each frame is on the canvas. */
+  /** painted({seq, ...}) is called after each frame is on the canvas. */
   constructor(scanout, painted) {
     this.#painted = painted;
     this.canvas = document.createElement('canvas');
@@ -50,13 +50,15 @@ export class Painter {
     this.#request = 0;
     const frame = this.#pending;
     this.#pending = null;
-    const { displayWidth: width, displayHeight: height } = frame;
+    // An odd size is coded one larger; the packet says how much of it is picture.
+    const width = Math.min(this.#facts.width, frame.displayWidth);
+    const height = Math.min(this.#facts.height, frame.displayHeight);
     // Setting the size clears the canvas, so only when it changed.
     if (this.canvas.width !== width || this.canvas.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
     }
-    this.#context.drawImage(frame, 0, 0, width, height);
+    this.#context.drawImage(frame, 0, 0, width, height, 0, 0, width, height);
     frame.close();
     this.frames++;
     this.#painted(this.#facts);
