@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The whole system: a machine with desktops, what they show, and what must not disturb them.
+
+One boot for all cases, in order; each case leaves the desktops running. Prints TAP.
+Runs in the build root, with the environment of scripts/with-parts.
+"""
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "scripts"))
+import tap  # noqa: E402
+from vm.export import Viewer  # noqa: E402
+from vm.system import System  # noqa: E402
+
+DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
+HANG = 180      # seconds; nothing takes so long unless it never ends
+
+
+class Report:
+    """TAP on stdout; points of other programs are taken in under a prefix."""
+
+    def __init__(self):
+        self.n = 0
+        self.bad = 0
+
+    def point(self, good, name, why=""):
+        self.n += 1
+        self.bad += not good
+        print(f"{'ok' if good else 'not ok'} {self.n} - {name}")
+        for line in why.splitlines():
+            print(f"# {line}")
+        sys.stdout.flush()
+
+    def case(self, name, function):
+        begun = time.monotonic()
+        try:
+            function()
+            self.point(True, name)
+        except AssertionError as error:
+            self.point(False, name, str(error))
+        except Exception:       # a broken case must not hide the next ones
+            self.point(False, name, traceback.format_exc())
+        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
+
+    def stream(self, name, text, status):
+        for line in text.splitlines():
+            point = tap.POINT.match(line)
+            if point and not point.group(1) and not point.group(4):
+                self.point(True, f"{name}: {point.group(3)}")
+        for failure in tap.count(text.splitlines(), status).failures:
+            self.point(False, f"{name}: {failure}", "\n".join(text.splitlines()[-60:]))
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def wait_for(condition, text, seconds=HANG):
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        check(time.monotonic() < deadline, f"after {seconds} s still not: {text}")
+        time.sleep(1)
+
+
+class Cases:
+    def __init__(self, system, report):
+        self.system = system
+        self.report = report
+        self.agent = system.agent
+        self.numbers = range(1, system.desktops + 1)
+
+    def containers(self):
+        """desktop -> PID of its container's first process."""
+        listed = json.loads(self.agent.check("crun list -f json") or "[]")
+        return {int(c["id"].removeprefix("helix-")): c["pid"] for c in listed if c["status"] == "running"}
+
+    def leases(self):
+        """scanout -> generation of those that are leased."""
+        text = self.agent.check("helixctl list --json", HANG)
+        rows = json.loads(text)
+        rows = rows["scanouts"] if isinstance(rows, dict) else rows
+        return {row["scanout"]: row["generation"] for row in rows if row["state"] == "leased"}
+
+    def inside(self, n, command):
+        return self.agent.run(["/usr/bin/crun", "exec", f"helix-{n}", "/bin/sh", "-c", command], HANG)
+
+    def frames(self, seconds=10):
+        viewer = Viewer(self.system.viewer_binary, self.system.exportd.url, self.system.desktops, seconds, HANG,
+                        time.time(), self.system.rundir / "viewer.json", self.system.rundir / "viewer.log")
+        while not viewer.done():
+            time.sleep(0.5)
+        rows = viewer.report()["desktops"]
+        check(viewer.process.returncode == 0, (self.system.rundir / "viewer.log").read_text(errors="replace")[-800:])
+        return {row["scanout"]: row for row in rows}
+
+    # --- the cases, in order ---
+
+    def live(self):
+        self.system.start()
+        self.system.wait_live()
+
+    def units_up(self):
+        """Live is what the host sees; the containers must have come up as well."""
+        wait_for(lambda: set(self.containers()) == set(self.numbers), "a container for each desktop runs")
+
+    def renderer(self):
+        wait_for(lambda: all(self.system.renderers().values()), "every Weston has logged its renderer")
+        for n, text in self.system.renderers().items():
+            check(text.startswith("virgl"), f"desktop {n} is drawn by {text}")
+
+    def all_deliver(self):
+        for n, row in self.frames().items():
+            check(row["frames"] > 1, f"scanout {n} delivered {row['frames']} frames")
+            check((row["width"], row["height"]) == (1280, 720), f"scanout {n} is {row['width']}x{row['height']}")
+
+    def own_devices(self):
+        uniq = {}
+        text = self.agent.check("for e in /sys/class/input/event*; do echo ${e##*/} $(cat $e/device/uniq); done")
+        for line in text.splitlines():
+            event, *serial = line.split()
+            uniq[event] = serial[0] if serial else ""
+        for n in self.numbers:
+            own = sorted(event for event, serial in uniq.items() if serial == f"helix-{n}")
+            check(len(own) == 2, f"the guest has {own} for desktop {n}")
+            dri = sorted(self.inside(n, "cd /dev/dri && echo *").out.split())
+            check(dri == ["card0", "renderD128"], f"desktop {n} has /dev/dri: {dri}")
+            events = sorted(self.inside(n, "cd /dev/input && echo *").out.split())
+            check(events == own, f"desktop {n} has /dev/input: {events}, its own are {own}")
+            ours = self.agent.check(f"stat -c %t:%T /dev/helix/scanout{n}").strip()
+            theirs = self.inside(n, "stat -c %t:%T /dev/dri/card0").out.strip()
+            check(ours == theirs, f"card0 of desktop {n} is {theirs}, scanout{n} is {ours}")
+            records = sorted(self.inside(n, "cd /run/udev/data && echo *").out.split())
+            check(len(records) == 2, f"desktop {n} sees udev records {records}")
+            rest = set(self.inside(n, "cd /dev && echo *").out.split())
+            check(rest <= {"console", "core", "dri", "fd", "full", "input", "mqueue", "null", "ptmx", "pts", "random", "shm",
+                           "stderr", "stdin", "stdout", "tty", "urandom", "zero"}, f"desktop {n} has in /dev: {sorted(rest)}")
+
+    def others_refused(self):
+        """Even with a node of its own making: the device cgroup and the missing capability both refuse."""
+        major, minor = (int(x, 16) for x in self.agent.check("stat -c %t:%T /dev/helix/scanout2").strip().split(":"))
+        made = self.inside(1, f"mknod /tmp/other c {major} {minor}")
+        check(made.status != 0, "desktop 1 could make a node for scanout 2")
+        # With every capability, from outside, into the container's cgroup: only the device program is left to refuse.
+        text = self.agent.run(
+            "set -e; p=$(crun list -f json | jq -r '.[] | select(.id==\"helix-1\") | .pid');"
+            "g=/sys/fs/cgroup$(cut -d: -f3 /proc/$p/cgroup); mknod /run/probe-2 c %d %d; mknod /run/probe-card c 226 0;"
+            "(echo $BASHPID > $g/cgroup.procs; for f in /run/probe-2 /run/probe-card; do "
+            "if (exec 3<$f) 2>/dev/null; then echo opened $f; else echo refused $f; fi; done); rm -f /run/probe-*" % (major, minor))
+        check(text.out.split() == ["refused", "/run/probe-2", "refused", "/run/probe-card"], text.out + text.err)
+
+    def confined(self):
+        for n, pid in self.containers().items():
+            status = self.agent.check(f"cat /proc/{pid}/status")
+            check(re.search(r"^NoNewPrivs:\s+1$", status, re.M), f"desktop {n} may gain privileges")
+            check(re.search(r"^CapEff:\s+0+$", status, re.M), f"desktop {n} has capabilities: "
+                  + re.search(r"^CapEff:.*$", status, re.M).group(0))
+            check(self.inside(n, "touch /probe /usr/probe").status != 0, f"desktop {n} can write its root file system")
+            for space in ("mnt", "pid", "ipc", "uts", "net", "cgroup"):
+                differ = self.agent.check(f"readlink /proc/1/ns/{space} /proc/{pid}/ns/{space}").split()
+                check(differ[0] != differ[1], f"desktop {n} shares the {space} namespace with the guest")
+            links = self.inside(n, "cat /proc/net/dev").out
+            check(re.findall(r"^\s*(\w+):", links, re.M) in ([], ["lo"]), f"desktop {n} has network interfaces: {links}")
+
+    def broker_killed(self):
+        containers, leases = self.containers(), self.leases()
+        check(set(leases) == set(self.numbers), f"leased before: {leases}")
+        old = self.agent.check("systemctl show -P MainPID helix-leased").strip()
+        self.agent.check("systemctl kill -s KILL helix-leased")
+        wait_for(lambda: self.agent.check("systemctl show -P MainPID helix-leased").strip() not in ("0", old),
+                 "the broker runs again")
+        wait_for(lambda: self.leases() == leases, f"every lease is the one it was: {leases}")
+        check(self.containers() == containers, f"containers were {containers}, are {self.containers()}")
+        self.all_deliver()
+
+    def exportd_killed(self):
+        containers, leases = self.containers(), self.leases()
+        self.system.exportd.process.kill()
+        self.system.exportd.process.wait()
+        self.system.exportd.start()
+        wait_for(lambda: len(self.system.exportd.live()) == self.system.desktops, "every desktop is live again")
+        self.all_deliver()
+        check(self.containers() == containers, f"containers were {containers}, are {self.containers()}")
+        check(self.leases() == leases, f"leases were {leases}, are {self.leases()}")
+
+    def one_crashes(self):
+        victim = self.system.desktops
+        containers = self.containers()
+        self.agent.check(f"kill -KILL {containers[victim]}")
+        wait_for(lambda: self.containers().get(victim) not in (None, containers[victim]),
+                 f"desktop {victim} has a new container")
+        others = {n: pid for n, pid in self.containers().items() if n != victim}
+        check(others == {n: pid for n, pid in containers.items() if n != victim}, f"others were {containers}, are {others}")
+        wait_for(lambda: len(self.system.exportd.live()) == self.system.desktops, "every desktop is live again")
+        self.all_deliver()
+
+    def kernel_quiet(self):
+        text = self.agent.check("dmesg")
+        found = [line for line in text.splitlines()
+                 if re.search(r"\bBUG\b|WARNING:|Oops|general protection|hung task|blocked for more|refcount_t|use-after-free", line)]
+        check(not found, "\n".join(found[:20]))
+
+    # --- tests of others, in this system ---
+
+    def end_to_end(self):
+        done = subprocess.run([sys.executable, "-B", str(TOP / "tests/e2e/test_desktops.py"), "--url", self.system.exportd.url,
+                               "--desktops", str(self.system.desktops), "--output", "build/e2e"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=1200)
+        print("\n".join("# " + line for line in (done.stdout + done.stderr).splitlines()))
+        self.report.stream("page", done.stdout, done.returncode)
+
+    def broker_tests(self):
+        folder = TOP / "broker/tests"
+        for name in ("guest-broker.sh", "tap.sh"):
+            data = base64.b64encode((folder / name).read_bytes()).decode()
+            self.agent.run("mkdir -p /run/broker-tests; base64 -d > /run/broker-tests/" + name, HANG, data.encode())
+        result = self.agent.run("cd /run/broker-tests && bash guest-broker.sh", 600)
+        self.report.stream("broker in the guest", result.out, result.status)
+        if result.status:
+            print("\n".join("# " + line for line in (result.out + result.err).splitlines()[-60:]))
+
+
+def main():
+    report = Report()
+    system = None
+    try:
+        system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0)
+        cases = Cases(system, report)
+        report.case(f"{DESKTOPS} desktops become live", cases.live)
+        if not report.bad:
+            for name, function in (
+                    ("every desktop is a container", cases.units_up),
+                    ("every desktop is drawn by virgl on the host's GPU", cases.renderer),
+                    ("every desktop delivers frames to a viewer", cases.all_deliver),
+                    ("a container has its own devices and no others", cases.own_devices),
+                    ("another desktop's devices are refused", cases.others_refused),
+                    ("a container is confined", cases.confined)):
+                report.case(name, function)
+            cases.end_to_end()
+            report.case("the broker killed and restarted: every desktop runs on", cases.broker_killed)
+            report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
+            report.case("one desktop crashes: it starts again, the others do not notice", cases.one_crashes)
+            cases.broker_tests()
+            report.case("the guest's kernel has nothing to complain about", cases.kernel_quiet)
+    except Exception:
+        report.point(False, "the system could be tried", traceback.format_exc())
+    finally:
+        if system:
+            system.stop()
+    print(f"1..{report.n}")
+    return 1 if report.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
