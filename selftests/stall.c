@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A tenant whose fence does not signal: his scanout is quarantined until it
+ * does, the others notice nothing. The fence is vgem's, which any tenant could
+ * get and which signals by itself after ten seconds.
+ */
+#include <drm/vgem_drm.h>
+#include <linux/dma-buf.h>
+
+#include "helix_test.h"
+#include "kselftest_harness.h"
+
+#define QUIESCE_MS	"/sys/module/helix_lease/parameters/quiesce_ms"
+
+static int write_parameter(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int open_vgem(void)
+{
+	drmVersion *version;
+	char path[32];
+	int i, fd, is;
+
+	for (i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		version = drmGetVersion(fd);
+		is = version && !strcmp(version->name, "vgem");
+		drmFreeVersion(version);
+		if (is)
+			return fd;
+		close(fd);
+	}
+	return -ENODEV;
+}
+
+/* A sync file that is pending until vgem_signal(). */
+static int vgem_fence(int vgem, uint32_t *fence)
+{
+	struct dma_buf_export_sync_file export = { .flags = DMA_BUF_SYNC_READ };
+	struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
+	uint32_t pitch;
+	uint64_t size;
+	int buf, ret;
+
+	if (drmModeCreateDumbBuffer(vgem, 64, 64, 32, 0, &attach.handle, &pitch, &size))
+		return -errno;
+	ret = sys_ioctl(vgem, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach);
+	if (ret)
+		return ret;
+	*fence = attach.out_fence;
+	if (drmPrimeHandleToFD(vgem, attach.handle, O_CLOEXEC, &buf))
+		return -errno;
+	ret = sys_ioctl(buf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export);
+	close(buf);
+	return ret ? ret : export.fd;
+}
+
+static int vgem_signal(int vgem, uint32_t fence)
+{
+	struct drm_vgem_fence_signal signal = { .fence = fence };
+
+	return sys_ioctl(vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &signal);
+}
+
+static uint32_t plane_property(int fd, uint32_t plane, const char *name)
+{
+	drmModeObjectProperties *props =
+		drmModeObjectGetProperties(fd, plane, DRM_MODE_OBJECT_PLANE);
+	uint32_t i, id = 0;
+
+	for (i = 0; props && i < props->count_props && !id; i++) {
+		drmModePropertyRes *prop = drmModeGetProperty(fd, props->props[i]);
+
+		if (prop && !strcmp(prop->name, name))
+			id = prop->prop_id;
+		drmModeFreeProperty(prop);
+	}
+	drmModeFreeObjectProperties(props);
+	return id;
+}
+
+static int flip_after(int fd, uint32_t plane, uint32_t fb, int in_fence, uint32_t flags)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	int ret;
+
+	drmModeAtomicAddProperty(req, plane, plane_property(fd, plane, "FB_ID"), fb);
+	drmModeAtomicAddProperty(req, plane, plane_property(fd, plane, "IN_FENCE_FD"), in_fence);
+	ret = drmModeAtomicCommit(fd, req, flags, NULL);
+	drmModeAtomicFree(req);
+	return ret;
+}
+
+FIXTURE(stall) {
+	int control;
+	int vgem;
+	uint32_t fence;
+	int sync_file;
+	struct helix_lease_acquire stuck, other;
+	struct picture first, second, of_other;
+	drmModeModeInfo mode, mode_other;
+};
+
+FIXTURE_SETUP(stall)
+{
+	int fd;
+
+	self->vgem = open_vgem();
+	if (self->vgem < 0)
+		SKIP(return, "needs vgem");
+	self->control = helix_setup();
+	ASSERT_GE(self->control, 0);
+	ASSERT_EQ(write_parameter(QUIESCE_MS, "500"), 0);
+	ASSERT_EQ(helix_acquire(self->control, 1, &self->stuck), 0);
+	ASSERT_EQ(helix_acquire(self->control, 2, &self->other), 0);
+	fd = self->stuck.lease_fd;
+	ASSERT_EQ(drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
+	ASSERT_EQ(tenant_show(fd, &self->stuck, &self->first, &self->mode), 0);
+	ASSERT_EQ(picture_create(fd, self->mode.hdisplay, self->mode.vdisplay,
+				 DRM_FORMAT_XRGB8888, &self->second), 0);
+	ASSERT_EQ(tenant_show(self->other.lease_fd, &self->other, &self->of_other,
+			      &self->mode_other), 0);
+	self->sync_file = vgem_fence(self->vgem, &self->fence);
+	ASSERT_GE(self->sync_file, 0);
+}
+
+FIXTURE_TEARDOWN(stall)
+{
+	write_parameter(QUIESCE_MS, "5000");
+}
+
+static int flip_other(int fd, const struct helix_lease_acquire *acq, uint32_t fb)
+{
+	return drmModePageFlip(fd, acq->crtc_id, fb, 0, NULL) ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(stall, a_pending_commit_quarantines_only_its_own_scanout, 120)
+{
+	struct helix_lease_acquire third;
+	struct helix_lease_query query;
+	struct picture p;
+	drmModeModeInfo mode;
+
+	ASSERT_EQ(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
+			     self->second.fb, self->sync_file, DRM_MODE_ATOMIC_NONBLOCK), 0);
+	close(self->stuck.handle_fd);
+	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_QUARANTINED), 0);
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_COMMIT);
+	EXPECT_EQ(helix_acquire(self->control, 1, &third), -EBUSY);
+
+	EXPECT_EQ(flip_other(self->other.lease_fd, &self->other, self->of_other.fb), 0);
+	ASSERT_EQ(helix_acquire(self->control, 3, &third), 0);
+	EXPECT_EQ(tenant_show(third.lease_fd, &third, &p, &mode), 0);
+	EXPECT_EQ(helix_revoke(third.handle_fd, 0, 0), 0);
+	helix_close_lease(&third);
+
+	/* Still stuck, and not by accident done. */
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_QUARANTINED);
+
+	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
+	EXPECT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
+	close(self->stuck.lease_fd);
+	helix_close_lease(&self->other);
+}
+
+TEST_F_TIMEOUT(stall, a_blocking_commit_holds_its_own_locks_only, 120)
+{
+	struct helix_lease_revoke revoke = {
+		.size = sizeof(revoke),
+		.scanout = 1,
+		.timeout_ms = 200,
+		.generation = self->stuck.generation,
+	};
+	struct helix_lease_query query;
+	int status;
+	pid_t child;
+
+	child = fork();
+	if (!child)
+		_exit(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
+				 self->second.fb, self->sync_file, 0) ? 1 : 0);
+	/* Let it get as far as the fence. */
+	helix_sleep_ms(500);
+	EXPECT_EQ(waitpid(child, &status, WNOHANG), 0);
+
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_REVOKE, &revoke), -ETIMEDOUT);
+	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_QUARANTINED), 0);
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_LOCK);
+	EXPECT_EQ(flip_other(self->other.lease_fd, &self->other, self->of_other.fb), 0);
+
+	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
+	EXPECT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
+	waitpid(child, &status, 0);
+	helix_close_lease(&self->stuck);
+	helix_close_lease(&self->other);
+}
+
+TEST_HARNESS_MAIN
