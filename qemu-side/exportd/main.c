@@ -79,9 +79,14 @@ static int main_run(struct daemon *daemon)
 	guint tick, term, intr;
 	int rc;
 
-	daemon->loop = g_main_loop_new(NULL, FALSE);
 	daemon->pool = worker_pool_new(daemon->options.threads);
+	if (!daemon->pool) {
+		log_error("starting %u encoding threads failed",
+			  daemon->options.threads);
+		return EXIT_FAILURE;
+	}
 	env.pool = daemon->pool;
+	daemon->loop = g_main_loop_new(NULL, FALSE);
 	daemon->hub = hub_new(&env);
 	tick = g_timeout_add(MAIN_TICK_MS, main_tick, daemon);
 	term = g_unix_signal_add(SIGTERM, main_quit, daemon);

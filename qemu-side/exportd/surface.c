@@ -9,6 +9,7 @@
 
 #include <glib.h>
 #include <libyuv.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -44,7 +45,7 @@ struct surface {
 
 	void *map;		/* of a surface_map(), else NULL */
 	size_t map_len;
-	GMutex lock;		/* pixels of a surface_copy() */
+	pthread_mutex_t lock;		/* pixels of a surface_copy() */
 };
 
 static surface_converter surface_find_format(uint32_t format)
@@ -83,7 +84,7 @@ static struct surface *surface_new(uint32_t width, uint32_t height,
 	struct surface *surface = g_new0(struct surface, 1);
 
 	g_atomic_ref_count_init(&surface->refs);
-	g_mutex_init(&surface->lock);
+	pthread_mutex_init(&surface->lock, NULL);
 	surface->width = (int)width;
 	surface->height = (int)height;
 	surface->stride = stride;
@@ -167,7 +168,7 @@ bool surface_update(struct surface *surface, const struct rect *rect,
 		*error = "update is larger than its data";
 		return false;
 	}
-	g_mutex_lock(&surface->lock);
+	pthread_mutex_lock(&surface->lock);
 	to = surface->pixels + (size_t)rect->y * surface->stride +
 	     (size_t)rect->x * 4;
 	for (row = 0; row < rect->height; row++) {
@@ -175,7 +176,7 @@ bool surface_update(struct surface *surface, const struct rect *rect,
 		to += surface->stride;
 		from += stride;
 	}
-	g_mutex_unlock(&surface->lock);
+	pthread_mutex_unlock(&surface->lock);
 	return true;
 }
 
@@ -193,7 +194,7 @@ void surface_unref(struct surface *surface)
 		munmap(surface->map, surface->map_len);
 	else
 		g_free(surface->pixels);
-	g_mutex_clear(&surface->lock);
+	pthread_mutex_destroy(&surface->lock);
 	g_free(surface);
 }
 
@@ -252,9 +253,9 @@ void surface_convert(struct surface *surface, const struct damage *damage,
 {
 	unsigned int i;
 
-	g_mutex_lock(&surface->lock);
+	pthread_mutex_lock(&surface->lock);
 	for (i = 0; i < damage->count; i++)
 		surface_convert_rect(surface, &damage->rects[i], planes);
-	g_mutex_unlock(&surface->lock);
+	pthread_mutex_unlock(&surface->lock);
 	surface_pad(surface, planes);
 }

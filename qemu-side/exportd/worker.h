@@ -18,9 +18,9 @@ struct job {
 	/* In the main thread. @owner may be cleared there meanwhile. */
 	void (*done)(struct job *job);
 	void *owner;
-	struct worker_pool *pool;
 };
 
+/* NULL if not even one thread could be had. */
 struct worker_pool *worker_pool_new(unsigned int threads);
 /* Waits until every job was done and its done() was called. */
 void worker_pool_free(struct worker_pool *pool);
