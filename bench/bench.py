@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""`make bench`: writes build/bench/results.json, an array of objects with name,
+value, unit and, where there is something to compare with, baseline and ratio;
+each with the commit and the machine it was measured on.
+
+Runs in the build root, with the environment of scripts/with-parts.
+"""
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "scripts"))
+from vm.export import Viewer  # noqa: E402
+from vm.machine import accelerator  # noqa: E402
+from vm.system import System  # noqa: E402
+
+OUT = TOP / "build/bench"
+DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
+SECONDS = int(os.environ.get("FOR") or 30)
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def say(text):
+    print(f"[bench] {text}", flush=True)
+
+
+def machine():
+    """What decides the figures, in words; no names."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*:\s*(.*)$", cpuinfo, re.M)
+    memory = int(re.search(r"^MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text(), re.M).group(1)) // 1048576
+    gpu = "GPU render node" if Path("/dev/dri/renderD128").exists() else "no GPU (llvmpipe)"
+    return (f"{model.group(1) if model else 'x86-64'}, {os.cpu_count()} CPUs, {memory} GiB, {gpu}, "
+            f"guest under {accelerator(os.environ.get('ACCEL', ''))}")
+
+
+def lease_latency():
+    """Grant and revoke in the selftests' small guest, where nothing else runs."""
+    binary = OUT / "lease-latency"
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libdrm"], check=True, capture_output=True, text=True)
+    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{TOP}/uapi", "-o", str(binary),
+                    str(TOP / "bench/lease-latency.c"), *flags.stdout.split()], check=True)
+    kernel = Path(os.environ["HELIX_KERNEL_6_12"])
+    release = (kernel / "release").read_text().strip()
+    say("grant and revoke latency")
+    done = subprocess.run(
+        [str(TOP / "selftests/run-guest"), "--qemu", os.environ["HELIX_QEMU"],
+         "--kernel", os.environ["HELIX_BASE"] + "/vmlinuz", "--modules", str(kernel / "tree/usr/lib/modules" / release),
+         "--ko", "build/module/6.12.ko", "--tests", str(OUT), "--only", "lease-latency",
+         "--exportd", "build/user/qemu-side/exportd/helix-exportd", "--work", str(OUT / "guest")],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200)
+    rows = []
+    for line in done.stdout.splitlines():
+        found = re.match(r"^(?:# )?(\{.*\})$", line)
+        if found:
+            rows.append(json.loads(found.group(1)))
+    if not rows:
+        raise SystemExit(f"bench: lease-latency printed nothing:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return rows
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def four_desktops():
+    """Frames that reach a viewer, and what they cost on the host."""
+    say(f"{DESKTOPS} desktops for {SECONDS} s")
+    system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, rundir="build/bench/run")
+    rows = []
+    try:
+        system.start()
+        system.wait_live()
+        live_s = time.time() - system.machine.started
+        deadline = time.monotonic() + 300
+        while not all(system.renderers().values()) and time.monotonic() < deadline:
+            time.sleep(2)
+        time.sleep(20)      # the terminals and what moves have started
+        pids = {"QEMU": system.machine.process.pid, "helix-exportd": system.exportd.process.pid}
+        before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        begun = time.monotonic()
+        viewer = Viewer(system.viewer_binary, system.exportd.url, DESKTOPS, SECONDS, 60, time.time(),
+                        OUT / "viewer.json", OUT / "viewer.log")
+        while not viewer.done():
+            time.sleep(0.2)
+        took = time.monotonic() - begun
+        report = viewer.report()
+        fps = [d["fps"] for d in report["desktops"]]
+        if len(fps) != DESKTOPS:
+            raise SystemExit(f"bench: {len(fps)} of {DESKTOPS} desktops delivered frames, see {OUT}/viewer.log")
+        rows.append({"name": "boot to all desktops live", "value": round(live_s, 1), "unit": "s"})
+        rows.append({"name": f"frames per second, {DESKTOPS} desktops in all", "value": round(sum(fps), 2), "unit": "1/s"})
+        rows.append({"name": "frames per second, slowest desktop", "value": round(min(fps), 2), "unit": "1/s"})
+        rows.append({"name": "frames per second, median desktop", "value": round(statistics.median(fps), 2), "unit": "1/s"})
+        for name, pid in pids.items():
+            share = 100 * (cpu_seconds(pid) - before[name]) / took
+            rows.append({"name": f"CPU of {name}", "value": round(share, 1), "unit": "% of one CPU"})
+        rate = sum(d["bytes"] for d in report["desktops"]) * 8 / 1000 / report["measured_s"]
+        rows.append({"name": "video bit rate in all", "value": round(rate, 1), "unit": "kbit/s"})
+    finally:
+        system.stop()
+    return rows
+
+
+def main():
+    os.chdir(TOP)
+    OUT.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "config", "--global", "--replace-all", "safe.directory", "*"], check=True)
+    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40"], capture_output=True, text=True).stdout.strip()
+    where = machine()
+    results = lease_latency() + four_desktops()
+    for row in results:
+        row["commit"] = commit
+        row["machine"] = where
+    (OUT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    for row in results:
+        ratio = f"  ({row['ratio']} of {row['baseline']})" if "ratio" in row else ""
+        say(f"{row['name']}: {row['value']} {row['unit']}{ratio}")
+    say("wrote build/bench/results.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
