@@ -323,6 +323,7 @@ static void a_stale_generation_hits_nobody(void **state)
 	hl_lease_release(&old);
 	lease = acquire(conn, 5);
 	assert_int_equal(hl_revoke(conn, 5, old.generation, 0, &err), -ESTALE);
+	assert_says(err.message, "is not the present one, 2");
 	assert_int_equal(hl_revoke(conn, 5, lease.generation + 1, 0, &err), -ESTALE);
 	assert_int_equal(fake_module_leased(fix.mod), 1);
 	assert_int_equal(hl_revoke(conn, 16, 1, 0, &err), -EINVAL);
