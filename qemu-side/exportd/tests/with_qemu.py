@@ -98,7 +98,7 @@ class Guest:
             gpu = 0 if op == PING else GPU
         self.next_id += 1
         raw = struct.pack("<IHHIIIIIIQ32s56x", self.next_id, op, 0, gpu, output, width, height, 0, scanout,
-                          generation, label.encode())
+                          generation, label if isinstance(label, bytes) else label.encode())
         assert len(raw) == SLOT
         self.write_bytes(BAR_SHM + REQS + self.head % RING_SLOTS * SLOT, raw)
         self.head += 1
@@ -285,6 +285,14 @@ def test_enable_again_renames_it(b):
     assert b.guest.enable(3, 2, "") == 0
     assert b.desktops()[3]["name"] == "Desktop 3"
     assert len(b.desktops()) == 1
+
+
+def test_a_label_may_be_anything(b):
+    for label in (b"\xff" * 32, b"\x01\x1b[2J\n", "\u0085\u202e\u00e4".encode(), b"x" * 32, b"\xc3"):
+        assert b.guest.enable(3, 2, label) == 0
+        name = b.desktops()[3]["name"]
+        assert name and not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in name), repr(name)
+    assert b.guest.enable(3, 2, "") == 0
 
 
 def test_requests_that_are_refused(b):
