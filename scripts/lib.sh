@@ -4,6 +4,7 @@
 # What every script here shares: where the checkout and the cache are, and how
 # to say something. Sourced, never run.
 
+export TOP
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 HELIX_CACHE=${HELIX_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/helix-lease}
 case $HELIX_CACHE in /*) ;; *) HELIX_CACHE=$PWD/$HELIX_CACHE ;; esac
