@@ -101,9 +101,10 @@ says "and is said to be free" "scanout 3 is free" "$out"
 kill -KILL "$holder"
 check "a killed holder frees it" wait_for is_state 2 free
 
-ctl_bg acquire --scanout 2 >"$dir/held" &
+# Another file: what the last holder printed would do for this one.
+ctl_bg acquire --scanout 2 >"$dir/held2" &
 holder=$!
-wait_for grep -q scanout "$dir/held"
+check "held by another" wait_for grep -q scanout "$dir/held2"
 kill -TERM "$holder"
 wait "$holder"
 same "a holder that is ended succeeds" 0 "$?"
