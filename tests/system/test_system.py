@@ -58,7 +58,7 @@ class Report:
             if point and not point.group(1) and not point.group(4):
                 self.point(True, f"{name}: {point.group(3)}")
         for failure in tap.count(text.splitlines(), status).failures:
-            self.point(False, f"{name}: {failure}", "\n".join(text.splitlines()[-60:]))
+            self.point(False, f"{name}: {failure}")
 
 
 def check(condition, text):
