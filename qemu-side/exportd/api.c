@@ -3,7 +3,6 @@
 #include "api.h"
 
 #include <json-c/json.h>
-#include <math.h>
 
 static void api_add_string(struct json_object *root, const char *name,
 			   const char *value)
@@ -70,6 +69,30 @@ char *api_desktops_event(const struct hub *hub)
 
 	api_add_string(root, "type", "desktops");
 	json_object_object_add(root, "desktops", api_array(hub));
+	return api_text(root);
+}
+
+char *api_config(const struct api_config *config)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "config");
+	api_add_number(root, "scanout", config->scanout);
+	api_add_string(root, "name", config->name);
+	api_add_string(root, "codec", config->codec);
+	api_add_number(root, "width", (uint64_t)config->width);
+	api_add_number(root, "height", (uint64_t)config->height);
+	api_add_string(root, "encoder", config->encoder);
+	return api_text(root);
+}
+
+char *api_state(const char *state, const char *message)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "state");
+	api_add_string(root, "state", state);
+	api_add_string(root, "message", message);
 	return api_text(root);
 }
 

@@ -11,9 +11,10 @@
  */
 #include "desktop.h"
 
-#include <json-c/json.h>
 #include <string.h>
 
+#include "api.h"
+#include "input.h"
 #include "listener.h"
 #include "log.h"
 
@@ -57,8 +58,7 @@ struct desktop {
 	uint32_t seq;
 
 	GPtrArray *members;
-	unsigned int held_keys[KEYMAP_QNUM_MAX];	/* by how many viewers */
-	unsigned int held_buttons[VIEWER_BUTTONS];
+	struct input input;
 
 	uint64_t frames, bytes;
 	uint64_t rate_frames[DESKTOP_RATE_TICKS];	/* frames at past ticks */
@@ -71,56 +71,33 @@ static void desktop_listen(struct desktop *desktop);
 
 /* --- messages to viewers --- */
 
-static struct packet *desktop_packet(struct json_object *root)
+/* Takes @text. */
+static struct packet *desktop_packet(char *text)
 {
-	struct packet *packet;
+	struct packet *packet = packet_text(text);
 
-	packet = packet_text(json_object_to_json_string_ext(root,
-					JSON_C_TO_STRING_PLAIN));
-	json_object_put(root);
+	g_free(text);
 	return packet;
 }
 
 static struct packet *desktop_state_packet(const char *state,
 					   const char *message)
 {
-	struct json_object *root = json_object_new_object();
-
-	json_object_object_add(root, "type", json_object_new_string("state"));
-	json_object_object_add(root, "state", json_object_new_string(state));
-	json_object_object_add(root, "message", json_object_new_string(message));
-	return desktop_packet(root);
-}
-
-static struct packet *desktop_error_packet(const char *code,
-					   const char *message)
-{
-	struct json_object *root = json_object_new_object();
-
-	json_object_object_add(root, "type", json_object_new_string("error"));
-	json_object_object_add(root, "code", json_object_new_string(code));
-	json_object_object_add(root, "message", json_object_new_string(message));
-	return desktop_packet(root);
+	return desktop_packet(api_state(state, message));
 }
 
 static struct packet *desktop_config_packet(const struct desktop *desktop)
 {
-	struct json_object *root = json_object_new_object();
+	const struct api_config config = {
+		.scanout = desktop->scanout,
+		.name = desktop->name,
+		.codec = desktop->codec,
+		.width = desktop->width,
+		.height = desktop->height,
+		.encoder = desktop->env.encoder->name,
+	};
 
-	json_object_object_add(root, "type", json_object_new_string("config"));
-	json_object_object_add(root, "scanout",
-			       json_object_new_int64(desktop->scanout));
-	json_object_object_add(root, "name",
-			       json_object_new_string(desktop->name));
-	json_object_object_add(root, "codec",
-			       json_object_new_string(desktop->codec));
-	json_object_object_add(root, "width",
-			       json_object_new_int(desktop->width));
-	json_object_object_add(root, "height",
-			       json_object_new_int(desktop->height));
-	json_object_object_add(root, "encoder",
-			       json_object_new_string(desktop->env.encoder->name));
-	return desktop_packet(root);
+	return desktop_packet(api_config(&config));
 }
 
 /* Takes the reference. */
@@ -246,7 +223,7 @@ static void desktop_encode_failed(struct desktop *desktop, const char *why)
 		log_error("desktop %u: encoding with %s: %s", desktop->scanout,
 			  desktop->env.encoder->name, why);
 		desktop_broadcast(desktop,
-				  desktop_error_packet("encoder", why));
+				  desktop_packet(api_error("encoder", why)));
 	}
 	desktop->failed_at = g_get_monotonic_time();
 	if (desktop->surface)
@@ -460,6 +437,7 @@ struct desktop *desktop_new(const struct desktop_env *env,
 
 	desktop->env = *env;
 	desktop->console = console;
+	desktop->input.console = console;
 	desktop->members = g_ptr_array_new_with_free_func(g_free);
 	desktop->encoder = encoder_new(env->encoder);
 	desktop_configure(desktop, config);
@@ -555,70 +533,11 @@ void desktop_join(struct desktop *desktop, struct viewer *viewer,
 	desktop_kick(desktop);
 }
 
-static void desktop_key(struct desktop *desktop, struct viewer *viewer,
-			unsigned int qnum, bool down)
-{
-	if (viewer->keys[qnum] == down)
-		return;		/* a browser repeats; the guest does so itself */
-	if (down && !desktop->held_keys[qnum] &&
-	    !console_key(desktop->console, qnum, true))
-		return;
-	viewer->keys[qnum] = down;
-	if (down)
-		desktop->held_keys[qnum]++;
-	else if (--desktop->held_keys[qnum] == 0)
-		console_key(desktop->console, qnum, false);
-}
-
-static void desktop_button(struct desktop *desktop, struct viewer *viewer,
-			   unsigned int button, bool down)
-{
-	/* DOM's left, middle, right, back, forward to QEMU's InputButton */
-	static const unsigned int qemu[VIEWER_BUTTONS] = { 0, 1, 2, 5, 6 };
-
-	if (viewer->buttons[button] == down)
-		return;
-	if (down && !desktop->held_buttons[button] &&
-	    !console_button(desktop->console, qemu[button], true))
-		return;
-	viewer->buttons[button] = down;
-	if (down)
-		desktop->held_buttons[button]++;
-	else if (--desktop->held_buttons[button] == 0)
-		console_button(desktop->console, qemu[button], false);
-}
-
-static void desktop_wheel(struct desktop *desktop, struct viewer *viewer,
-			  double dy)
-{
-	unsigned int button;
-
-	viewer->wheel_y += dy;
-	while (viewer->wheel_y >= 1 || viewer->wheel_y <= -1) {
-		button = viewer->wheel_y > 0 ? 4 : 3;	/* wheel down, up */
-		viewer->wheel_y += viewer->wheel_y > 0 ? -1 : 1;
-		if (console_button(desktop->console, button, true))
-			console_button(desktop->console, button, false);
-	}
-}
-
-static void desktop_release(struct desktop *desktop, struct viewer *viewer)
-{
-	unsigned int i;
-
-	for (i = 0; i < KEYMAP_QNUM_MAX; i++)
-		if (viewer->keys[i])
-			desktop_key(desktop, viewer, i, false);
-	for (i = 0; i < VIEWER_BUTTONS; i++)
-		if (viewer->buttons[i])
-			desktop_button(desktop, viewer, i, false);
-}
-
 void desktop_leave(struct desktop *desktop, struct viewer *viewer)
 {
 	unsigned int i;
 
-	desktop_release(desktop, viewer);
+	input_release(&desktop->input, viewer);
 	for (i = 0; i < desktop->members->len; i++) {
 		struct member *member = desktop->members->pdata[i];
 
@@ -629,42 +548,10 @@ void desktop_leave(struct desktop *desktop, struct viewer *viewer)
 	}
 }
 
-/* A pointer outside of the picture is an error to QEMU: keep it inside. */
-static void desktop_move(struct desktop *desktop, uint32_t x, uint32_t y)
-{
-	uint32_t width, height;
-
-	if (!desktop->surface)
-		return;
-	width = (uint32_t)surface_width(desktop->surface);
-	height = (uint32_t)surface_height(desktop->surface);
-	console_move(desktop->console, MIN(x, width - 1), MIN(y, height - 1));
-}
-
 void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg)
 {
-	unsigned int qnum;
-
 	switch (msg->type) {
-	case MESSAGE_KEY:
-		qnum = keymap_lookup(msg->key.code);
-		if (qnum)
-			desktop_key(desktop, viewer, qnum, msg->key.down);
-		break;
-	case MESSAGE_MOVE:
-		desktop_move(desktop, msg->move.x, msg->move.y);
-		break;
-	case MESSAGE_BUTTON:
-		desktop_button(desktop, viewer, msg->button.button,
-			       msg->button.down);
-		break;
-	case MESSAGE_WHEEL:
-		desktop_wheel(desktop, viewer, msg->wheel.dy);
-		break;
-	case MESSAGE_RELEASE:
-		desktop_release(desktop, viewer);
-		break;
 	case MESSAGE_KEYFRAME:
 		viewer_restart(viewer);
 		desktop_kick(desktop);
@@ -672,6 +559,12 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 	case MESSAGE_ACK:
 		viewer_ack(viewer, msg->ack.seq, g_get_monotonic_time());
 		desktop_kick(desktop);
+		break;
+	default:
+		/* before there is a picture there is nothing to point at */
+		input_message(&desktop->input, viewer, msg,
+			      desktop->surface ? surface_width(desktop->surface) : 0,
+			      desktop->surface ? surface_height(desktop->surface) : 0);
 		break;
 	}
 }

@@ -276,8 +276,6 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason,
 			exchange->body = NULL;
 		}
 		return 0;
-	case LWS_CALLBACK_ADD_HEADERS:
-		return 0;
 	default:
 		return 0;
 	}

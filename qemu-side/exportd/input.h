@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The keyboard and the pointer of one console, shared by its viewers. */
+#ifndef HELIX_INPUT_H
+#define HELIX_INPUT_H
+
+#include "display.h"
+#include "keymap.h"
+#include "message.h"
+#include "viewer.h"
+
+struct input {
+	struct console *console;
+	unsigned int held_keys[KEYMAP_QNUM_MAX];	/* by how many viewers */
+	unsigned int held_buttons[VIEWER_BUTTONS];
+};
+
+/* Messages that are no input are ignored. The picture is @width x @height. */
+void input_message(struct input *input, struct viewer *viewer,
+		   const struct message *msg, int width, int height);
+/* Everything that @viewer holds down goes up. */
+void input_release(struct input *input, struct viewer *viewer);
+
+#endif
