@@ -7,8 +7,8 @@
  * name any framebuffer's id, get a handle of its pixels, or show it. So:
  *
  *  - an ioctl passes only if it is in the table below,
- *  - the ones that return what is behind a framebuffer id are served here, from
- *    one copy of the caller's structure, for the lease's own framebuffers,
+ *  - the ones that return what is behind the id of a framebuffer or of a blob are
+ *    served here, from one copy of the caller's structure, for the lease's own,
  *  - what a plane is to show is checked where no copy is left to change: in the
  *    plane's atomic_check, under its lock. The driver's helper table is replaced
  *    at BIND by a copy of it with our check in front. A framebuffer may stay
@@ -33,6 +33,7 @@
 #include <drm/drm_ioctl.h>
 #include <drm/drm_modeset_lock.h>
 #include <drm/drm_print.h>
+#include <drm/drm_property.h>
 #include <drm/virtgpu_drm.h>
 
 #include "helix.h"
@@ -45,6 +46,7 @@ enum helix_rule {
 	HELIX_GETFB,
 	HELIX_GETFB2,
 	HELIX_DIRTYFB,
+	HELIX_GETBLOB,
 };
 
 #define RULE(name, rule)	[DRM_IOCTL_NR(DRM_IOCTL_ ## name)] = HELIX_ ## rule
@@ -84,7 +86,7 @@ static const u8 helix_rules[256] = {
 	RULE(MODE_GETCONNECTOR, LIVE),
 	RULE(MODE_GETPLANE, LIVE),
 	RULE(MODE_GETPROPERTY, LIVE),
-	RULE(MODE_GETPROPBLOB, LIVE),
+	RULE(MODE_GETPROPBLOB, GETBLOB),
 	RULE(MODE_OBJ_GETPROPERTIES, LIVE),
 	RULE(MODE_GETGAMMA, LIVE),
 
@@ -297,6 +299,33 @@ out:
 	return ret;
 }
 
+/*
+ * Blobs have ids that all may guess, too. One that somebody made is in the list
+ * of the file that he made it with; the others are the driver's (EDIDs, formats),
+ * or their makers let go of the id while they are in use.
+ */
+static int helix_getblob(struct drm_device *drm, void *data, struct drm_file *priv)
+{
+	struct helix_lease *lease = helix_file_lease(priv);
+	struct drm_mode_get_blob *r = data;
+	struct drm_property_blob *blob;
+	int ret = 0;
+
+	blob = drm_property_lookup_blob(drm, r->blob_id);
+	if (!blob)
+		return -ENOENT;
+
+	if (!helix_lease_may_read_blob(lease, blob))
+		ret = helix_deny(lease, "blob", r->blob_id);
+	else if (r->length == blob->length &&
+		 copy_to_user(u64_to_user_ptr(r->data), blob->data, blob->length))
+		ret = -EFAULT;
+	else
+		r->length = blob->length;
+	drm_property_blob_put(blob);
+	return ret;
+}
+
 /* What drm_ioctl() does for its own: zero-extend in, copy back as much as asked. */
 static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
 			drm_ioctl_t *func, size_t ksize)
@@ -305,6 +334,7 @@ static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
 		struct drm_mode_fb_cmd fb;
 		struct drm_mode_fb_cmd2 fb2;
 		struct drm_mode_fb_dirty_cmd dirty;
+		struct drm_mode_get_blob blob;
 	} data = {};
 	size_t size = min_t(size_t, _IOC_SIZE(cmd), ksize);
 	void __user *user = (void __user *)arg;
@@ -357,6 +387,9 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 	case HELIX_DIRTYFB:
 		return helix_serve(filp, cmd, arg, helix_dirtyfb,
 				   sizeof(struct drm_mode_fb_dirty_cmd));
+	case HELIX_GETBLOB:
+		return helix_serve(filp, cmd, arg, helix_getblob,
+				   sizeof(struct drm_mode_get_blob));
 	default:
 		return core(filp, cmd, arg);
 	}

@@ -15,7 +15,7 @@
  *   DRM mode-setting locks only ever tried by us; the core's check callbacks
  *			    call into guard.c with them held
  *   helix_lease.opens_lock mutex: the list of the lease's open files
- *   drm_file.fbs_lock	    the core's
+ *   drm_file.fbs_lock	    the core's; and mode_config.blob_lock
  *   mode_config.idr_mutex  the core's; constant time under it
  *   helix_scanouts	    xarray lock: number -> scanout
  *   helix_scanout.lock	    spinlock: state and everything that goes with it
@@ -278,6 +278,7 @@ void helix_lease_get(struct helix_lease *lease);
 void helix_lease_put(struct helix_lease *lease);
 bool helix_lease_live(struct helix_lease *lease);
 bool helix_lease_owns_fb(struct helix_lease *lease, struct drm_framebuffer *fb, bool by_handle);
+bool helix_lease_may_read_blob(struct helix_lease *lease, struct drm_property_blob *blob);
 struct helix_lease *helix_file_lease(struct drm_file *file);
 
 /* handle.c */

@@ -163,6 +163,58 @@ TEST_F_TIMEOUT(isolation, nor_after_its_creator_let_go_of_the_id, 120)
 	EXPECT_EQ(tenant_set_crtc(fd, &self->b, self->of_a.fb, &self->mode_b), -EACCES);
 }
 
+TEST_F_TIMEOUT(isolation, anothers_blobs_cannot_be_read, 120)
+{
+	drmModePropertyBlobRes *blob;
+	int second, fd = self->a.lease_fd;
+	uint32_t id;
+	char path[64];
+
+	ASSERT_EQ(drmModeCreatePropertyBlob(fd, "secret", 6, &id), 0);
+	EXPECT_EQ(drmModeGetPropertyBlob(self->b.lease_fd, id), NULL);
+	EXPECT_EQ(errno, EACCES);
+
+	/* Its maker can, by any of his opens. */
+	helix_node_path(path, self->a.scanout);
+	second = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(second, 0);
+	blob = drmModeGetPropertyBlob(second, id);
+	ASSERT_NE(blob, NULL);
+	ASSERT_EQ(blob->length, 6);
+	EXPECT_EQ(memcmp(blob->data, "secret", 6), 0);
+	drmModeFreePropertyBlob(blob);
+	close(second);
+}
+
+static uint64_t property_value(int fd, uint32_t object, uint32_t type, uint32_t id)
+{
+	drmModeObjectProperties *props = drmModeObjectGetProperties(fd, object, type);
+	uint64_t value = 0;
+	uint32_t i;
+
+	for (i = 0; props && i < props->count_props; i++)
+		if (props->props[i] == id)
+			value = props->prop_values[i];
+	drmModeFreeObjectProperties(props);
+	return value;
+}
+
+TEST_F_TIMEOUT(isolation, the_drivers_blobs_can, 120)
+{
+	drmModePropertyBlobRes *edid;
+	int fd = self->b.lease_fd;
+	uint32_t id;
+
+	id = property_id(fd, self->b.connector_id, DRM_MODE_OBJECT_CONNECTOR, "EDID");
+	ASSERT_NE(id, 0);
+	id = property_value(fd, self->b.connector_id, DRM_MODE_OBJECT_CONNECTOR, id);
+	ASSERT_NE(id, 0);
+	edid = drmModeGetPropertyBlob(fd, id);
+	ASSERT_NE(edid, NULL);
+	EXPECT_GE(edid->length, 128);
+	drmModeFreePropertyBlob(edid);
+}
+
 TEST_F_TIMEOUT(isolation, a_framebuffer_of_anothers_cannot_be_removed, 120)
 {
 	EXPECT_EQ(drmModeRmFB(self->b.lease_fd, self->of_a.fb), -ENOENT);

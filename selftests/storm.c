@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything at once, for a bounded time: tenants that come, show, open, close,
+ * revoke each other and are killed. Afterwards nothing may be left.
+ */
+#include "helix_test.h"
+#include "kselftest_harness.h"
+
+#define WORKERS		24
+#define SECONDS		12
+
+/* One step of a tenant's life; what fails may fail, others are at it too. */
+static void live(int control, unsigned int *seed)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+	struct picture p;
+	drmModeModeInfo mode;
+	uint32_t victim;
+	char path[64];
+	int fd, i;
+
+	if (helix_acquire(control, 0, &acq))
+		return;
+	fcntl(acq.lease_fd, F_SETFD, 0);
+	for (i = rand_r(seed) % 4; i >= 0; i--) {
+		switch (rand_r(seed) % 5) {
+		case 0:
+			tenant_show(acq.lease_fd, &acq, &p, &mode);
+			break;
+		case 1:
+			helix_node_path(path, 1 + rand_r(seed) % 16);
+			fd = open(path, O_RDWR | O_CLOEXEC);
+			if (fd >= 0) {
+				picture_create(fd, 64, 64, DRM_FORMAT_XRGB8888, &p);
+				close(fd);
+			}
+			break;
+		case 2:
+			victim = 1 + rand_r(seed) % 16;
+			if (!helix_query(control, victim, &query) && !(rand_r(seed) % 4))
+				helix_revoke(control, victim, query.generation);
+			break;
+		case 3:
+			drmModePageFlip(acq.lease_fd, acq.crtc_id, rand_r(seed) % 256, 0, NULL);
+			break;
+		case 4:
+			if (!fork())
+				_exit(0);
+			break;
+		}
+	}
+	if (rand_r(seed) % 2)
+		close(acq.lease_fd);
+	if (rand_r(seed) % 3)
+		helix_revoke(acq.handle_fd, 0, 0);
+	close(acq.handle_fd);
+	close(acq.lease_fd);
+}
+
+static pid_t start(int control, unsigned int seed)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	/* Children of a worker are nobody's to wait for. */
+	signal(SIGCHLD, SIG_IGN);
+	for (;;)
+		live(control, &seed);
+}
+
+FIXTURE(storm) {
+	int control;
+};
+
+FIXTURE_SETUP(storm)
+{
+	self->control = helix_setup();
+	ASSERT_GE(self->control, 0);
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+	close(self->control);
+}
+
+TEST_F_TIMEOUT(storm, nothing_is_left_afterwards, 180)
+{
+	struct helix_lease_info info;
+	struct helix_lease_query query;
+	struct timespec begin, now;
+	pid_t workers[WORKERS];
+	unsigned int seed = 1, i;
+	uint64_t grants = 0;
+	int control = self->control;
+
+	ASSERT_EQ(helix_info(control, &info), 0);
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (i = 0; i < WORKERS; i++)
+		workers[i] = start(control, seed++);
+	do {
+		helix_sleep_ms(50);
+		i = rand_r(&seed) % WORKERS;
+		kill(workers[i], SIGKILL);
+		waitpid(workers[i], NULL, 0);
+		workers[i] = start(control, seed++);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec - begin.tv_sec < SECONDS);
+	for (i = 0; i < WORKERS; i++) {
+		kill(workers[i], SIGKILL);
+		waitpid(workers[i], NULL, 0);
+	}
+
+	EXPECT_EQ(helix_wait_all_free(control), 0);
+	for (i = 1; i <= info.nr_scanouts; i++) {
+		ASSERT_EQ(helix_query(control, i, &query), 0);
+		EXPECT_EQ(query.opens, 0);
+		EXPECT_EQ(query.owner_pid, 0);
+		EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_NONE);
+		grants += query.grants;
+	}
+	TH_LOG("%llu grants", (unsigned long long)grants);
+	EXPECT_GT(grants, 0);
+	EXPECT_EQ(helix_unbind(control), 0);
+}
+
+TEST_HARNESS_MAIN
