@@ -20,6 +20,7 @@
 
 #define DESKTOP_KEY_JOIN_US	(100 * 1000)	/* one key frame per batch of joiners */
 #define DESKTOP_KEY_AGAIN_US	(500 * 1000)	/* for those who lost frames */
+#define DESKTOP_HOLD_US		(5 * G_USEC_PER_SEC)
 #define DESKTOP_RETRY_MS	1000
 #define DESKTOP_RATE_TICKS	4		/* frames a second over two seconds */
 
@@ -40,6 +41,10 @@ struct desktop {
 	struct listener *listener;
 	guint listen_timer;
 	struct surface *surface;	/* the newest; NULL while waiting */
+	bool was_off;			/* see desktop_picture() */
+	struct surface *held;
+	bool held_update;
+	gint64 held_at;
 	struct damage damage;		/* since the last frame was begun */
 	gint64 damaged_at;		/* the oldest of it */
 	bool live;
@@ -310,12 +315,16 @@ void desktop_kick(struct desktop *desktop)
 
 /* --- pictures --- */
 
-static void desktop_damage(const struct rect *rect, void *data)
+static void desktop_unhold(struct desktop *desktop)
 {
-	struct desktop *desktop = data;
+	surface_unref(desktop->held);
+	desktop->held = NULL;
+	desktop->was_off = false;
+}
 
-	if (!desktop->surface)
-		return;
+static void desktop_note_damage(struct desktop *desktop,
+				const struct rect *rect)
+{
 	if (damage_is_empty(&desktop->damage))
 		desktop->damaged_at = g_get_monotonic_time();
 	damage_add(&desktop->damage, rect, surface_width(desktop->surface),
@@ -323,28 +332,78 @@ static void desktop_damage(const struct rect *rect, void *data)
 	desktop_kick(desktop);
 }
 
+/* Takes the reference. */
 static void desktop_show(struct desktop *desktop, struct surface *surface)
 {
 	struct rect all = { 0, 0, surface_width(surface),
 			    surface_height(surface) };
 
-	surface_ref(surface);
 	surface_unref(desktop->surface);
 	desktop->surface = surface;
 	damage_clear(&desktop->damage);
 	desktop_set_live(desktop, true);
-	desktop_damage(&all, desktop);
+	desktop_note_damage(desktop, &all);
 }
 
-static void desktop_scanout_new(struct surface *surface, void *data)
+/*
+ * On an output that was off, what QEMU has when we begin to listen is its own
+ * "not active" text or what a former tenant left: one picture and at most one
+ * update of all of it. That is not shown. Whatever comes next is the guest's.
+ */
+static void desktop_picture(struct surface *surface, void *data)
 {
-	desktop_show(data, surface);
+	struct desktop *desktop = data;
+
+	surface_ref(surface);
+	if (desktop->was_off && !desktop->held) {
+		desktop->held = surface;
+		desktop->held_update = false;
+		desktop->held_at = g_get_monotonic_time();
+		return;
+	}
+	desktop_unhold(desktop);
+	desktop_show(desktop, surface);
+}
+
+static void desktop_show_held(struct desktop *desktop)
+{
+	struct surface *surface = surface_ref(desktop->held);
+
+	desktop_unhold(desktop);
+	desktop_show(desktop, surface);
+}
+
+static void desktop_damage(const struct rect *rect, void *data)
+{
+	struct desktop *desktop = data;
+
+	if (desktop->surface) {
+		desktop_note_damage(desktop, rect);
+	} else if (desktop->held) {
+		if (!desktop->held_update &&
+		    rect->width >= surface_width(desktop->held) &&
+		    rect->height >= surface_height(desktop->held))
+			desktop->held_update = true;
+		else
+			desktop_show_held(desktop);
+	}
+}
+
+/* A guest may have drawn just before we listened, and stand still since. */
+static void desktop_check_held(struct desktop *desktop)
+{
+	if (desktop->held &&
+	    (uint32_t)surface_width(desktop->held) == desktop->asked_width &&
+	    (uint32_t)surface_height(desktop->held) == desktop->asked_height &&
+	    g_get_monotonic_time() - desktop->held_at > DESKTOP_HOLD_US)
+		desktop_show_held(desktop);
 }
 
 static void desktop_disable(void *data)
 {
 	struct desktop *desktop = data;
 
+	desktop_unhold(desktop);
 	surface_unref(desktop->surface);
 	desktop->surface = NULL;
 	damage_clear(&desktop->damage);
@@ -372,7 +431,7 @@ static void desktop_listener_closed(void *data)
 }
 
 static const struct listener_ops desktop_listener_ops = {
-	.scanout = desktop_scanout_new,
+	.scanout = desktop_picture,
 	.damage = desktop_damage,
 	.disable = desktop_disable,
 	.closed = desktop_listener_closed,
@@ -438,6 +497,7 @@ struct desktop *desktop_new(const struct desktop_env *env,
 	desktop->env = *env;
 	desktop->console = console;
 	desktop->input.console = console;
+	desktop->was_off = config->was_off;
 	desktop->members = g_ptr_array_new_with_free_func(g_free);
 	desktop->encoder = encoder_new(env->encoder);
 	desktop_configure(desktop, config);
@@ -476,6 +536,7 @@ void desktop_free(struct desktop *desktop, const char *why)
 	else
 		encoder_free(desktop->encoder);
 	surface_unref(desktop->surface);
+	surface_unref(desktop->held);
 	packet_unref(desktop->config);
 	g_ptr_array_unref(desktop->members);
 	g_free(desktop);
@@ -581,5 +642,6 @@ void desktop_tick(struct desktop *desktop)
 			       (double)(now - desktop->rate_at[slot]);
 	desktop->rate_frames[slot] = desktop->frames;
 	desktop->rate_at[slot] = now;
+	desktop_check_held(desktop);
 	desktop_kick(desktop);
 }

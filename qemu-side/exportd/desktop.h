@@ -30,6 +30,7 @@ struct desktop_config {
 	uint32_t width, height;	/* asked for; 0 if not by us */
 	uint64_t generation;	/* of the lease */
 	const char *label;	/* may be NULL or empty */
+	bool was_off;		/* what QEMU shows is not of this guest's making */
 };
 
 struct desktop_info {

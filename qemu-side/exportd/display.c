@@ -328,6 +328,7 @@ void console_set_size(struct console *console, uint32_t width, uint32_t height,
 		mm++;
 	console_send_size(console, width, height, mm, done, cookie, data);
 	console->last_mm = mm;
+	console->off = !width || !height;
 }
 
 static void console_send_move(struct console *console);

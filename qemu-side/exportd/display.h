@@ -20,6 +20,7 @@ struct console {
 	uint32_t head;		/* virtio-gpu output */
 	uint32_t gpu;		/* bus << 8 | devfn, or CONSOLE_GPU_NONE */
 	int last_mm;		/* width_mm sent last, -1 if not by us */
+	bool off;		/* by our last word: size 0x0 */
 	unsigned int pending;	/* input calls QEMU has not answered */
 	bool move_waiting;
 	uint32_t x, y;		/* where the waiting move goes */

@@ -129,6 +129,7 @@ static int vm_enable(struct vm *vm, struct console *console,
 		.height = req->height,
 		.generation = req->generation,
 		.label = req->label,
+		.was_off = console->off,
 	};
 	struct desktop *other = hub_find(vm->hub, req->scanout);
 

@@ -281,6 +281,14 @@ def test_enable_makes_a_desktop(b):
     assert desktop["name"] == "Third <desk>" and desktop["encoder"] == "libx264" and desktop["viewers"] == 0, desktop
 
 
+def test_an_output_that_the_guest_has_not_drawn_on_is_waiting(b):
+    time.sleep(0.5)     # QEMU's own text for such an output has come by then
+    assert b.desktops()[3]["state"] == "waiting"
+    client = Socket(b.port, "scanout=3")
+    assert client.text()["state"] == "waiting"
+    client.close()
+
+
 def test_enable_again_renames_it(b):
     assert b.guest.enable(3, 2, "") == 0
     assert b.desktops()[3]["name"] == "Desktop 3"
