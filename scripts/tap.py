@@ -80,18 +80,20 @@ def command_meson(build):
     listing = subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True)
     total = failed = 0
 
-    def emit(good, name, why=()):
+    def emit(good, name, why=(), skip=""):
         nonlocal total, failed
         total += 1
         failed += not good
-        print(f"{'ok' if good else 'not ok'} {total} - {name}")
+        print(f"{'ok' if good else 'not ok'} {total} - {name}{skip and ' # SKIP ' + skip}")
         for line in why:
             print(f"# {line}")
         sys.stdout.flush()
 
     for test in json.loads(listing.stdout):
         name = test["name"]
-        environment = dict(os.environ, **test["env"])
+        # Our own variables say how this run is made, and are no input of a test.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HELIX_")}
+        environment = dict(clean, **test["env"])
         limit = max(60, 4 * (test["timeout"] or 60))
         try:
             done = subprocess.run(test["cmd"], cwd=test["workdir"] or build, env=environment, timeout=limit,
@@ -106,6 +108,10 @@ def command_meson(build):
             emit(status == 0, name, tail if status else ())
             continue
         result = count(out.splitlines(), status)
+        if status in (0, 77) and not result.passed and (result.skipped or result.planned == 0):
+            # What cannot be tried here is tried elsewhere, or nowhere: seen either way.
+            emit(True, name, skip="all of it")
+            continue
         for line in out.splitlines():
             point = POINT.match(line)
             if point and not point.group(1) and not point.group(4):
