@@ -64,7 +64,7 @@ static int helix_acquire_check(const struct helix_lease_acquire *acq)
 {
 	int i;
 
-	if (acq->flags)
+	if (acq->flags & ~HELIX_LEASE_ACQUIRE_END_ON_CLOSE)
 		return -EOPNOTSUPP;
 	if (!acq->width || acq->width > 16384 || !acq->height || acq->height > 16384)
 		return -EINVAL;
@@ -103,7 +103,7 @@ static struct helix_lease *helix_acquire_lease(const struct helix_lease_acquire 
 	if (ret)
 		goto err_give_up;
 
-	lease = helix_lease_new(s);
+	lease = helix_lease_new(s, acq->flags & HELIX_LEASE_ACQUIRE_END_ON_CLOSE);
 	if (IS_ERR(lease)) {
 		ret = PTR_ERR(lease);
 		goto err_give_up;

@@ -196,6 +196,7 @@ struct helix_lessee {
  * @ref: held by the scanout while live, by the handle and every open
  * @scanout: referenced
  * @generation: never used again
+ * @end_on_close: the last close of the node ends it, as that of the handle does
  * @lessee: referenced; its leases are empty once the lease has ended
  * @opens_lock: protects @opens
  * @opens: struct helix_open of every open file
@@ -204,6 +205,7 @@ struct helix_lease {
 	struct kref ref;
 	struct helix_scanout *scanout;
 	u64 generation;
+	bool end_on_close;
 	struct drm_master *lessee;
 	struct mutex opens_lock; /* the list of open files */
 	struct list_head opens;
@@ -272,7 +274,7 @@ bool helix_scanout_connected(struct helix_scanout *s);
 void helix_scanouts_host_changed(void);
 
 /* lease.c */
-struct helix_lease *helix_lease_new(struct helix_scanout *s);
+struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close);
 void helix_lease_revoke_rights(struct helix_lease *lease);
 void helix_lease_get(struct helix_lease *lease);
 void helix_lease_put(struct helix_lease *lease);

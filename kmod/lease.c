@@ -125,7 +125,7 @@ static int helix_lease_add_lessee(struct helix_lease *lease)
 	return ret;
 }
 
-struct helix_lease *helix_lease_new(struct helix_scanout *s)
+struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close)
 {
 	struct helix_lease *lease;
 	int ret;
@@ -141,6 +141,7 @@ struct helix_lease *helix_lease_new(struct helix_scanout *s)
 	lease->scanout = s;
 	/* Ours while it is ENABLING: nobody else changes it. */
 	lease->generation = s->generation;
+	lease->end_on_close = end_on_close;
 
 	ret = helix_lease_add_lessee(lease);
 	if (ret) {

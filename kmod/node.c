@@ -188,8 +188,11 @@ static void helix_node_close(struct inode *inode, struct file *filp)
 	struct helix_lease *lease = helix_file_lease(priv);
 	struct helix_gpu *gpu = lease->scanout->gpu;
 
-	if (helix_node_detach(lease, priv))
+	if (helix_node_detach(lease, priv)) {
+		if (lease->end_on_close)
+			helix_scanout_end(lease->scanout, lease->generation);
 		helix_node_blank(lease, priv);
+	}
 	helix_node_clear_master(priv);
 	drm_release(inode, filp);
 	module_put(gpu->fops->owner);

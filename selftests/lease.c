@@ -258,6 +258,51 @@ TEST_F_TIMEOUT(lease, ends_with_the_last_close_of_its_handle, 120)
 	EXPECT_EQ(query.owner_pid, 0);
 }
 
+TEST_F_TIMEOUT(lease, ends_with_the_last_close_of_its_node_if_asked_to, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+	char path[64];
+	int again;
+
+	helix_acquire_init(&acq, 1);
+	acq.flags = HELIX_LEASE_ACQUIRE_END_ON_CLOSE;
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), 0);
+	helix_node_path(path, 1);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(again, 0);
+	close(acq.lease_fd);
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+
+	/* Although its holder still has the handle. */
+	close(again);
+	EXPECT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
+	EXPECT_LT(open(path, O_RDWR | O_CLOEXEC), 0);
+	close(acq.handle_fd);
+}
+
+TEST_F_TIMEOUT(lease, outlives_the_closing_of_its_node_if_not_asked_to, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+	char path[64];
+	int again;
+
+	ASSERT_EQ(helix_acquire(self->control, 1, &acq), 0);
+	close(acq.lease_fd);
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+	EXPECT_EQ(query.generation, acq.generation);
+
+	/* A compositor that starts again finds its scanout. */
+	helix_node_path(path, 1);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	EXPECT_GE(again, 0);
+	close(again);
+	close(acq.handle_fd);
+}
+
 TEST_F_TIMEOUT(lease, sigkill_of_the_holder_frees_the_scanout, 120)
 {
 	struct helix_lease_acquire acq;

@@ -48,6 +48,9 @@
 /* "Any free scanout", for helix_lease_acquire.scanout. */
 #define HELIX_LEASE_SCANOUT_ANY		0
 
+/* helix_lease_acquire.flags: the lease also ends with the last close of its scanout node. */
+#define HELIX_LEASE_ACQUIRE_END_ON_CLOSE	(1U << 0)
+
 /**
  * enum helix_lease_state - what a scanout is doing
  * @HELIX_LEASE_STATE_FREE: blank, owned by nobody
@@ -149,7 +152,7 @@ struct helix_lease_unbind {
 /**
  * struct helix_lease_acquire - ioctl(HELIX_LEASE_ACQUIRE)
  * @size: sizeof(struct helix_lease_acquire)
- * @flags: must be 0
+ * @flags: HELIX_LEASE_ACQUIRE_*
  * @scanout: in: the one wanted, or HELIX_LEASE_SCANOUT_ANY; out: the one granted
  * @width: pixels, 1..16384
  * @height: pixels, 1..16384
