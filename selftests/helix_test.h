@@ -194,6 +194,24 @@ static inline void helix_node_path(char path[64], uint32_t scanout)
 	snprintf(path, 64, "/dev/helix/scanout%u", scanout);
 }
 
+/* The id of a DRM property by its name, 0 if the object has none such. */
+static inline uint32_t property_id(int fd, uint32_t object, uint32_t type,
+				   const char *name)
+{
+	drmModeObjectProperties *props = drmModeObjectGetProperties(fd, object, type);
+	uint32_t i, id = 0;
+
+	for (i = 0; props && i < props->count_props && !id; i++) {
+		drmModePropertyRes *prop = drmModeGetProperty(fd, props->props[i]);
+
+		if (prop && !strcmp(prop->name, name))
+			id = prop->prop_id;
+		drmModeFreeProperty(prop);
+	}
+	drmModeFreeObjectProperties(props);
+	return id;
+}
+
 /* A tenant's framebuffer: dumb, XRGB8888. */
 struct picture {
 	uint32_t width;

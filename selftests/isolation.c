@@ -89,22 +89,6 @@ TEST_F_TIMEOUT(isolation, another_leases_framebuffer_cannot_be_shown, 120)
 	drmModeFreeCrtc(crtc);
 }
 
-static uint32_t property_id(int fd, uint32_t object, uint32_t type, const char *name)
-{
-	drmModeObjectProperties *props = drmModeObjectGetProperties(fd, object, type);
-	uint32_t i, id = 0;
-
-	for (i = 0; props && i < props->count_props && !id; i++) {
-		drmModePropertyRes *prop = drmModeGetProperty(fd, props->props[i]);
-
-		if (prop && !strcmp(prop->name, name))
-			id = prop->prop_id;
-		drmModeFreeProperty(prop);
-	}
-	drmModeFreeObjectProperties(props);
-	return id;
-}
-
 static int atomic_show(int fd, uint32_t plane, uint32_t fb_prop, uint32_t fb, uint32_t flags)
 {
 	drmModeAtomicReq *req = drmModeAtomicAlloc();

@@ -74,30 +74,15 @@ static int vgem_signal(int vgem, uint32_t fence)
 	return sys_ioctl(vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &signal);
 }
 
-static uint32_t plane_property(int fd, uint32_t plane, const char *name)
-{
-	drmModeObjectProperties *props =
-		drmModeObjectGetProperties(fd, plane, DRM_MODE_OBJECT_PLANE);
-	uint32_t i, id = 0;
-
-	for (i = 0; props && i < props->count_props && !id; i++) {
-		drmModePropertyRes *prop = drmModeGetProperty(fd, props->props[i]);
-
-		if (prop && !strcmp(prop->name, name))
-			id = prop->prop_id;
-		drmModeFreeProperty(prop);
-	}
-	drmModeFreeObjectProperties(props);
-	return id;
-}
-
 static int flip_after(int fd, uint32_t plane, uint32_t fb, int in_fence, uint32_t flags)
 {
 	drmModeAtomicReq *req = drmModeAtomicAlloc();
 	int ret;
 
-	drmModeAtomicAddProperty(req, plane, plane_property(fd, plane, "FB_ID"), fb);
-	drmModeAtomicAddProperty(req, plane, plane_property(fd, plane, "IN_FENCE_FD"), in_fence);
+	drmModeAtomicAddProperty(req, plane, property_id(fd, plane, DRM_MODE_OBJECT_PLANE,
+							 "FB_ID"), fb);
+	drmModeAtomicAddProperty(req, plane, property_id(fd, plane, DRM_MODE_OBJECT_PLANE,
+							 "IN_FENCE_FD"), in_fence);
 	ret = drmModeAtomicCommit(fd, req, flags, NULL);
 	drmModeAtomicFree(req);
 	return ret;
