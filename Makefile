@@ -29,8 +29,19 @@ help: ## this list
 	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
 	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
 
+# make hands an interrupt on to what it started itself, so nothing here starts
+# another make. HELIX_SKIP_BUILD=1 takes what is there.
+PARTS := $(if $(HELIX_SKIP_BUILD),,all)
+HELIX_BEGUN := $(or $(HELIX_BEGUN),$(shell date +%s))
+export HELIX_BEGUN
+.NOTPARALLEL:
+
+.PHONY: run-check
+run-check:
+	@scripts/run --check
+
 .PHONY: run
-run: ## set up what is missing, start the desktops, print the URL
+run: run-check $(PARTS) ## set up what is missing, start the desktops, print the URL
 	@scripts/run
 
 .PHONY: check
@@ -38,7 +49,7 @@ check: ## every test; the last line is "N passed, N failed"
 	@scripts/check $(STEPS)
 
 .PHONY: bench
-bench: ## benchmarks; writes build/bench/results.json
+bench: $(PARTS) ## benchmarks; writes build/bench/results.json
 	@scripts/bench
 
 .PHONY: all

@@ -17,15 +17,30 @@ need_root() {
 	[ "$(id -u)" = 0 ] || die "must be run as root: it makes mount namespaces and file systems"
 }
 
+# Ends a process group: asks, then does not ask.
+stop_group() {
+	local i
+	kill -TERM -- "-$1" 2>/dev/null || return 0
+	for ((i = 0; i < 30; i++)); do
+		sleep 0.1
+		kill -0 -- "-$1" 2>/dev/null || return 0
+	done
+	kill -KILL -- "-$1" 2>/dev/null || true
+}
+
 # Runs a long command with its output in a log, and says every few seconds how
-# far it is. usage: with_progress LABEL LOG CMD...
+# far it is. An interrupt ends it and all it started: it has a process group of
+# its own, since a background job of a script does not get the interrupt key.
+# usage: with_progress LABEL LOG CMD...
 with_progress() {
-	local label=$1 log=$2 start=$SECONDS pid rc
+	local label=$1 log=$2 start=$SECONDS pid rc ticker=""
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	: >"$log"
-	"$@" >>"$log" 2>&1 </dev/null &
+	setsid "$@" >>"$log" 2>&1 </dev/null &
 	pid=$!
+	# shellcheck disable=SC2064 # the numbers of now
+	trap "stop_group $pid; kill \$ticker 2>/dev/null; say '[$label] interrupted'; exit 130" INT TERM HUP
 	(
 		trap 'exit 0' TERM
 		while sleep 10 & wait $!; do
@@ -34,11 +49,12 @@ with_progress() {
 			say "[$label] $((SECONDS - start)) s: ${last:-working}"
 		done
 	) &
-	local ticker=$!
+	ticker=$!
 	rc=0
 	wait "$pid" || rc=$?
 	kill "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
+	trap - INT TERM HUP
 	if [ "$rc" != 0 ]; then
 		say "[$label] failed with status $rc after $((SECONDS - start)) s; the end of $log:"
 		tail -n 30 "$log" >&2
