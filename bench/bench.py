@@ -85,7 +85,7 @@ def four_desktops():
         while not all(system.renderers().values()) and time.monotonic() < deadline:
             time.sleep(2)
         time.sleep(20)      # the terminals and what moves have started
-        pids = {"QEMU": system.machine.process.pid, "helix-exportd": system.exportd.process.pid}
+        pids = {"qemu": system.machine.process.pid, "exportd": system.exportd.process.pid}
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         begun = time.monotonic()
         viewer = Viewer(system.viewer_binary, system.exportd.url, DESKTOPS, SECONDS, 60, time.time(),
@@ -97,15 +97,15 @@ def four_desktops():
         fps = [d["fps"] for d in report["desktops"]]
         if len(fps) != DESKTOPS:
             raise SystemExit(f"bench: {len(fps)} of {DESKTOPS} desktops delivered frames, see {OUT}/viewer.log")
-        rows.append({"name": "boot to all desktops live", "value": round(live_s, 1), "unit": "s"})
-        rows.append({"name": f"frames per second, {DESKTOPS} desktops in all", "value": round(sum(fps), 2), "unit": "1/s"})
-        rows.append({"name": "frames per second, slowest desktop", "value": round(min(fps), 2), "unit": "1/s"})
-        rows.append({"name": "frames per second, median desktop", "value": round(statistics.median(fps), 2), "unit": "1/s"})
+        rows.append({"name": f"live_{DESKTOPS}_desktops", "value": round(live_s, 1), "unit": "s"})
+        rows.append({"name": f"fps_{DESKTOPS}_desktops_total", "value": round(sum(fps), 2), "unit": "1/s"})
+        rows.append({"name": f"fps_{DESKTOPS}_desktops_slowest", "value": round(min(fps), 2), "unit": "1/s"})
+        rows.append({"name": f"fps_{DESKTOPS}_desktops_median", "value": round(statistics.median(fps), 2), "unit": "1/s"})
         for name, pid in pids.items():
             share = 100 * (cpu_seconds(pid) - before[name]) / took
-            rows.append({"name": f"CPU of {name}", "value": round(share, 1), "unit": "% of one CPU"})
+            rows.append({"name": f"cpu_{name}", "value": round(share, 1), "unit": "% of one CPU"})
         rate = sum(d["bytes"] for d in report["desktops"]) * 8 / 1000 / report["measured_s"]
-        rows.append({"name": "video bit rate in all", "value": round(rate, 1), "unit": "kbit/s"})
+        rows.append({"name": f"bitrate_{DESKTOPS}_desktops_total", "value": round(rate, 1), "unit": "kbit/s"})
     finally:
         system.stop()
     return rows
