@@ -41,7 +41,7 @@
 #define HELIX_CTL_REG_FEATURES		0x08	/* RO: HELIX_CTL_F_*, none yet */
 #define HELIX_CTL_REG_STATUS		0x0c	/* RO: HELIX_CTL_STATUS_* */
 #define HELIX_CTL_REG_ERROR		0x10	/* W1C: HELIX_CTL_ERR_*, latched */
-#define HELIX_CTL_REG_GENERATION	0x14	/* RO: counts mediator (dis)connects and resets */
+#define HELIX_CTL_REG_GENERATION	0x14	/* RO: counts (dis)connects and resets */
 #define HELIX_CTL_REG_DOORBELL		0x18	/* WO: any value: requests were queued */
 #define HELIX_CTL_REG_SHM_SIZE		0x1c	/* RO: bytes in BAR 2 that are backed */
 #define HELIX_CTL_REG_POOL		0x20	/* RO: pool of this VM, from the host */
@@ -49,10 +49,10 @@
 #define HELIX_CTL_REG_VM_ID		0x30	/* RO: 16 bytes, RFC 4122 order */
 #define HELIX_CTL_REGS_SIZE		0x1000
 
-#define HELIX_CTL_STATUS_HOST		0x00000001	/* a mediator is connected and agreed on the version */
+#define HELIX_CTL_STATUS_HOST		0x00000001	/* a mediator is there, versions agree */
 
 #define HELIX_CTL_ERR_ACCESS		0x00000001	/* bad register access by the guest */
-#define HELIX_CTL_ERR_HANDSHAKE		0x00000002	/* the mediator spoke another protocol or version */
+#define HELIX_CTL_ERR_HANDSHAKE		0x00000002	/* the mediator spoke something else */
 
 /*
  * MSI-X. Vector 0: entries were put in the completion ring, or room was made
@@ -84,7 +84,7 @@ struct helix_ctl_ring {
 
 enum helix_ctl_op {
 	HELIX_CTL_OP_PING = 0,		/* completes with status 0 */
-	HELIX_CTL_OP_OUTPUT_ENABLE = 1,	/* also resizes and re-announces: repeating it is harmless */
+	HELIX_CTL_OP_OUTPUT_ENABLE = 1,	/* also resizes and re-announces; may be repeated */
 	HELIX_CTL_OP_OUTPUT_DISABLE = 2,
 };
 

@@ -86,7 +86,7 @@ enum helix_lease_wait {
 };
 
 /* helix_lease_info.host_state */
-#define HELIX_LEASE_HOST_NONE		0	/* no control device: outputs are enabled by other means */
+#define HELIX_LEASE_HOST_NONE		0	/* no control device */
 #define HELIX_LEASE_HOST_DOWN		1	/* control device, no mediator behind it now */
 #define HELIX_LEASE_HOST_UP		2
 
