@@ -9,7 +9,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-export DESKTOPS FOR ACCEL PORT HELIX_CACHE HELIX_QEMU_PREFIX
+export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX
 
 IN_ROOT := scripts/in-root
 
@@ -23,6 +23,7 @@ help: ## this list
 	  '  FOR=SECONDS      run so long with a viewer on every desktop, write build/run/summary.json,' \
 	  '                   fail if a desktop delivered no frame' \
 	  '  ACCEL=kvm|tcg    how the guest runs (kvm where the CPU has vmx or svm, else tcg)' \
+	  '  GPU=NODE         draw on this render node, as /dev/dri/renderD128 (none: on the CPU)' \
 	  '  PORT=N           port of the page on 127.0.0.1 (8800; 0 for any free one)' \
 	  'everything takes:' \
 	  '  HELIX_CACHE=DIR  where long-lived results are kept ($$XDG_CACHE_HOME/helix-lease)' \

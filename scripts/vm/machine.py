@@ -45,10 +45,27 @@ def accelerator(wanted):
     return wanted or ("kvm" if has_cpu and opens else "tcg")
 
 
+def render_node(wanted):
+    """The host GPU to draw with; none stands for Mesa's software renderer, which works everywhere."""
+    if wanted in ("", "none"):
+        return ""
+    try:
+        os.close(os.open(wanted, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise MachineError(f"GPU={wanted}: {error.strerror}; a render node as /dev/dri/renderD128 is needed, or none") from None
+    return wanted
+
+
+def hide_render_nodes():
+    """QEMU takes the first render node it finds. Runs in a mount namespace of our own: nobody else loses any."""
+    if any(Path("/dev/dri").glob("renderD*")):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,mode=755", "tmpfs", "/dev/dri"], check=True, timeout=20)
+
+
 class Machine:
     """One QEMU. Its sockets, logs and scratch disk are in `rundir`."""
 
-    def __init__(self, rundir, qemu, base, initrd, desktop_image, desktops, accel, extra=()):
+    def __init__(self, rundir, qemu, base, initrd, desktop_image, desktops, accel, gpu="", extra=()):
         self.rundir = Path(rundir)
         self.qemu = Path(qemu)
         self.base = Path(base)
@@ -56,6 +73,7 @@ class Machine:
         self.desktop_image = Path(desktop_image)
         self.desktops = desktops
         self.accel = accel
+        self.gpu = gpu
         self.extra = list(extra)
         self.agent = GuestAgent(self.rundir / "qga.sock")
         self.process = None
@@ -88,11 +106,11 @@ class Machine:
             "-smp", str(cpus), "-m", f"{mem}M", "-nodefaults", "-no-user-config", "-vga", "none", "-no-reboot",
             "-object", f"memory-backend-memfd,id=mem,size={mem}M,share=on",
             "-device", f"virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr={GPU_SLOT:02x}.0",
-            "-display", "dbus,p2p=on,gl=on",
+            "-display", "dbus,p2p=on,gl=on" + (f",rendernode={self.gpu}" if self.gpu else ""),
             "-chardev", f"socket,id=helixctl,path={run}/control.sock,server=on,wait=off",
             "-device", f"helix-control,chardev=helixctl,addr={CONTROL_SLOT:02x}.0",
             "-qmp", f"unix:{run}/qmp.sock,server=on,wait=off",
-            # a second one: exportd holds the first for as long as it lives
+            # for us: exportd's short visits are refused while another client holds the first
             "-qmp", f"unix:{run}/qmp-2.sock,server=on,wait=off",
             "-kernel", str(self.base / "vmlinuz"), "-initrd", str(self.initrd), "-append", self.kernel_command_line(),
             "-drive", f"if=none,id=root,file={self.base}/root.ext4,format=raw,snapshot=on",
@@ -113,6 +131,8 @@ class Machine:
             (self.rundir / name).unlink(missing_ok=True)
         log = open(self.rundir / "qemu.log", "wb")
         argv = self.command_line()
+        if not self.gpu:
+            hide_render_nodes()
         log.write((" ".join(argv) + "\n").encode())
         log.flush()
         # The scratch copy of the disk is a nameless file in TMPDIR.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .export import ExportError, Exportd, check_port_free
 from .jsonsocket import RemoteError
-from .machine import Machine, MachineError, accelerator, memory_mib
+from .machine import Machine, MachineError, accelerator, memory_mib, render_node
 
 TOP = Path(__file__).resolve().parents[2]
 LIVE_DEADLINE = 180     # seconds for the first desktop under emulation on a busy machine
@@ -38,7 +38,7 @@ def check_resources(desktops, rundir):
 
 
 class System:
-    def __init__(self, desktops, accel="", port=8800, rundir="build/run"):
+    def __init__(self, desktops, accel="", port=8800, rundir="build/run", gpu=""):
         os.chdir(TOP)       # socket paths are short only when they are relative
         self.desktops = desktops
         self.rundir = Path(rundir)
@@ -53,13 +53,14 @@ class System:
         check_resources(desktops, self.rundir)
         check_port_free(port)
         self.accel = accelerator(accel)
+        self.gpu = render_node(gpu)
         user = Path(os.environ.get("HELIX_USER", "build/user"))
         self.viewer_binary = user / "qemu-side/exportd/viewer/helix-viewer"
         self.exportd = Exportd(user / "qemu-side/exportd/helix-exportd", TOP / "qemu-side/exportd/web", self.rundir, port)
         self.machine = Machine(
             self.rundir, os.environ["HELIX_QEMU"] + "/bin/qemu-system-x86_64", os.environ["HELIX_BASE"],
             os.environ.get("HELIX_INITRD", "build/guest/initrd"), os.environ["HELIX_DESKTOP_IMAGE"] + "/desktop.sqfs",
-            desktops, self.accel)
+            desktops, self.accel, self.gpu)
 
     @property
     def agent(self):
