@@ -49,7 +49,7 @@ static const struct file_operations helix_handle_fops = {
 	.llseek		= noop_llseek,
 };
 
-struct file *helix_handle_file(struct helix_lease *lease)
+static struct file *helix_handle_file(struct helix_lease *lease)
 {
 	struct file *filp;
 

@@ -284,7 +284,6 @@ bool helix_lease_may_read_blob(struct helix_lease *lease, struct drm_property_bl
 struct helix_lease *helix_file_lease(struct drm_file *file);
 
 /* handle.c */
-struct file *helix_handle_file(struct helix_lease *lease);
 int helix_acquire(struct helix_ucmd *ucmd);
 
 /* node.c */
