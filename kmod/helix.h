@@ -130,6 +130,7 @@ struct helix_crtc_guard {
  * @state_since: CLOCK_MONOTONIC of the last change
  * @wait_for: enum helix_lease_wait
  * @wait_since: CLOCK_MONOTONIC of its last change
+ * @wait_name: which lock, fence or commit it is, for people
  * @generation: of the present or last lease
  * @lease: the live lease, in LEASED only; referenced
  * @cancelled: an administrator revoked it while ENABLING
@@ -167,6 +168,7 @@ struct helix_scanout {
 	ktime_t state_since;
 	enum helix_lease_wait wait_for;
 	ktime_t wait_since;
+	char wait_name[HELIX_LEASE_WAIT_NAME_LEN];
 	u64 generation;
 	struct helix_lease *lease;
 	bool cancelled;
@@ -258,7 +260,8 @@ struct helix_scanout *helix_scanout_get(u32 number);
 void helix_scanout_put(struct helix_scanout *s);
 u32 helix_scanout_count(void);
 void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to);
-void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for);
+void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for,
+			    const char *name);
 int helix_owner_get(struct helix_owner *owner, u32 pid);
 struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 					  const struct helix_owner *owner);
@@ -272,6 +275,9 @@ void helix_scanout_thaw(struct helix_scanout *s);
 void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q);
 bool helix_scanout_connected(struct helix_scanout *s);
 void helix_scanouts_host_changed(void);
+
+/* event.c */
+void helix_event(struct helix_scanout *s, enum helix_lease_event_type type);
 
 /* lease.c */
 struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close);

@@ -337,7 +337,8 @@ static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u1
 	long slice;
 	int ret;
 
-	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOTPLUG);
+	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOTPLUG,
+			       connected ? "connector to come" : "connector to go");
 	while (helix_scanout_connected(s) != connected) {
 		if (helix_host_cancelled(s))
 			return -ECANCELED;
@@ -370,7 +371,7 @@ int helix_host_enable(struct helix_scanout *s, unsigned long deadline, bool *tol
 {
 	int ret;
 
-	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOST);
+	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOST, "output to be enabled");
 	ret = helix_host_output(s, HELIX_CTL_OP_OUTPUT_ENABLE, deadline);
 	*told = ret != -ENODEV && ret != -EHOSTDOWN;
 	if (ret == -EIO)
@@ -390,7 +391,7 @@ int helix_host_disable(struct helix_scanout *s, unsigned long deadline)
 {
 	int ret;
 
-	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOST);
+	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOST, "output to be disabled");
 	ret = helix_host_output(s, HELIX_CTL_OP_OUTPUT_DISABLE, deadline);
 	if (ret == -ENODEV)
 		return 0;

@@ -242,7 +242,8 @@ int helix_kms_disable(struct helix_scanout *s, u64 generation, unsigned long dea
 		ret = helix_kms_try_disable(s, generation, &state, &wait);
 		if (ret != -EBUSY)
 			break;
-		helix_scanout_set_wait(s, wait);
+		helix_scanout_set_wait(s, wait, wait == HELIX_LEASE_WAIT_LOCK ?
+				       "mode-setting lock" : "commit of the tenant");
 		if (time_after_eq(jiffies, deadline))
 			return -ETIMEDOUT;
 		msleep(ms);
@@ -251,7 +252,7 @@ int helix_kms_disable(struct helix_scanout *s, u64 generation, unsigned long dea
 	if (!state)
 		return ret;
 
-	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_COMMIT);
+	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_COMMIT, "commit that turns it off");
 	ret = helix_wait_commit(state, deadline);
 	drm_atomic_state_put(state);
 	return ret;

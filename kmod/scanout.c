@@ -52,13 +52,17 @@ static const char * const helix_state_names[] = {
 };
 
 static void helix_scanout_set_wait_locked(struct helix_scanout *s,
-					  enum helix_lease_wait wait_for)
+					  enum helix_lease_wait wait_for,
+					  const char *name)
 {
 	lockdep_assert_held(&s->lock);
 
 	/* Nobody waits for what is FREE or LEASED, whatever a late closer says. */
 	if (s->state == HELIX_LEASE_STATE_FREE || s->state == HELIX_LEASE_STATE_LEASED)
 		wait_for = HELIX_LEASE_WAIT_NONE;
+	if (wait_for == HELIX_LEASE_WAIT_NONE)
+		name = "";
+	strscpy_pad(s->wait_name, name, sizeof(s->wait_name));
 	if (s->wait_for == wait_for)
 		return;
 	s->wait_for = wait_for;
@@ -80,7 +84,7 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 	s->state = to;
 	s->state_since = ktime_get();
 	if (to == HELIX_LEASE_STATE_FREE || to == HELIX_LEASE_STATE_LEASED)
-		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE);
+		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
 	if (to == HELIX_LEASE_STATE_FREE) {
 		s->retries = 0;
 		s->announce = false;
@@ -89,10 +93,17 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 	}
 }
 
-void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for)
+/**
+ * helix_scanout_set_wait - say what a scanout in transition waits for
+ * @s: scanout
+ * @wait_for: kind
+ * @name: which one, for people
+ */
+void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for,
+			    const char *name)
 {
 	spin_lock(&s->lock);
-	helix_scanout_set_wait_locked(s, wait_for);
+	helix_scanout_set_wait_locked(s, wait_for, name);
 	spin_unlock(&s->lock);
 }
 
@@ -510,5 +521,6 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	}
 	q->grants = s->grants;
 	memcpy(q->label, s->label, sizeof(q->label));
+	memcpy(q->wait_name, s->wait_name, sizeof(q->wait_name));
 	spin_unlock(&s->lock);
 }

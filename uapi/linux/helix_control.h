@@ -27,7 +27,7 @@
 
 #define HELIX_CTL_MAGIC			0x434c5848	/* "HXLC" */
 #define HELIX_CTL_VERSION_MAJOR		1	/* differs: do not drive it */
-#define HELIX_CTL_VERSION_MINOR		0	/* larger: additions only */
+#define HELIX_CTL_VERSION_MINOR		1	/* larger: additions only */
 #define HELIX_CTL_VERSION \
 	((HELIX_CTL_VERSION_MAJOR << 16) | HELIX_CTL_VERSION_MINOR)
 
@@ -103,7 +103,8 @@ struct helix_ctl_request {
 	__le32 scanout;		/* OUTPUT_*: the module's number, as people see it */
 	__le64 generation;	/* OUTPUT_*: the lease this is for; never 0 */
 	__u8 label[HELIX_CTL_LABEL_LEN]; /* ENABLE: UTF-8, zero padded, may be unterminated */
-	__u8 reserved[56];
+	__le32 priority;	/* ENABLE: 0..255, the larger the more important (since 1.1) */
+	__u8 reserved[52];
 };
 
 /*

@@ -37,9 +37,10 @@
 #define HELIX_LEASE_IOC_TYPE		0xBE
 
 /** HELIX_LEASE_ABI_VERSION - grows when an ioctl, a field or a flag is added. */
-#define HELIX_LEASE_ABI_VERSION		1
+#define HELIX_LEASE_ABI_VERSION		2
 
 #define HELIX_LEASE_LABEL_LEN		32
+#define HELIX_LEASE_WAIT_NAME_LEN	64
 
 /* The longest wait that may be asked for, and the one that 0 stands for. */
 #define HELIX_LEASE_TIMEOUT_MAX_MS	120000
@@ -50,6 +51,14 @@
 
 /* helix_lease_acquire.flags: the lease also ends with the last close of its scanout node. */
 #define HELIX_LEASE_ACQUIRE_END_ON_CLOSE	(1U << 0)
+/* helix_lease_acquire.flags: the lease also ends with the process that @pidfd names. */
+#define HELIX_LEASE_ACQUIRE_PIDFD		(1U << 1)
+
+/* The largest helix_lease_acquire.priority. */
+#define HELIX_LEASE_PRIORITY_MAX	255
+
+/* helix_lease_unbind.flags: end the leases there are first. */
+#define HELIX_LEASE_UNBIND_FORCE		(1U << 0)
 
 /**
  * enum helix_lease_state - what a scanout is doing
@@ -75,7 +84,8 @@ enum helix_lease_state {
  * @HELIX_LEASE_WAIT_HOST: the host's answer on the control device
  * @HELIX_LEASE_WAIT_HOTPLUG: the connector to change state in the guest
  * @HELIX_LEASE_WAIT_LOCK: a mode-setting lock
- * @HELIX_LEASE_WAIT_COMMIT: a commit to complete
+ * @HELIX_LEASE_WAIT_COMMIT: a commit to complete in the driver
+ * @HELIX_LEASE_WAIT_FENCE: a fence that a commit waits for before the driver has it
  */
 enum helix_lease_wait {
 	HELIX_LEASE_WAIT_NONE = 0,
@@ -83,6 +93,63 @@ enum helix_lease_wait {
 	HELIX_LEASE_WAIT_HOTPLUG = 2,
 	HELIX_LEASE_WAIT_LOCK = 3,
 	HELIX_LEASE_WAIT_COMMIT = 4,
+	HELIX_LEASE_WAIT_FENCE = 5,
+};
+
+/**
+ * enum helix_lease_event_type - what happened to a scanout
+ * @HELIX_LEASE_EVENT_GRANTED: it is LEASED
+ * @HELIX_LEASE_EVENT_RESIZED: the guest sees the new preferred mode that RESIZE asked for
+ * @HELIX_LEASE_EVENT_STALLED: a commit of its tenant has not completed within stall_ms
+ * @HELIX_LEASE_EVENT_RESUMED: that commit has completed
+ * @HELIX_LEASE_EVENT_REVOKING: its lease is ending
+ * @HELIX_LEASE_EVENT_REVOKED: the tenant's rights are gone
+ * @HELIX_LEASE_EVENT_QUARANTINED: turning it off missed its deadline
+ * @HELIX_LEASE_EVENT_FREED: it is blank and FREE
+ * @HELIX_LEASE_EVENT_HOST_LOST: the mediator has gone; not about one scanout
+ * @HELIX_LEASE_EVENT_HOST_BACK: a mediator is there again; not about one scanout
+ */
+enum helix_lease_event_type {
+	HELIX_LEASE_EVENT_GRANTED = 1,
+	HELIX_LEASE_EVENT_RESIZED = 2,
+	HELIX_LEASE_EVENT_STALLED = 3,
+	HELIX_LEASE_EVENT_RESUMED = 4,
+	HELIX_LEASE_EVENT_REVOKING = 5,
+	HELIX_LEASE_EVENT_REVOKED = 6,
+	HELIX_LEASE_EVENT_QUARANTINED = 7,
+	HELIX_LEASE_EVENT_FREED = 8,
+	HELIX_LEASE_EVENT_HOST_LOST = 9,
+	HELIX_LEASE_EVENT_HOST_BACK = 10,
+};
+
+/**
+ * struct helix_lease_event - what read() of a handle returns, one or more of them
+ * @size: of this structure, as the module knows it: the offset of the next one
+ * @type: enum helix_lease_event_type
+ * @scanout: which; 0 if it is not about one
+ * @state: enum helix_lease_state after it
+ * @generation: the lease it was about; 0 if it is not about one
+ * @time_ns: when, CLOCK_MONOTONIC
+ * @width: pixels asked for
+ * @height: pixels asked for
+ * @refresh_mhz: millihertz asked for
+ * @wait_for: STALLED, QUARANTINED: enum helix_lease_wait
+ * @wait_ms: STALLED, QUARANTINED: how long it had been waiting for that
+ * @lost: events of this reader that were dropped before this one, since the last one read
+ */
+struct helix_lease_event {
+	__u32 size;
+	__u32 type;
+	__u32 scanout;
+	__u32 state;
+	__aligned_u64 generation;
+	__aligned_u64 time_ns;
+	__u32 width;
+	__u32 height;
+	__u32 refresh_mhz;
+	__u32 wait_for;
+	__u32 wait_ms;
+	__u32 lost;
 };
 
 /* helix_lease_info.host_state */
@@ -138,15 +205,21 @@ struct helix_lease_bind {
 /**
  * struct helix_lease_unbind - ioctl(HELIX_LEASE_UNBIND)
  * @size: sizeof(struct helix_lease_unbind)
- * @flags: must be 0
+ * @flags: HELIX_LEASE_UNBIND_FORCE, or 0
+ * @timeout_ms: FORCE: how long to wait for every scanout to be FREE, at most
+ *	HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default
+ * @__reserved: must be 0
  *
  * Lets go of every bound GPU. Needs CAP_SYS_ADMIN.
  *
- * EBUSY: a scanout is not FREE; nothing was changed.
+ * EBUSY: without FORCE: a scanout is not FREE; nothing was changed. ETIMEDOUT:
+ * with FORCE: one is not FREE yet; the leases are gone, every GPU is still bound.
  */
 struct helix_lease_unbind {
 	__u32 size;
 	__u32 flags;
+	__u32 timeout_ms;
+	__u32 __reserved;
 };
 
 /**
@@ -167,6 +240,8 @@ struct helix_lease_unbind {
  * @crtc_id: out: likewise
  * @primary_plane_id: out: likewise
  * @cursor_plane_id: out: likewise, 0 if there is none
+ * @pidfd: with HELIX_LEASE_ACQUIRE_PIDFD: of the process whose end ends the lease; else 0
+ * @priority: told to the host, 0..HELIX_LEASE_PRIORITY_MAX, the larger the more important
  *
  * Returns when the host has enabled the output and the guest sees its connector
  * connected; until then nobody else can be given the scanout. On any error it is
@@ -175,13 +250,16 @@ struct helix_lease_unbind {
  *
  * @owner_pid is how a broker acquires for its client: the owner_pid, owner_uid
  * and owner_cgroup that QUERY shows are then that process's. Any but the
- * caller's own needs CAP_SYS_ADMIN. The lease does not end with that process.
+ * caller's own needs CAP_SYS_ADMIN. The lease does not end with that process: that
+ * is what @pidfd is for.
  *
  * ESRCH: there is no process @owner_pid; ENOSPC: every scanout is taken; EBUSY:
  * the one wanted is, or the DRM master leased it by itself; EINVAL: there is no
  * such scanout, or @label is not zero padded; EHOSTDOWN: no mediator is behind
  * the control device; EHOSTUNREACH: the mediator refused the output; ECANCELED:
- * an administrator revoked it meanwhile; EMFILE, ENFILE: no descriptors left.
+ * an administrator revoked it meanwhile; EMFILE, ENFILE: no descriptors left;
+ * EBADF: @pidfd is not one; ESRCH: its process has ended already; EDQUOT: the
+ * owner has as many as the policy lets him have; EPERM: it lets him have none.
  */
 struct helix_lease_acquire {
 	__u32 size;
@@ -200,6 +278,41 @@ struct helix_lease_acquire {
 	__u32 crtc_id;
 	__u32 primary_plane_id;
 	__u32 cursor_plane_id;
+	__s32 pidfd;
+	__u32 priority;
+};
+
+/**
+ * struct helix_lease_resize - ioctl(HELIX_LEASE_RESIZE)
+ * @size: sizeof(struct helix_lease_resize)
+ * @flags: must be 0
+ * @scanout: which; must be 0 on a handle, which knows its own
+ * @timeout_ms: at most HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default
+ * @generation: the lease meant; must be 0 on a handle
+ * @width: pixels, 1..16384
+ * @height: pixels, 1..16384
+ * @refresh_mhz: millihertz, 1000..1000000; 0 for 60000
+ * @__reserved: must be 0
+ *
+ * Has the host announce another preferred mode on the connector, as when a
+ * monitor is exchanged, and returns when the guest sees it. What is shown does
+ * not change before the tenant sets the mode. On the control node it needs
+ * CAP_SYS_ADMIN; a handle may always resize its own.
+ *
+ * EINVAL: there is no such scanout, or a size is out of range; ESTALE:
+ * @generation is not the present lease; EHOSTDOWN, EHOSTUNREACH: see ACQUIRE;
+ * EOPNOTSUPP: there is no control device; ECANCELED: the lease ended meanwhile.
+ */
+struct helix_lease_resize {
+	__u32 size;
+	__u32 flags;
+	__u32 scanout;
+	__u32 timeout_ms;
+	__aligned_u64 generation;
+	__u32 width;
+	__u32 height;
+	__u32 refresh_mhz;
+	__u32 __reserved;
 };
 
 /**
@@ -253,6 +366,12 @@ struct helix_lease_revoke {
  * @dev_major: out: of the scanout node
  * @dev_minor: out: of the scanout node
  * @label: out: as given to ACQUIRE
+ * @priority: out: as given to ACQUIRE
+ * @stalled_ms: out: how long the oldest commit has been pending, 0 unless it is stalled
+ * @stalls: out: commits that did not complete within stall_ms, ever
+ * @quarantines: out: how often it was QUARANTINED, ever
+ * @lease_ms: out: how long the present lease has been LEASED, 0 if there is none
+ * @wait_name: out: the lock, fence or commit waited for, for people; zero padded
  *
  * Never waits.
  *
@@ -286,6 +405,76 @@ struct helix_lease_query {
 	__u32 dev_major;
 	__u32 dev_minor;
 	__u8 label[HELIX_LEASE_LABEL_LEN];
+	__u32 priority;
+	__u32 stalled_ms;
+	__aligned_u64 stalls;
+	__aligned_u64 quarantines;
+	__aligned_u64 lease_ms;
+	__u8 wait_name[HELIX_LEASE_WAIT_NAME_LEN];
+};
+
+/**
+ * struct helix_lease_list - ioctl(HELIX_LEASE_LIST)
+ * @size: sizeof(struct helix_lease_list)
+ * @flags: must be 0
+ * @first: in: number to begin with, 0 for the first; out: where to go on, 0 if that was all
+ * @nr: in: room in @entries; out: how many were written
+ * @entry_size: in: bytes from one entry to the next, at least the first published size
+ *	of struct helix_lease_query; out: bytes written of each, the rest is zeroed
+ * @__reserved: must be 0
+ * @entries: array of struct helix_lease_query, written as QUERY writes it
+ *
+ * Anyone who may open the control node may ask. Never waits.
+ */
+struct helix_lease_list {
+	__u32 size;
+	__u32 flags;
+	__u32 first;
+	__u32 nr;
+	__u32 entry_size;
+	__u32 __reserved;
+	__aligned_u64 entries;
+};
+
+/* helix_lease_policy.who: who may ACQUIRE, of those who may open the control node */
+#define HELIX_LEASE_WHO_ANY		0
+#define HELIX_LEASE_WHO_ADMIN		1	/* CAP_SYS_ADMIN */
+#define HELIX_LEASE_WHO_GROUP		2	/* members of @gid, and CAP_SYS_ADMIN */
+
+/* helix_lease_policy.mask */
+#define HELIX_LEASE_POLICY_WHO			(1U << 0)	/* @who and @gid */
+#define HELIX_LEASE_POLICY_MAX_PER_UID		(1U << 1)
+#define HELIX_LEASE_POLICY_MAX_PER_CGROUP	(1U << 2)
+#define HELIX_LEASE_POLICY_GRACE_MS		(1U << 3)
+
+/* The longest grace period. */
+#define HELIX_LEASE_GRACE_MAX_MS	600000
+
+/**
+ * struct helix_lease_policy - ioctl(HELIX_LEASE_SET_POLICY)
+ * @size: sizeof(struct helix_lease_policy)
+ * @flags: must be 0
+ * @mask: HELIX_LEASE_POLICY_*: the fields to set; 0 only reads
+ * @who: HELIX_LEASE_WHO_*
+ * @gid: WHO_GROUP: group, as the caller's user namespace sees it; else 0
+ * @max_per_uid: leases that owners of one uid may have at once, 0 for no limit
+ * @max_per_cgroup: leases that owners in one cgroup may have at once, 0 for no limit
+ * @grace_ms: after the last close of a scanout node: how long its picture stays, and a
+ *	lease with END_ON_CLOSE lives on, for an owner who comes back; at most
+ *	HELIX_LEASE_GRACE_MAX_MS
+ *
+ * On return all fields hold what is in force. Leases already granted stay. To set
+ * anything needs CAP_SYS_ADMIN. Never waits.
+ */
+struct helix_lease_policy {
+	__u32 size;
+	__u32 flags;
+	__u32 mask;
+	__u32 who;
+	__u32 gid;
+	__u32 max_per_uid;
+	__u32 max_per_cgroup;
+	__u32 grace_ms;
 };
 
 #define HELIX_LEASE_INFO	_IO(HELIX_LEASE_IOC_TYPE, 0x00)
@@ -294,5 +483,8 @@ struct helix_lease_query {
 #define HELIX_LEASE_ACQUIRE	_IO(HELIX_LEASE_IOC_TYPE, 0x03)
 #define HELIX_LEASE_REVOKE	_IO(HELIX_LEASE_IOC_TYPE, 0x04)
 #define HELIX_LEASE_QUERY	_IO(HELIX_LEASE_IOC_TYPE, 0x05)
+#define HELIX_LEASE_RESIZE	_IO(HELIX_LEASE_IOC_TYPE, 0x06)
+#define HELIX_LEASE_LIST	_IO(HELIX_LEASE_IOC_TYPE, 0x07)
+#define HELIX_LEASE_SET_POLICY	_IO(HELIX_LEASE_IOC_TYPE, 0x08)
 
 #endif /* _UAPI_LINUX_HELIX_LEASE_H */
