@@ -8,7 +8,9 @@
 #define HELIX_COMPAT_H
 
 #include <linux/device.h>
+#include <linux/dcache.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/spinlock.h>
 #include <linux/version.h>
 #include <linux/wait.h>
@@ -45,6 +47,20 @@ static inline void helix_master_init_legacy(struct drm_master *master)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0) && IS_ENABLED(CONFIG_DRM_LEGACY)
 	spin_lock_init(&master->lock.spinlock);
 	init_waitqueue_head(&master->lock.lock_queue);
+#endif
+}
+
+/* 6.9: pidfds got a file system; no kernel exports what tells one */
+static inline bool helix_file_is_pidfd(struct file *file)
+{
+#ifdef PID_FS_MAGIC
+	return file_inode(file)->i_sb->s_magic == PID_FS_MAGIC;
+#else
+	const struct dentry *dentry = file->f_path.dentry;
+
+	/* Only the kernel names what is in there, and the name never changes. */
+	return dentry->d_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       !strcmp(dentry->d_name.name, "[pidfd]");
 #endif
 }
 

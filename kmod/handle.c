@@ -64,8 +64,12 @@ static int helix_acquire_check(const struct helix_lease_acquire *acq)
 {
 	int i;
 
-	if (acq->flags & ~HELIX_LEASE_ACQUIRE_END_ON_CLOSE)
+	if (acq->flags & ~(HELIX_LEASE_ACQUIRE_END_ON_CLOSE | HELIX_LEASE_ACQUIRE_PIDFD))
 		return -EOPNOTSUPP;
+	if (!(acq->flags & HELIX_LEASE_ACQUIRE_PIDFD) && acq->pidfd)
+		return -EINVAL;
+	if (acq->priority > HELIX_LEASE_PRIORITY_MAX)
+		return -EINVAL;
 	if (!acq->width || acq->width > 16384 || !acq->height || acq->height > 16384)
 		return -EINVAL;
 	if (acq->refresh_mhz &&
@@ -82,8 +86,36 @@ static int helix_acquire_check(const struct helix_lease_acquire *acq)
 	return 0;
 }
 
-/* Claim a scanout and have the host turn it on; returns a lease in LEASED. */
-static struct helix_lease *helix_acquire_lease(const struct helix_lease_acquire *acq)
+/* Make the lease of an enabled scanout, and have it in LEASED; takes over @pidfd. */
+static struct helix_lease *helix_acquire_grant(struct helix_scanout *s,
+					       const struct helix_lease_acquire *acq,
+					       struct helix_pidfd *pidfd)
+{
+	struct helix_lease *lease;
+	int ret = 0;
+
+	lease = helix_lease_new(s, acq->flags & HELIX_LEASE_ACQUIRE_END_ON_CLOSE);
+	if (IS_ERR(lease)) {
+		helix_pidfd_free(pidfd);
+		return lease;
+	}
+
+	if (pidfd)
+		ret = helix_pidfd_arm(pidfd, lease);
+	if (!ret)
+		ret = helix_scanout_grant(s, lease);
+	if (ret) {
+		/* The pidfd's work may hold it for longer than the scanout is taken. */
+		helix_lease_revoke_rights(lease);
+		helix_lease_put(lease);
+		return ERR_PTR(ret);
+	}
+	return lease;
+}
+
+/* Claim a scanout and have the host turn it on; takes over @pidfd. */
+static struct helix_lease *helix_acquire_scanout(const struct helix_lease_acquire *acq,
+						 struct helix_pidfd *pidfd)
 {
 	struct helix_scanout *s;
 	struct helix_lease *lease;
@@ -93,35 +125,46 @@ static struct helix_lease *helix_acquire_lease(const struct helix_lease_acquire 
 
 	ret = helix_owner_get(&owner, acq->owner_pid);
 	if (ret)
-		return ERR_PTR(ret);
-	s = helix_scanout_claim(acq, &owner);
+		goto err_pidfd;
+	s = helix_policy_claim(acq, &owner);
 	put_pid(owner.pid);
-	if (IS_ERR(s))
-		return ERR_CAST(s);
+	if (IS_ERR(s)) {
+		ret = PTR_ERR(s);
+		goto err_pidfd;
+	}
 
 	ret = helix_host_enable(s, helix_deadline(acq->timeout_ms), &told);
 	if (ret)
 		goto err_give_up;
 
-	lease = helix_lease_new(s, acq->flags & HELIX_LEASE_ACQUIRE_END_ON_CLOSE);
+	lease = helix_acquire_grant(s, acq, pidfd);
+	pidfd = NULL;
 	if (IS_ERR(lease)) {
 		ret = PTR_ERR(lease);
 		goto err_give_up;
 	}
-
-	ret = helix_scanout_grant(s, lease);
-	if (ret) {
-		helix_lease_put(lease);
-		goto err_give_up;
-	}
-
 	helix_scanout_put(s);
 	return lease;
 
 err_give_up:
 	helix_scanout_give_up(s, told);
 	helix_scanout_put(s);
+err_pidfd:
+	helix_pidfd_free(pidfd);
 	return ERR_PTR(ret);
+}
+
+/* Returns a lease in LEASED. */
+static struct helix_lease *helix_acquire_lease(const struct helix_lease_acquire *acq)
+{
+	struct helix_pidfd *pidfd = NULL;
+
+	if (acq->flags & HELIX_LEASE_ACQUIRE_PIDFD) {
+		pidfd = helix_pidfd_get(acq->pidfd);
+		if (IS_ERR(pidfd))
+			return ERR_CAST(pidfd);
+	}
+	return helix_acquire_scanout(acq, pidfd);
 }
 
 static void helix_acquire_fill(struct helix_lease_acquire *acq, struct helix_lease *lease)

@@ -12,6 +12,7 @@
  * Locks, outermost first:
  *
  *   helix_bind_lock	    mutex: BIND and UNBIND, one at a time
+ *   helix_policy_lock	    mutex: counting what an owner has, and claiming one more
  *   DRM mode-setting locks only ever tried by us; the core's check callbacks
  *			    call into guard.c with them held
  *   helix_lease.opens_lock mutex: the list of the lease's open files
@@ -43,7 +44,7 @@
 
 #include "compat.h"
 
-struct helix_host_output;
+struct helix_pidfd;
 
 /* How many scanouts all GPUs together may bring; minor 0 is not used. */
 #define HELIX_MAX_SCANOUTS	255
@@ -140,9 +141,11 @@ struct helix_crtc_guard {
  * @width: as asked for
  * @height: as asked for
  * @refresh_mhz: as asked for
+ * @priority: as given
  * @label: as given
  * @owner: of the lease; no pid while FREE
  * @grants: leases ever granted
+ * @quarantines: how often it was QUARANTINED
  */
 struct helix_scanout {
 	struct kref ref;
@@ -178,9 +181,11 @@ struct helix_scanout {
 	u32 width;
 	u32 height;
 	u32 refresh_mhz;
+	u32 priority;
 	u8 label[HELIX_LEASE_LABEL_LEN];
 	struct helix_owner owner;
 	u64 grants;
+	u64 quarantines;
 };
 
 /**
@@ -199,6 +204,7 @@ struct helix_lessee {
  * @scanout: referenced
  * @generation: never used again
  * @end_on_close: the last close of the node ends it, as that of the handle does
+ * @pidfd: the process whose end ends it, NULL if there is none
  * @lessee: referenced; its leases are empty once the lease has ended
  * @opens_lock: protects @opens
  * @opens: struct helix_open of every open file
@@ -208,6 +214,7 @@ struct helix_lease {
 	struct helix_scanout *scanout;
 	u64 generation;
 	bool end_on_close;
+	struct helix_pidfd *pidfd;
 	struct drm_master *lessee;
 	struct mutex opens_lock; /* the list of open files */
 	struct list_head opens;
@@ -245,6 +252,7 @@ struct helix_ucmd {
 
 long helix_ioctl(struct helix_lease *handle, unsigned int cmd, unsigned long arg);
 int helix_ucmd_respond(struct helix_ucmd *ucmd, size_t size);
+struct helix_scanout *helix_ucmd_scanout(struct helix_ucmd *ucmd, u32 number);
 unsigned long helix_deadline(u32 timeout_ms);
 
 /* gpu.c */
@@ -291,6 +299,21 @@ struct helix_lease *helix_file_lease(struct drm_file *file);
 
 /* handle.c */
 int helix_acquire(struct helix_ucmd *ucmd);
+
+/* pidfd.c */
+struct helix_pidfd *helix_pidfd_get(int fd);
+int helix_pidfd_arm(struct helix_pidfd *p, struct helix_lease *lease);
+void helix_pidfd_free(struct helix_pidfd *p);
+
+/* policy.c */
+int helix_ioctl_set_policy(struct helix_ucmd *ucmd);
+struct helix_scanout *helix_policy_claim(const struct helix_lease_acquire *acq,
+					 const struct helix_owner *owner);
+unsigned int helix_policy_grace_ms(void);
+
+/* query.c */
+int helix_ioctl_query(struct helix_ucmd *ucmd);
+int helix_ioctl_list(struct helix_ucmd *ucmd);
 
 /* node.c */
 int helix_nodes_init(void);

@@ -302,6 +302,7 @@ static void helix_host_fill(struct helix_scanout *s, u16 op, struct helix_ctl_re
 		msg->width = cpu_to_le32(s->width);
 		msg->height = cpu_to_le32(s->height);
 		msg->refresh_mhz = cpu_to_le32(s->refresh_mhz);
+		msg->priority = cpu_to_le32(s->priority);
 		memcpy(msg->label, s->label, sizeof(msg->label));
 	}
 	spin_unlock(&s->lock);

@@ -170,6 +170,7 @@ static void helix_lease_release(struct kref *ref)
 	struct helix_lease *lease = container_of(ref, struct helix_lease, ref);
 
 	WARN_ON(!list_empty(&lease->opens));
+	helix_pidfd_free(lease->pidfd);
 	if (lease->lessee)
 		drm_master_put(&lease->lessee);
 	helix_scanout_put(lease->scanout);

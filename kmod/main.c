@@ -87,7 +87,7 @@ static int helix_ioctl_unbind(struct helix_ucmd *ucmd)
 }
 
 /* The scanout an ioctl is about: a handle's own, or the one named. */
-static struct helix_scanout *helix_ucmd_scanout(struct helix_ucmd *ucmd, u32 number)
+struct helix_scanout *helix_ucmd_scanout(struct helix_ucmd *ucmd, u32 number)
 {
 	struct helix_scanout *s;
 
@@ -132,25 +132,6 @@ static int helix_ioctl_revoke(struct helix_ucmd *ucmd)
 	return ret;
 }
 
-static int helix_ioctl_query(struct helix_ucmd *ucmd)
-{
-	struct helix_lease_query *query = ucmd->cmd;
-	struct helix_scanout *s;
-
-	if (query->flags)
-		return -EOPNOTSUPP;
-	s = helix_ucmd_scanout(ucmd, query->scanout);
-	if (IS_ERR(s))
-		return PTR_ERR(s);
-	helix_scanout_query(s, query);
-	helix_scanout_put(s);
-
-	/* A handle says nothing about the next tenant. */
-	if (ucmd->handle && query->generation != ucmd->handle->generation)
-		return -ESTALE;
-	return helix_ucmd_respond(ucmd, sizeof(*query));
-}
-
 #define HELIX_ON_HANDLE		BIT(0)	/* also on a handle */
 #define HELIX_ADMIN		BIT(1)	/* needs CAP_SYS_ADMIN on the control node */
 
@@ -185,6 +166,10 @@ static const struct helix_ioctl_op helix_ioctl_ops[] = {
 		 generation, HELIX_ON_HANDLE | HELIX_ADMIN),
 	HELIX_OP(HELIX_LEASE_QUERY, helix_ioctl_query, helix_lease_query,
 		 label, HELIX_ON_HANDLE),
+	HELIX_OP(HELIX_LEASE_LIST, helix_ioctl_list, helix_lease_list,
+		 entries, 0),
+	HELIX_OP(HELIX_LEASE_SET_POLICY, helix_ioctl_set_policy, helix_lease_policy,
+		 grace_ms, 0),
 };
 
 union helix_ucmd_buffer {
@@ -194,6 +179,8 @@ union helix_ucmd_buffer {
 	struct helix_lease_acquire acquire;
 	struct helix_lease_revoke revoke;
 	struct helix_lease_query query;
+	struct helix_lease_list list;
+	struct helix_lease_policy policy;
 };
 
 static const struct helix_ioctl_op *helix_find_op(unsigned int cmd, bool on_handle)

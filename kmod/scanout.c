@@ -85,6 +85,8 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 	s->state_since = ktime_get();
 	if (to == HELIX_LEASE_STATE_FREE || to == HELIX_LEASE_STATE_LEASED)
 		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
+	if (to == HELIX_LEASE_STATE_QUARANTINED)
+		s->quarantines++;
 	if (to == HELIX_LEASE_STATE_FREE) {
 		s->retries = 0;
 		s->announce = false;
@@ -272,6 +274,7 @@ static int helix_scanout_try_claim(struct helix_scanout *s,
 		s->width = acq->width;
 		s->height = acq->height;
 		s->refresh_mhz = acq->refresh_mhz;
+		s->priority = acq->priority;
 		memcpy(s->label, acq->label, sizeof(s->label));
 		s->owner = *owner;
 		get_pid(s->owner.pid);
@@ -503,6 +506,7 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	spin_lock(&s->lock);
 	q->state = s->state;
 	q->state_ms = ktime_ms_delta(now, s->state_since);
+	q->lease_ms = s->state == HELIX_LEASE_STATE_LEASED ? q->state_ms : 0;
 	q->generation = s->generation;
 	q->width = s->width;
 	q->height = s->height;
@@ -520,6 +524,10 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 		q->owner_cgroup = s->owner.cgroup;
 	}
 	q->grants = s->grants;
+	q->quarantines = s->quarantines;
+	q->priority = s->priority;
+	q->stalls = 0;
+	q->stalled_ms = 0;
 	memcpy(q->label, s->label, sizeof(q->label));
 	memcpy(q->wait_name, s->wait_name, sizeof(q->wait_name));
 	spin_unlock(&s->lock);

@@ -12,21 +12,30 @@
 
 #define PAGE	4096
 
+/* Up to the member that was the last one of the first published structure. */
+#define UP_TO(type, last) (offsetof(struct type, last) + sizeof(((struct type *)0)->last))
+
+#define COMMAND(cmd, type, last, flags, on_handle, admin) \
+	{ #cmd, HELIX_LEASE_ ## cmd, sizeof(struct type), UP_TO(type, last), flags, on_handle, admin }
+
 static const struct command {
 	const char *name;
 	unsigned long cmd;
 	uint32_t size;
+	uint32_t first_size;
 	uint32_t flags;
 	bool on_handle;
 	bool admin;
 } commands[] = {
-	{ "INFO", HELIX_LEASE_INFO, sizeof(struct helix_lease_info), 0, true, false },
-	{ "BIND", HELIX_LEASE_BIND, sizeof(struct helix_lease_bind), 0, false, true },
-	{ "UNBIND", HELIX_LEASE_UNBIND, sizeof(struct helix_lease_unbind), 0, false, true },
-	{ "ACQUIRE", HELIX_LEASE_ACQUIRE, sizeof(struct helix_lease_acquire),
-	  HELIX_LEASE_ACQUIRE_END_ON_CLOSE, false, false },
-	{ "REVOKE", HELIX_LEASE_REVOKE, sizeof(struct helix_lease_revoke), 0, true, true },
-	{ "QUERY", HELIX_LEASE_QUERY, sizeof(struct helix_lease_query), 0, true, false },
+	COMMAND(INFO, helix_lease_info, host_state, 0, true, false),
+	COMMAND(BIND, helix_lease_bind, __reserved, 0, false, true),
+	COMMAND(UNBIND, helix_lease_unbind, flags, HELIX_LEASE_UNBIND_FORCE, false, true),
+	COMMAND(ACQUIRE, helix_lease_acquire, cursor_plane_id,
+		HELIX_LEASE_ACQUIRE_END_ON_CLOSE | HELIX_LEASE_ACQUIRE_PIDFD, false, false),
+	COMMAND(REVOKE, helix_lease_revoke, generation, 0, true, true),
+	COMMAND(QUERY, helix_lease_query, label, 0, true, false),
+	COMMAND(LIST, helix_lease_list, entries, 0, false, false),
+	COMMAND(SET_POLICY, helix_lease_policy, grace_ms, 0, false, false),
 };
 
 #define for_each_command(c) \
@@ -77,7 +86,7 @@ TEST_F_TIMEOUT(abi, unknown_commands_are_enotty, 120)
 {
 	unsigned int nr;
 
-	for (nr = 6; nr < 256; nr++)
+	for (nr = _IOC_NR(HELIX_LEASE_SET_POLICY) + 1; nr < 256; nr++)
 		EXPECT_EQ(sys_ioctl(self->control, _IO(HELIX_LEASE_IOC_TYPE, nr), self->buf),
 			  -ENOTTY);
 	EXPECT_EQ(sys_ioctl(self->control, _IO('d', 0), self->buf), -ENOTTY);
@@ -118,7 +127,7 @@ TEST_F_TIMEOUT(abi, short_sizes_are_einval, 120)
 	uint32_t size;
 
 	for_each_command(c) {
-		for (size = 0; size < c->size; size++) {
+		for (size = 0; size < c->first_size; size++) {
 			memset(self->buf, 0, PAGE);
 			put32(self->buf, 0, size);
 			EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), -EINVAL)

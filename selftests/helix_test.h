@@ -83,6 +83,8 @@ static inline void helix_acquire_init(struct helix_lease_acquire *acq, uint32_t 
 	acq->owner_pid = 0;
 	memset(acq->label, 0, sizeof(acq->label));
 	strcpy((char *)acq->label, "selftest");
+	acq->pidfd = 0;
+	acq->priority = 0;
 }
 
 static inline int helix_acquire(int control, uint32_t scanout, struct helix_lease_acquire *acq)
