@@ -356,6 +356,8 @@ static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
  * @core: where it goes if it may pass
  *
  * The command's number alone decides: it is all the core looks at, too.
+ *
+ * Return: what the core returns, or a negative errno of ours.
  */
 long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 		       long (*core)(struct file *, unsigned int, unsigned long))

@@ -367,6 +367,8 @@ static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u1
  * @s: in ENABLING
  * @deadline: in jiffies
  * @told: set if the host may know of it, so that it has to be turned off again
+ *
+ * Return: 0, or a negative errno of ACQUIRE.
  */
 int helix_host_enable(struct helix_scanout *s, unsigned long deadline, bool *told)
 {

@@ -240,6 +240,8 @@ static bool helix_file_has_handle(struct drm_file *file, struct drm_gem_object *
  * @by_handle: also accept one whose buffer the tenant has a handle of. The
  *	legacy cursor ioctls wrap the caller's handle in a framebuffer that
  *	is in nobody's list.
+ *
+ * Return: whether he did.
  */
 bool helix_lease_owns_fb(struct helix_lease *lease, struct drm_framebuffer *fb,
 			 bool by_handle)

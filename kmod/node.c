@@ -298,6 +298,8 @@ static struct file *helix_lease_file_alloc(struct helix_scanout *s)
  *
  * fstat() must say what it says of the node: libdrm goes from there to sysfs.
  * An anonymous inode has no device number, hence a file system of our own.
+ *
+ * Return: the file, which holds a reference on @lease, or an error pointer.
  */
 struct file *helix_lease_file(struct helix_lease *lease)
 {

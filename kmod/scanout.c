@@ -235,6 +235,8 @@ static u64 helix_task_cgroup(struct task_struct *task)
  * helix_owner_get - look up who a lease is for
  * @owner: filled in; the caller puts its pid
  * @nr: as the caller's PID namespace sees it, 0 for the caller
+ *
+ * Return: 0, -ESRCH if there is no such process, -EPERM if the caller may not speak for it.
  */
 int helix_owner_get(struct helix_owner *owner, u32 nr)
 {
