@@ -76,6 +76,13 @@ module: root ## helix_lease.ko for the guest's kernel
 guest: user module ## the guest: base system, desktop image, our parts
 	@scripts/build-guest
 
+.PHONY: install
+install: root ## into DESTDIR=DIR: the guest's daemons, units, man pages, headers, the module's sources for DKMS; exportd
+	@[ -n "$(DESTDIR)" ] || { echo 'make install needs DESTDIR=DIR; see Documentation/install.rst'; exit 2; }
+	@$(IN_ROOT) scripts/build-user build/install --prefix=/usr --buildtype=release
+	@mkdir -p '$(DESTDIR)'
+	@$(IN_ROOT) -w "$$(realpath '$(DESTDIR)')" env DESTDIR="$$(realpath '$(DESTDIR)')" meson install -C build/install --no-rebuild --quiet
+
 .PHONY: shell
 shell: root ## a shell in the build root
 	@$(IN_ROOT) /bin/bash

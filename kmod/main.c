@@ -201,6 +201,8 @@ static const struct helix_ioctl_op *helix_find_op(unsigned int cmd, bool on_hand
  * @handle: the lease whose handle it came by, NULL on the control node
  * @cmd: command
  * @arg: the caller's structure
+ *
+ * Return: 0 or a negative errno.
  */
 long helix_ioctl(struct helix_lease *handle, unsigned int cmd, unsigned long arg)
 {
@@ -295,4 +297,5 @@ module_exit(helix_exit);
 
 MODULE_DESCRIPTION("Leases of virtual GPU scanouts to containers");
 MODULE_AUTHOR("The Helix Lease authors");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");
