@@ -83,7 +83,9 @@ static int helix_policy_check(const struct helix_owner *owner)
 		return 0;
 
 	helix_policy_count(owner, &by_uid, &by_cgroup);
-	if (helix_policy.max_per_uid && by_uid >= helix_policy.max_per_uid)
+	/* Root is who sets limits; what he runs in containers has cgroups of its own. */
+	if (helix_policy.max_per_uid && !uid_eq(owner->uid, GLOBAL_ROOT_UID) &&
+	    by_uid >= helix_policy.max_per_uid)
 		return -EDQUOT;
 	/* No id: a kernel without cgroups, where this says nothing. */
 	if (helix_policy.max_per_cgroup && owner->cgroup &&

@@ -25,6 +25,7 @@ static struct json_object *api_desktop(const struct desktop *desktop)
 	desktop_describe(desktop, &info);
 	api_add_number(root, "scanout", info.scanout);
 	api_add_string(root, "name", info.name);
+	api_add_number(root, "priority", info.priority);
 	api_add_number(root, "width", (uint64_t)info.width);
 	api_add_number(root, "height", (uint64_t)info.height);
 	api_add_string(root, "state", info.live ? "live" : "waiting");

@@ -35,6 +35,7 @@ struct desktop {
 	struct console *console;
 	uint32_t scanout;
 	uint64_t generation;
+	uint32_t priority;
 	uint32_t asked_width, asked_height;
 	char name[DESKTOP_NAME_LEN];
 
@@ -477,6 +478,7 @@ void desktop_configure(struct desktop *desktop,
 	memcpy(before, desktop->name, sizeof(before));
 	desktop->scanout = config->scanout;
 	desktop->generation = config->generation;
+	desktop->priority = config->priority;
 	desktop->asked_width = config->width;
 	desktop->asked_height = config->height;
 	desktop_set_name(desktop, config->label);
@@ -561,6 +563,7 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 {
 	info->scanout = desktop->scanout;
 	info->name = desktop->name;
+	info->priority = desktop->priority;
 	info->width = desktop->surface ? surface_width(desktop->surface) :
 		      (int)desktop->asked_width;
 	info->height = desktop->surface ? surface_height(desktop->surface) :

@@ -29,6 +29,7 @@ struct desktop_config {
 	uint32_t scanout;	/* the number that people see */
 	uint32_t width, height;	/* asked for; 0 if not by us */
 	uint64_t generation;	/* of the lease */
+	uint32_t priority;	/* of the lease, the larger the more important */
 	const char *label;	/* may be NULL or empty */
 	bool was_off;		/* what QEMU shows is not of this guest's making */
 };
@@ -36,6 +37,7 @@ struct desktop_config {
 struct desktop_info {
 	uint32_t scanout;
 	const char *name;
+	uint32_t priority;
 	int width, height;
 	bool live;
 	uint64_t frames, bytes;

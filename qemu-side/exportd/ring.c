@@ -17,6 +17,8 @@ _Static_assert(sizeof(struct helix_ctl_completion) == HELIX_CTL_SLOT_SIZE,
 _Static_assert(sizeof(struct helix_ctl_shm) <= HELIX_CTL_SHM_SIZE,
 	       "the rings fit into BAR 2");
 
+#define RING_PRIORITY_MAX	255
+
 static uint32_t ring_load(const __le32 *word)
 {
 	return le32toh(__atomic_load_n(word, __ATOMIC_ACQUIRE));
@@ -67,11 +69,13 @@ static uint32_t ring_check(const struct helix_ctl_request *raw,
 				 sizeof(raw->id)) ? 0 : EINVAL;
 	case HELIX_CTL_OP_OUTPUT_ENABLE:
 		if (!ring_size_valid(req->width) ||
-		    !ring_size_valid(req->height))
+		    !ring_size_valid(req->height) ||
+		    req->priority > RING_PRIORITY_MAX)
 			return EINVAL;
 		break;
 	case HELIX_CTL_OP_OUTPUT_DISABLE:
 		if (req->width || req->height || req->refresh_mhz ||
+		    req->priority ||
 		    !ring_zero(raw->label, sizeof(raw->label)))
 			return EINVAL;
 		break;
@@ -109,6 +113,7 @@ int ring_peek(struct ring *ring, struct ring_request *req, uint32_t *status)
 	req->scanout = le32toh(raw.scanout);
 	req->generation = le64toh(raw.generation);
 	memcpy(req->label, raw.label, sizeof(raw.label));
+	req->priority = le32toh(raw.priority);
 	*status = ring_check(&raw, req);
 	return 1;
 }

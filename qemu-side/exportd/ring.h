@@ -29,6 +29,7 @@ struct ring_request {
 	uint32_t scanout;
 	uint64_t generation;
 	char label[HELIX_CTL_LABEL_LEN + 1];
+	uint32_t priority;
 };
 
 /* Takes up the rings where they are, as left by a former mediator. */

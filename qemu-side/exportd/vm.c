@@ -128,6 +128,7 @@ static int vm_enable(struct vm *vm, struct console *console,
 		.width = req->width,
 		.height = req->height,
 		.generation = req->generation,
+		.priority = req->priority,
 		.label = req->label,
 		.was_off = console->off,
 	};

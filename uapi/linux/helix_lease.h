@@ -457,14 +457,17 @@ struct helix_lease_list {
  * @mask: HELIX_LEASE_POLICY_*: the fields to set; 0 only reads
  * @who: HELIX_LEASE_WHO_*
  * @gid: WHO_GROUP: group, as the caller's user namespace sees it; else 0
- * @max_per_uid: leases that owners of one uid may have at once, 0 for no limit
+ * @max_per_uid: leases that owners of one uid may have at once, 0 for no limit; there
+ *	never is one for uid 0 of the initial user namespace
  * @max_per_cgroup: leases that owners in one cgroup may have at once, 0 for no limit
  * @grace_ms: after the last close of a scanout node: how long its picture stays, and a
  *	lease with END_ON_CLOSE lives on, for an owner who comes back; at most
  *	HELIX_LEASE_GRACE_MAX_MS
  *
- * On return all fields hold what is in force. Leases already granted stay. To set
- * anything needs CAP_SYS_ADMIN. Never waits.
+ * On return all fields hold what is in force. Leases already granted stay; one counts
+ * until its scanout is FREE. To set anything needs CAP_SYS_ADMIN. Never waits.
+ *
+ * EINVAL: a value is out of range, or @gid is no group.
  */
 struct helix_lease_policy {
 	__u32 size;

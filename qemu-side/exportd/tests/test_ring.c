@@ -28,6 +28,7 @@ static struct helix_ctl_request enable(uint32_t id)
 		.scanout = htole32(3),
 		.generation = htole64(7),
 		.label = "three",
+		.priority = htole32(200),
 	};
 
 	return req;
@@ -58,6 +59,7 @@ static void test_request_arrives_and_completes(void **state)
 	assert_int_equal(req.width, 1280);
 	assert_int_equal(req.generation, 7);
 	assert_string_equal(req.label, "three");
+	assert_int_equal(req.priority, 200);
 	assert_int_equal(shm.req.tail, 0);	/* looking does not take */
 	assert_int_equal(ring_complete(&ring, req.id, 110), 0);
 	assert_int_equal(le32toh(shm.cmp.head), 1);
@@ -199,7 +201,11 @@ static void test_contract_of_enable(void **state)
 	expect(good, 0);
 	expect(WITH(good, op, htole16(99)), EOPNOTSUPP);
 	expect(WITH(good, flags, htole16(1)), EINVAL);
-	expect(WITH(good, reserved[55], 1), EINVAL);
+	expect(WITH(good, reserved[51], 1), EINVAL);
+	expect(WITH(good, priority, 0), 0);
+	expect(WITH(good, priority, htole32(255)), 0);
+	expect(WITH(good, priority, htole32(256)), EINVAL);
+	expect(WITH(good, priority, htole32(UINT32_MAX)), EINVAL);
 	expect(WITH(good, width, 0), EINVAL);
 	expect(WITH(good, width, htole32(16384)), 0);
 	expect(WITH(good, width, htole32(16385)), EINVAL);
@@ -223,11 +229,13 @@ static void test_contract_of_disable_and_ping(void **state)
 	expect(WITH(disable, width, htole32(1)), EINVAL);
 	expect(WITH(disable, refresh_mhz, htole32(1)), EINVAL);
 	expect(WITH(disable, label[31], 1), EINVAL);
+	expect(WITH(disable, priority, htole32(1)), EINVAL);
 	expect(WITH(disable, generation, 0), EINVAL);
 	expect(ping, 0);
 	expect(WITH(ping, gpu, htole32(1)), EINVAL);
 	expect(WITH(ping, generation, htole64(1)), EINVAL);
 	expect(WITH(ping, label[0], 'x'), EINVAL);
+	expect(WITH(ping, priority, htole32(1)), EINVAL);
 }
 
 int main(void)

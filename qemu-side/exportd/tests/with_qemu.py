@@ -94,12 +94,12 @@ class Guest:
     def host(self):
         return self.read(BAR_REGS + REG_STATUS) & 1
 
-    def submit(self, op, output=0, width=0, height=0, scanout=0, generation=0, label="", gpu=None):
+    def submit(self, op, output=0, width=0, height=0, scanout=0, generation=0, label="", gpu=None, priority=0):
         if gpu is None:
             gpu = 0 if op == PING else GPU
         self.next_id += 1
-        raw = struct.pack("<IHHIIIIIIQ32s56x", self.next_id, op, 0, gpu, output, width, height, 0, scanout,
-                          generation, label if isinstance(label, bytes) else label.encode())
+        raw = struct.pack("<IHHIIIIIIQ32sI52x", self.next_id, op, 0, gpu, output, width, height, 0, scanout,
+                          generation, label if isinstance(label, bytes) else label.encode(), priority)
         assert len(raw) == SLOT
         self.write_bytes(BAR_SHM + REQS + self.head % RING_SLOTS * SLOT, raw)
         self.head += 1
@@ -277,8 +277,10 @@ def test_waits_for_qemu_and_announces_itself_to_the_guest(b):
 
 
 def test_enable_makes_a_desktop(b):
-    assert b.guest.enable(3, 1, "Third <desk>") == 0
+    assert b.guest.enable(3, 1, "Third <desk>", priority=256) == EINVAL
+    assert b.guest.enable(3, 1, "Third <desk>", priority=7) == 0
     desktop = b.desktops()[3]
+    assert desktop["priority"] == 7, desktop
     assert desktop["name"] == "Third <desk>" and desktop["encoder"] == "libx264" and desktop["viewers"] == 0, desktop
 
 
