@@ -98,6 +98,8 @@ static int helix_policy_check(const struct helix_owner *owner)
  * helix_policy_claim - helix_scanout_claim(), if the policy lets the caller
  * @acq: validated
  * @owner: for whom
+ *
+ * Return: the scanout, ENABLING and referenced, or an error pointer.
  */
 struct helix_scanout *helix_policy_claim(const struct helix_lease_acquire *acq,
 					 const struct helix_owner *owner)
