@@ -154,6 +154,7 @@ static void helix_remove_scanouts(struct helix_gpu *gpu)
 
 		helix_node_destroy(s);
 		cancel_delayed_work_sync(&s->work);
+		cancel_delayed_work_sync(&s->idle_work);
 		helix_scanout_put(s);
 	}
 }

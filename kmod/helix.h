@@ -124,6 +124,7 @@ struct helix_crtc_guard {
  * @waitq: woken on every change of state
  * @work: quiesces, and announces to a new mediator; never runs twice at once,
  *	  which is what orders the requests to the host
+ * @idle_work: see idle.c
  * @opens: open files of the node, of this lease or earlier ones
  * @denials: tenant ioctls refused by the guard
  * @lock: protects everything below
@@ -163,6 +164,7 @@ struct helix_scanout {
 	struct device *node;
 	wait_queue_head_t waitq;
 	struct delayed_work work;
+	struct delayed_work idle_work;
 	atomic_t opens;
 	atomic64_t denials;
 
@@ -206,8 +208,10 @@ struct helix_lessee {
  * @end_on_close: the last close of the node ends it, as that of the handle does
  * @pidfd: the process whose end ends it, NULL if there is none
  * @lessee: referenced; its leases are empty once the lease has ended
- * @opens_lock: protects @opens
+ * @opens_lock: protects what follows
  * @opens: struct helix_open of every open file
+ * @idle: the last of them was closed, and none opened since
+ * @idle_until: in jiffies: the end of its grace period
  */
 struct helix_lease {
 	struct kref ref;
@@ -216,8 +220,10 @@ struct helix_lease {
 	bool end_on_close;
 	struct helix_pidfd *pidfd;
 	struct drm_master *lessee;
-	struct mutex opens_lock; /* the list of open files */
+	struct mutex opens_lock; /* what follows */
 	struct list_head opens;
+	bool idle;
+	unsigned long idle_until;
 };
 
 /**
@@ -300,6 +306,11 @@ struct helix_lease *helix_file_lease(struct drm_file *file);
 /* handle.c */
 int helix_acquire(struct helix_ucmd *ucmd);
 
+/* idle.c */
+bool helix_lease_is_idle(struct helix_lease *lease);
+void helix_idle_begin(struct helix_lease *lease);
+void helix_idle_work(struct work_struct *work);
+
 /* pidfd.c */
 struct helix_pidfd *helix_pidfd_get(int fd);
 int helix_pidfd_arm(struct helix_pidfd *p, struct helix_lease *lease);
@@ -332,7 +343,8 @@ int helix_unguard_planes(struct helix_scanout *s);
 /* quiesce.c */
 int helix_modeset_trylock(struct helix_scanout *s, struct drm_modeset_acquire_ctx *ctx);
 bool helix_commit_pending(struct helix_scanout *s);
-int helix_kms_disable(struct helix_scanout *s, u64 generation, unsigned long deadline);
+int helix_kms_disable(struct helix_scanout *s, u64 generation,
+		      struct helix_lease *idle, unsigned long deadline);
 void helix_quiesce(struct helix_scanout *s);
 
 /* host.c */

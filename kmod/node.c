@@ -117,6 +117,7 @@ static int helix_node_attach(struct helix_lease *lease, struct file *filp)
 	atomic_inc(&s->opens);
 	mutex_lock(&lease->opens_lock);
 	list_add(&open->link, &lease->opens);
+	lease->idle = false;
 	mutex_unlock(&lease->opens_lock);
 	return 0;
 
@@ -178,7 +179,7 @@ static void helix_node_blank(struct helix_lease *lease, struct drm_file *priv)
 {
 	if (list_empty(&priv->fbs))
 		return;
-	helix_kms_disable(lease->scanout, lease->generation,
+	helix_kms_disable(lease->scanout, lease->generation, NULL,
 			  jiffies + msecs_to_jiffies(helix_close_ms));
 }
 
@@ -189,9 +190,9 @@ static void helix_node_close(struct inode *inode, struct file *filp)
 	struct helix_gpu *gpu = lease->scanout->gpu;
 
 	if (helix_node_detach(lease, priv)) {
-		if (lease->end_on_close)
-			helix_scanout_end(lease->scanout, lease->generation);
-		helix_node_blank(lease, priv);
+		helix_idle_begin(lease);
+		if (!helix_lease_live(lease))
+			helix_node_blank(lease, priv);
 	}
 	helix_node_clear_master(priv);
 	drm_release(inode, filp);

@@ -179,6 +179,7 @@ static bool helix_scanout_is_at(struct helix_scanout *s, u64 generation)
  * with @wait saying what was in the way.
  */
 static int helix_kms_try_disable(struct helix_scanout *s, u64 generation,
+				 struct helix_lease *idle,
 				 struct drm_atomic_state **statep,
 				 enum helix_lease_wait *wait)
 {
@@ -193,6 +194,9 @@ static int helix_kms_try_disable(struct helix_scanout *s, u64 generation,
 		goto out;
 	/* With the CRTC's lock held the next tenant cannot have shown anything. */
 	if (!helix_scanout_is_at(s, generation))
+		goto out;
+	/* Nor can a tenant who has just come back. */
+	if (idle && !helix_lease_is_idle(idle))
 		goto out;
 	*wait = HELIX_LEASE_WAIT_COMMIT;
 	if (helix_commit_pending(s)) {
@@ -224,11 +228,13 @@ out:
  * helix_kms_disable - plane, cursor, CRTC and connector off, and proven so
  * @s: scanout
  * @generation: the lease whose picture is to go; another's is left alone
+ * @idle: that lease, if its picture is to go only while nobody has its node open
  * @deadline: in jiffies
  *
  * Returns: 0, -ETIMEDOUT, or what the commit failed with.
  */
-int helix_kms_disable(struct helix_scanout *s, u64 generation, unsigned long deadline)
+int helix_kms_disable(struct helix_scanout *s, u64 generation,
+		      struct helix_lease *idle, unsigned long deadline)
 {
 	struct drm_atomic_state *state;
 	enum helix_lease_wait wait;
@@ -239,7 +245,7 @@ int helix_kms_disable(struct helix_scanout *s, u64 generation, unsigned long dea
 		/* Unplugged hardware shows nothing. */
 		if (drm_dev_is_unplugged(s->gpu->drm))
 			return 0;
-		ret = helix_kms_try_disable(s, generation, &state, &wait);
+		ret = helix_kms_try_disable(s, generation, idle, &state, &wait);
 		if (ret != -EBUSY)
 			break;
 		helix_scanout_set_wait(s, wait, wait == HELIX_LEASE_WAIT_LOCK ?
@@ -299,7 +305,7 @@ void helix_quiesce(struct helix_scanout *s)
 
 	helix_quiesce_begin(s);
 	/* Only we let it leave FREE's threshold: the generation stays. */
-	ret = helix_kms_disable(s, s->generation, deadline);
+	ret = helix_kms_disable(s, s->generation, NULL, deadline);
 	if (!ret)
 		ret = helix_host_disable(s, deadline);
 	helix_quiesce_finish(s, ret);

@@ -196,6 +196,7 @@ struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *
 	s->going = true;
 	init_waitqueue_head(&s->waitq);
 	INIT_DELAYED_WORK(&s->work, helix_scanout_work);
+	INIT_DELAYED_WORK(&s->idle_work, helix_idle_work);
 	spin_lock_init(&s->lock);
 	s->state_since = ktime_get();
 	s->wait_since = s->state_since;
