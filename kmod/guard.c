@@ -37,6 +37,7 @@
 #include <drm/virtgpu_drm.h>
 
 #include "helix.h"
+#include "trace.h"
 
 enum helix_rule {
 	HELIX_DENY = 0,
@@ -156,7 +157,7 @@ static long helix_deny(struct helix_lease *lease, const char *what, unsigned int
 	struct helix_scanout *s = lease->scanout;
 
 	atomic64_inc(&s->denials);
-	drm_dbg_lease(s->gpu->drm, "scanout %u: denied %s %u\n", s->number, what, value);
+	trace_helix_denied(s->number, lease->generation, what, value);
 	return -EACCES;
 }
 

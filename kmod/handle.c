@@ -4,7 +4,8 @@
  *
  * A handle holds its lease, and through it the scanout. It answers REVOKE and
  * QUERY for its own lease, whoever the caller is: having the descriptor is the
- * right. poll() reports EPOLLHUP once the lease is over.
+ * right. read() returns the lease's events, poll() says when there are some,
+ * and EPOLLHUP once the lease is over; see event.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,17 +23,32 @@ static int helix_handle_release(struct inode *inode, struct file *filp)
 {
 	struct helix_lease *lease = filp->private_data;
 
-	helix_scanout_end(lease->scanout, lease->generation);
+	helix_scanout_end(lease->scanout, lease->generation,
+			  HELIX_LEASE_CAUSE_OWNER);
 	helix_lease_put(lease);
 	return 0;
+}
+
+static ssize_t helix_handle_read(struct file *filp, char __user *buf, size_t count,
+				 loff_t *pos)
+{
+	struct helix_lease *lease = filp->private_data;
+
+	return helix_queue_read(lease->queue, buf, count, filp->f_flags & O_NONBLOCK);
 }
 
 static __poll_t helix_handle_poll(struct file *filp, poll_table *wait)
 {
 	struct helix_lease *lease = filp->private_data;
+	__poll_t mask = 0;
 
-	poll_wait(filp, &lease->scanout->waitq, wait);
-	return helix_lease_live(lease) ? 0 : EPOLLHUP;
+	/* Its end is an event: the queue's waiters hear of that as well. */
+	poll_wait(filp, &lease->queue->waitq, wait);
+	if (!helix_queue_empty(lease->queue))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (!helix_lease_live(lease))
+		mask |= EPOLLHUP;
+	return mask;
 }
 
 static long helix_handle_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -43,6 +59,7 @@ static long helix_handle_ioctl(struct file *filp, unsigned int cmd, unsigned lon
 static const struct file_operations helix_handle_fops = {
 	.owner		= THIS_MODULE,
 	.release	= helix_handle_release,
+	.read		= helix_handle_read,
 	.poll		= helix_handle_poll,
 	.unlocked_ioctl	= helix_handle_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
@@ -189,7 +206,8 @@ static int helix_acquire_files(struct helix_ucmd *ucmd, struct helix_lease *leas
 
 	handle = helix_handle_file(lease);
 	if (IS_ERR(handle)) {
-		helix_scanout_end(lease->scanout, lease->generation);
+		helix_scanout_end(lease->scanout, lease->generation,
+				  HELIX_LEASE_CAUSE_OWNER);
 		return PTR_ERR(handle);
 	}
 	node = helix_lease_file(lease);

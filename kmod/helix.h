@@ -20,10 +20,13 @@
  *   mode_config.idr_mutex  the core's; constant time under it
  *   helix_scanouts	    xarray lock: number -> scanout
  *   helix_scanout.lock	    spinlock: state and everything that goes with it
+ *   helix_queue.lock	    spinlock: events that a handle's read() has not fetched
+ *   helix_notices.lock	    spinlock: events that netlink has not sent
  */
 #ifndef HELIX_H
 #define HELIX_H
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
@@ -41,6 +44,7 @@
 #include <drm/drm_plane.h>
 
 #include <linux/helix_lease.h>
+#include <linux/helix_lease_netlink.h>
 
 #include "compat.h"
 
@@ -106,6 +110,84 @@ struct helix_crtc_guard {
 	struct helix_scanout *scanout;
 };
 
+/* In the order of enum helix_lease_wait; NONE stands for waiting for a state. */
+#define HELIX_WAIT_KINDS	(HELIX_LEASE_WAIT_FENCE + 1)
+#define HELIX_WAIT_BUCKETS	28	/* the last from 2^26 us, a minute and 7 s, on */
+
+/**
+ * struct helix_wait_stats - how long waits of one kind took
+ * @buckets: [n]: how many took less than 2^n us, and no less than half of it
+ * @failed: how many ended without what was waited for
+ * @total_us: all together
+ */
+struct helix_wait_stats {
+	atomic_t buckets[HELIX_WAIT_BUCKETS];
+	atomic_t failed;
+	atomic64_t total_us;
+};
+
+/**
+ * struct helix_wait - a wait with a deadline, while it lasts; see wait.c
+ * @scanout: it is for; may be NULL
+ * @what: kind
+ * @name: which one, for people
+ * @since: CLOCK_MONOTONIC
+ */
+struct helix_wait {
+	struct helix_scanout *scanout;
+	enum helix_lease_wait what;
+	const char *name;
+	ktime_t since;
+};
+
+#define HELIX_QUEUE_LEN		32	/* a power of two: the indices wrap */
+
+/**
+ * struct helix_queue - events of one lease that nobody has read yet; see event.c
+ * @ref: held by the lease, and by the scanout until FREED is in here
+ * @waitq: woken with every event
+ * @lock: protects everything below
+ * @events: ring
+ * @head: where the next one goes
+ * @tail: the oldest
+ * @lost: how many have been dropped since one was read
+ * @over: nothing more will come
+ */
+struct helix_queue {
+	struct kref ref;
+	wait_queue_head_t waitq;
+	spinlock_t lock;	/* everything below */
+	struct helix_lease_event events[HELIX_QUEUE_LEN];
+	u32 head;
+	u32 tail;
+	u32 lost;
+	bool over;
+};
+
+/**
+ * struct helix_notice - an event, and what netlink tells about it besides
+ * @event: what a handle's reader gets
+ * @priority: of the lease
+ * @cause: what ended it, 0 while nothing did
+ * @owned: is there an owner?
+ * @owner_pid: as the initial PID namespace sees it
+ * @owner_uid: as the initial user namespace sees it
+ * @owner_cgroup: its cgroup v2 id
+ * @label: of the lease
+ * @wait_name: what it waits for
+ */
+struct helix_notice {
+	struct helix_lease_event event;
+	u32 priority;
+	u32 cause;
+	bool owned;
+	u32 owner_pid;
+	u32 owner_uid;
+	u64 owner_cgroup;
+	u8 label[HELIX_LEASE_LABEL_LEN];
+	char wait_name[HELIX_LEASE_WAIT_NAME_LEN];
+};
+
 /**
  * struct helix_scanout - one output of a GPU, which can be leased
  * @ref: held by the table, leases, and whoever looked it up
@@ -125,6 +207,7 @@ struct helix_crtc_guard {
  * @work: quiesces, and announces to a new mediator; never runs twice at once,
  *	  which is what orders the requests to the host
  * @idle_work: see idle.c
+ * @waits: how long each kind of wait took
  * @opens: open files of the node, of this lease or earlier ones
  * @denials: tenant ioctls refused by the guard
  * @lock: protects everything below
@@ -135,6 +218,9 @@ struct helix_crtc_guard {
  * @wait_name: which lock, fence or commit it is, for people
  * @generation: of the present or last lease
  * @lease: the live lease, in LEASED only; referenced
+ * @queue: of the lease, until its FREED is in it; referenced
+ * @revoked: in REVOKING: the tenant's rights are gone
+ * @cause: what ended the lease; 0 while nothing did
  * @cancelled: an administrator revoked it while ENABLING
  * @announce: the mediator must hear of this output again
  * @going: BIND has not finished with it, or UNBIND is taking it away
@@ -165,6 +251,7 @@ struct helix_scanout {
 	wait_queue_head_t waitq;
 	struct delayed_work work;
 	struct delayed_work idle_work;
+	struct helix_wait_stats waits[HELIX_WAIT_KINDS];
 	atomic_t opens;
 	atomic64_t denials;
 
@@ -176,6 +263,9 @@ struct helix_scanout {
 	char wait_name[HELIX_LEASE_WAIT_NAME_LEN];
 	u64 generation;
 	struct helix_lease *lease;
+	struct helix_queue *queue;
+	bool revoked;
+	enum helix_lease_cause cause;
 	bool cancelled;
 	bool announce;
 	bool going;
@@ -207,6 +297,7 @@ struct helix_lessee {
  * @generation: never used again
  * @end_on_close: the last close of the node ends it, as that of the handle does
  * @pidfd: the process whose end ends it, NULL if there is none
+ * @queue: its events; referenced
  * @lessee: referenced; its leases are empty once the lease has ended
  * @opens_lock: protects what follows
  * @opens: struct helix_open of every open file
@@ -219,6 +310,7 @@ struct helix_lease {
 	u64 generation;
 	bool end_on_close;
 	struct helix_pidfd *pidfd;
+	struct helix_queue *queue;
 	struct drm_master *lessee;
 	struct mutex opens_lock; /* what follows */
 	struct list_head opens;
@@ -281,7 +373,8 @@ struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 					  const struct helix_owner *owner);
 int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease);
 void helix_scanout_give_up(struct helix_scanout *s, bool host_told);
-int helix_scanout_end(struct helix_scanout *s, u64 generation);
+int helix_scanout_end(struct helix_scanout *s, u64 generation,
+		      enum helix_lease_cause cause);
 int helix_scanout_wait_over(struct helix_scanout *s, u64 generation, unsigned long deadline);
 struct helix_lease *helix_scanout_lease(struct helix_scanout *s);
 bool helix_scanout_freeze(struct helix_scanout *s);
@@ -290,8 +383,34 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q);
 bool helix_scanout_connected(struct helix_scanout *s);
 void helix_scanouts_host_changed(void);
 
+const char *helix_state_name(u32 state);
+
 /* event.c */
 void helix_event(struct helix_scanout *s, enum helix_lease_event_type type);
+struct helix_queue *helix_queue_new(void);
+struct helix_queue *helix_queue_get(struct helix_queue *q);
+void helix_queue_put(struct helix_queue *q);
+bool helix_queue_empty(struct helix_queue *q);
+ssize_t helix_queue_read(struct helix_queue *q, char __user *buf, size_t count, bool nonblock);
+
+/* netlink.c */
+int helix_netlink_init(void);
+void helix_netlink_exit(void);
+void helix_netlink_notify(const struct helix_notice *notice);
+
+/* wait.c */
+extern struct helix_wait_stats helix_waits[HELIX_WAIT_KINDS];
+void helix_wait_begin(struct helix_wait *w, struct helix_scanout *s,
+		      enum helix_lease_wait what, const char *name);
+void helix_wait_next(struct helix_wait *w, enum helix_lease_wait what, const char *name);
+void helix_wait_end(struct helix_wait *w, int result);
+
+/* debugfs.c */
+void helix_debugfs_init(void);
+void helix_debugfs_exit(void);
+
+/* sysfs.c */
+extern const struct attribute_group *helix_scanout_groups[];
 
 /* lease.c */
 struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close);

@@ -28,6 +28,7 @@
 #include <linux/helix_control.h>
 
 #include "helix.h"
+#include "trace.h"
 
 /* How often somebody who waits looks for himself, should an interrupt be lost. */
 #define HELIX_HOST_POLL_MS	250
@@ -141,6 +142,8 @@ static void helix_host_drain(struct helix_host *host)
 		/* What we look at from here on is the copy. */
 		barrier();
 		req = helix_host_find(host, le32_to_cpu(cmp.id));
+		trace_helix_host_completion(le32_to_cpu(cmp.id), le32_to_cpu(cmp.status),
+					    req);
 		if (req) {
 			req->status = le32_to_cpu(cmp.status);
 			list_del_init(&req->link);
@@ -183,9 +186,12 @@ static int helix_host_submit(struct helix_host *host, struct helix_host_req *req
 	}
 	spin_unlock_irqrestore(&host->lock, flags);
 
-	if (!ret)
-		iowrite32(1, host->regs + HELIX_CTL_REG_DOORBELL);
-	return ret;
+	if (ret)
+		return ret;
+	trace_helix_host_request(le32_to_cpu(msg->scanout), le64_to_cpu(msg->generation),
+				 le16_to_cpu(msg->op), le32_to_cpu(msg->id));
+	iowrite32(1, host->regs + HELIX_CTL_REG_DOORBELL);
+	return 0;
 }
 
 static void helix_host_forget(struct helix_host *host, struct helix_host_req *req)
@@ -239,16 +245,12 @@ static int helix_host_submit_wait(struct helix_host *host, struct helix_host_req
 	}
 }
 
-/* One request and its answer. */
-static int helix_host_call(struct helix_host *host, struct helix_scanout *s,
-			   struct helix_ctl_request *msg, unsigned long deadline)
+static int helix_host_ask(struct helix_host *host, struct helix_scanout *s,
+			  struct helix_ctl_request *msg, unsigned long deadline)
 {
 	struct helix_host_req req = { .link = LIST_HEAD_INIT(req.link) };
 	long slice, ret;
 	int err;
-
-	if (!helix_host_is_up(host))
-		return -EHOSTDOWN;
 
 	init_completion(&req.done);
 	err = helix_host_submit_wait(host, &req, msg, deadline);
@@ -286,6 +288,22 @@ static int helix_host_call(struct helix_host *host, struct helix_scanout *s,
 	if (!err && req.status)
 		err = -EHOSTUNREACH;
 	return err;
+}
+
+/* One request and its answer. */
+static int helix_host_call(struct helix_host *host, struct helix_scanout *s,
+			   struct helix_ctl_request *msg, unsigned long deadline)
+{
+	struct helix_wait wait;
+	int ret;
+
+	if (!helix_host_is_up(host))
+		return -EHOSTDOWN;
+
+	helix_wait_begin(&wait, s, HELIX_LEASE_WAIT_HOST, "mediator");
+	ret = helix_host_ask(host, s, msg, deadline);
+	helix_wait_end(&wait, ret);
+	return ret;
 }
 
 static void helix_host_fill(struct helix_scanout *s, u16 op, struct helix_ctl_request *msg)
@@ -330,7 +348,7 @@ static int helix_host_output(struct helix_scanout *s, u16 op, unsigned long dead
  * by an event that it can lose when two come close together, so that the
  * request is repeated until its effect is seen.
  */
-static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u16 op,
+static int helix_host_poll_connector(struct helix_scanout *s, bool connected, u16 op,
 				     bool repeat, unsigned long deadline)
 {
 	unsigned int resend_ms = HELIX_RESEND_MIN_MS, look_ms = HELIX_LOOK_MIN_MS;
@@ -338,8 +356,6 @@ static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u1
 	long slice;
 	int ret;
 
-	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOTPLUG,
-			       connected ? "connector to come" : "connector to go");
 	while (helix_scanout_connected(s) != connected) {
 		if (helix_host_cancelled(s))
 			return -ECANCELED;
@@ -360,6 +376,20 @@ static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u1
 		resend = jiffies + msecs_to_jiffies(resend_ms);
 	}
 	return 0;
+}
+
+static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u16 op,
+				     bool repeat, unsigned long deadline)
+{
+	const char *name = connected ? "connector to come" : "connector to go";
+	struct helix_wait wait;
+	int ret;
+
+	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOTPLUG, name);
+	helix_wait_begin(&wait, s, HELIX_LEASE_WAIT_HOTPLUG, name);
+	ret = helix_host_poll_connector(s, connected, op, repeat, deadline);
+	helix_wait_end(&wait, ret);
+	return ret;
 }
 
 /**
@@ -446,6 +476,11 @@ static void helix_host_status_work(struct work_struct *work)
 		return;
 	if (up != host->up)
 		dev_info(&host->pdev->dev, "mediator %s\n", up ? "connected" : "gone");
+	/* Up before and after, but not the same: it went and came while nobody looked. */
+	if (host->up)
+		helix_event(NULL, HELIX_LEASE_EVENT_HOST_LOST);
+	if (up)
+		helix_event(NULL, HELIX_LEASE_EVENT_HOST_BACK);
 	host->mediator = mediator;
 	host->up = up;
 
@@ -595,6 +630,8 @@ static void helix_host_remove(struct pci_dev *pdev)
 	up_write(&helix_host_sem);
 
 	helix_host_free_irqs(host);
+	if (host->up)
+		helix_event(NULL, HELIX_LEASE_EVENT_HOST_LOST);
 }
 
 static const struct pci_device_id helix_host_ids[] = {

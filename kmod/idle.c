@@ -33,7 +33,8 @@ bool helix_lease_is_idle(struct helix_lease *lease)
 static int helix_idle_over(struct helix_lease *lease)
 {
 	if (lease->end_on_close) {
-		helix_scanout_end(lease->scanout, lease->generation);
+		helix_scanout_end(lease->scanout, lease->generation,
+				  HELIX_LEASE_CAUSE_NODE);
 		return 0;
 	}
 	return helix_kms_disable(lease->scanout, lease->generation, lease,

@@ -133,6 +133,11 @@ struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close)
 	lease = kzalloc(sizeof(*lease), GFP_KERNEL);
 	if (!lease)
 		return ERR_PTR(-ENOMEM);
+	lease->queue = helix_queue_new();
+	if (!lease->queue) {
+		kfree(lease);
+		return ERR_PTR(-ENOMEM);
+	}
 
 	kref_init(&lease->ref);
 	mutex_init(&lease->opens_lock);
@@ -174,6 +179,7 @@ static void helix_lease_release(struct kref *ref)
 	if (lease->lessee)
 		drm_master_put(&lease->lessee);
 	helix_scanout_put(lease->scanout);
+	helix_queue_put(lease->queue);
 	mutex_destroy(&lease->opens_lock);
 	kfree(lease);
 }

@@ -124,7 +124,8 @@ static int helix_ioctl_revoke(struct helix_ucmd *ucmd)
 	s = helix_ucmd_scanout(ucmd, revoke->scanout);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
-	ret = helix_scanout_end(s, generation);
+	ret = helix_scanout_end(s, generation, ucmd->handle ? HELIX_LEASE_CAUSE_OWNER :
+							      HELIX_LEASE_CAUSE_ADMIN);
 	if (!ret)
 		ret = helix_scanout_wait_over(s, generation,
 					      helix_deadline(revoke->timeout_ms));
@@ -262,21 +263,27 @@ static int __init helix_init(void)
 	helix_wq = alloc_workqueue("helix_lease", WQ_UNBOUND, HELIX_MAX_SCANOUTS);
 	if (!helix_wq)
 		return -ENOMEM;
-	ret = helix_nodes_init();
+	ret = helix_netlink_init();
 	if (ret)
 		goto err_wq;
+	ret = helix_nodes_init();
+	if (ret)
+		goto err_netlink;
 	ret = helix_host_init();
 	if (ret)
 		goto err_nodes;
 	ret = misc_register(&helix_misc);
 	if (ret)
 		goto err_host;
+	helix_debugfs_init();
 	return 0;
 
 err_host:
 	helix_host_exit();
 err_nodes:
 	helix_nodes_exit();
+err_netlink:
+	helix_netlink_exit();
 err_wq:
 	destroy_workqueue(helix_wq);
 	return ret;
@@ -284,9 +291,11 @@ err_wq:
 
 static void __exit helix_exit(void)
 {
+	helix_debugfs_exit();
 	misc_deregister(&helix_misc);
 	helix_host_exit();
 	helix_nodes_exit();
+	helix_netlink_exit();
 	destroy_workqueue(helix_wq);
 	/* Scanouts are freed after a grace period. */
 	rcu_barrier();

@@ -330,8 +330,9 @@ int helix_node_create(struct helix_scanout *s)
 	 * The parent is the device DRM's own nodes have: libdrm recognizes a
 	 * primary node by /sys/dev/char/M:m/device/drm.
 	 */
-	s->node = device_create(helix_class, s->gpu->drm->dev, helix_node_devt(s),
-				NULL, "helix!scanout%u", s->number);
+	s->node = device_create_with_groups(helix_class, s->gpu->drm->dev,
+					    helix_node_devt(s), s, helix_scanout_groups,
+					    "helix!scanout%u", s->number);
 	return PTR_ERR_OR_ZERO(s->node);
 }
 

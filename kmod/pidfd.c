@@ -64,7 +64,8 @@ static void helix_pidfd_work(struct work_struct *work)
 	/* Cleared before we look: whoever wakes us from here on makes us look again. */
 	smp_mb__after_atomic();
 	if (helix_pidfd_ended(p->file, NULL))
-		helix_scanout_end(lease->scanout, lease->generation);
+		helix_scanout_end(lease->scanout, lease->generation,
+				  HELIX_LEASE_CAUSE_PROCESS);
 	/* May free @p: the workqueue does not look at a work that has begun. */
 	helix_lease_put(lease);
 }

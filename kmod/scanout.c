@@ -22,9 +22,9 @@
 #include <drm/drm_connector.h>
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
-#include <drm/drm_print.h>
 
 #include "helix.h"
+#include "trace.h"
 
 DEFINE_XARRAY(helix_scanouts);
 
@@ -50,6 +50,20 @@ static const char * const helix_state_names[] = {
 	[HELIX_LEASE_STATE_QUIESCING]	= "quiescing",
 	[HELIX_LEASE_STATE_QUARANTINED]	= "quarantined",
 };
+
+/* What a change of state is told as; 0 for nothing. */
+static const u8 helix_state_events[] = {
+	[HELIX_LEASE_STATE_FREE]	= HELIX_LEASE_EVENT_FREED,
+	[HELIX_LEASE_STATE_LEASED]	= HELIX_LEASE_EVENT_GRANTED,
+	[HELIX_LEASE_STATE_REVOKING]	= HELIX_LEASE_EVENT_REVOKING,
+	[HELIX_LEASE_STATE_QUIESCING]	= 0,
+	[HELIX_LEASE_STATE_QUARANTINED]	= HELIX_LEASE_EVENT_QUARANTINED,
+};
+
+const char *helix_state_name(u32 state)
+{
+	return state < ARRAY_SIZE(helix_state_names) ? helix_state_names[state] : "?";
+}
 
 static void helix_scanout_set_wait_locked(struct helix_scanout *s,
 					  enum helix_lease_wait wait_for,
@@ -77,21 +91,22 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 	if (WARN_ON(!(helix_transitions[s->state] & BIT(to))))
 		return;
 
-	drm_dbg_lease(s->gpu->drm, "scanout %u generation %llu: %s -> %s\n",
-		      s->number, s->generation, helix_state_names[s->state],
-		      helix_state_names[to]);
-
+	trace_helix_state(s->number, s->generation, s->state, to);
 	s->state = to;
 	s->state_since = ktime_get();
 	if (to == HELIX_LEASE_STATE_FREE || to == HELIX_LEASE_STATE_LEASED)
 		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
 	if (to == HELIX_LEASE_STATE_QUARANTINED)
 		s->quarantines++;
+	if (helix_state_events[to])
+		helix_event(s, helix_state_events[to]);
 	if (to == HELIX_LEASE_STATE_FREE) {
 		s->retries = 0;
 		s->announce = false;
 		put_pid(s->owner.pid);
 		s->owner.pid = NULL;
+		helix_queue_put(s->queue);
+		s->queue = NULL;
 	}
 }
 
@@ -152,10 +167,11 @@ static void helix_scanout_work(struct work_struct *work)
 	struct helix_scanout *s = container_of(to_delayed_work(work),
 					       struct helix_scanout, work);
 	enum helix_lease_state state;
-	bool announce;
+	bool announce, revoked;
 
 	spin_lock(&s->lock);
 	state = s->state;
+	revoked = s->revoked;
 	announce = s->announce;
 	s->announce = false;
 	spin_unlock(&s->lock);
@@ -166,6 +182,10 @@ static void helix_scanout_work(struct work_struct *work)
 			helix_host_announce(s);
 		break;
 	case HELIX_LEASE_STATE_REVOKING:
+		/* Whoever takes the rights away queues us once they are gone. */
+		if (revoked)
+			helix_quiesce(s);
+		break;
 	case HELIX_LEASE_STATE_QUIESCING:
 	case HELIX_LEASE_STATE_QUARANTINED:
 		helix_quiesce(s);
@@ -274,6 +294,7 @@ static int helix_scanout_try_claim(struct helix_scanout *s,
 		s->generation = atomic64_inc_return(&helix_generation);
 		helix_scanout_set_state(s, HELIX_LEASE_STATE_ENABLING);
 		s->cancelled = false;
+		s->cause = 0;
 		s->width = acq->width;
 		s->height = acq->height;
 		s->refresh_mhz = acq->refresh_mhz;
@@ -349,6 +370,8 @@ int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease)
 	} else {
 		helix_lease_get(lease);
 		s->lease = lease;
+		s->queue = helix_queue_get(lease->queue);
+		s->revoked = false;
 		s->grants++;
 		helix_scanout_set_state(s, HELIX_LEASE_STATE_LEASED);
 	}
@@ -375,12 +398,14 @@ void helix_scanout_give_up(struct helix_scanout *s, bool host_told)
  * helix_scanout_end - take the tenant's rights, and start turning it off
  * @s: scanout
  * @generation: the lease that is to end
+ * @cause: why
  *
  * The rights are gone on return; the rest is the worker's.
  *
  * Returns: 0, also when the end was already under way; -ESTALE if it is over.
  */
-int helix_scanout_end(struct helix_scanout *s, u64 generation)
+int helix_scanout_end(struct helix_scanout *s, u64 generation,
+		      enum helix_lease_cause cause)
 {
 	struct helix_lease *lease = NULL;
 	int ret = 0;
@@ -390,9 +415,11 @@ int helix_scanout_end(struct helix_scanout *s, u64 generation)
 		ret = -ESTALE;
 	} else if (s->state == HELIX_LEASE_STATE_ENABLING) {
 		s->cancelled = true;
+		s->cause = cause;
 	} else if (s->state == HELIX_LEASE_STATE_LEASED) {
 		lease = s->lease;
 		s->lease = NULL;
+		s->cause = cause;
 		helix_scanout_set_state(s, HELIX_LEASE_STATE_REVOKING);
 	}
 	spin_unlock(&s->lock);
@@ -400,6 +427,11 @@ int helix_scanout_end(struct helix_scanout *s, u64 generation)
 	wake_up_all(&s->waitq);
 	if (lease) {
 		helix_lease_revoke_rights(lease);
+		/* Still REVOKING: the worker goes on from there after us. */
+		spin_lock(&s->lock);
+		s->revoked = true;
+		helix_event(s, HELIX_LEASE_EVENT_REVOKED);
+		spin_unlock(&s->lock);
 		mod_delayed_work(helix_wq, &s->work, 0);
 		helix_lease_put(lease);
 	}
@@ -420,14 +452,19 @@ int helix_scanout_wait_over(struct helix_scanout *s, u64 generation,
 			    unsigned long deadline)
 {
 	long left = deadline - jiffies;
+	struct helix_wait wait;
 	long ret;
 
+	helix_wait_begin(&wait, s, HELIX_LEASE_WAIT_NONE, "lease to be over");
 	ret = wait_event_interruptible_timeout(s->waitq,
 					       helix_scanout_is_over(s, generation),
 					       max(left, 1L));
-	if (ret < 0)
-		return -EINTR;
-	return ret ? 0 : -ETIMEDOUT;
+	if (ret >= 0)
+		ret = ret ? 0 : -ETIMEDOUT;
+	else
+		ret = -EINTR;
+	helix_wait_end(&wait, ret);
+	return ret;
 }
 
 /* The live lease, referenced, or NULL. */

@@ -9,6 +9,23 @@
 #define HELIX_LEASE_FAMILY_NAME		"helix_lease"
 #define HELIX_LEASE_FAMILY_VERSION	1
 
+/**
+ * enum helix_lease_cause - what ended a lease, or the attempt to get one
+ * @HELIX_LEASE_CAUSE_OWNER: the last close of its handle, or REVOKE on it
+ * @HELIX_LEASE_CAUSE_ADMIN: an administrator; REVOKE on the control node, or
+ *   UNBIND by force
+ * @HELIX_LEASE_CAUSE_PROCESS: the process that ACQUIRE was given a pidfd of
+ *   has ended
+ * @HELIX_LEASE_CAUSE_NODE: the last close of its scanout node, as ACQUIRE had
+ *   asked for
+ */
+enum helix_lease_cause {
+	HELIX_LEASE_CAUSE_OWNER = 1,
+	HELIX_LEASE_CAUSE_ADMIN,
+	HELIX_LEASE_CAUSE_PROCESS,
+	HELIX_LEASE_CAUSE_NODE,
+};
+
 enum helix_lease_attr {
 	HELIX_LEASE_A_PAD = 1,
 	HELIX_LEASE_A_SCANOUT,
@@ -43,6 +60,7 @@ enum helix_lease_attr {
 	HELIX_LEASE_A_DEV_MINOR,
 	HELIX_LEASE_A_EVENT,
 	HELIX_LEASE_A_TIME_NS,
+	HELIX_LEASE_A_CAUSE,
 
 	__HELIX_LEASE_A_MAX,
 	HELIX_LEASE_A_MAX = (__HELIX_LEASE_A_MAX - 1)

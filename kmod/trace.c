@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The tracepoints of trace.h, made here and nowhere else. */
+#include "helix.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
