@@ -28,7 +28,8 @@ help: ## this list
 	  'everything takes:' \
 	  '  HELIX_CACHE=DIR  where long-lived results are kept ($$XDG_CACHE_HOME/helix-lease)' \
 	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
-	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
+	  'make bench takes BENCHES="module desktops" to run only some.' \
+  'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
 
 # make hands an interrupt on to what it started itself, so nothing here starts
 # another make. HELIX_SKIP_BUILD=1 takes what is there.
@@ -51,7 +52,7 @@ check: ## every test; the last line is "N passed, N failed"
 
 .PHONY: bench
 bench: $(PARTS) ## benchmarks; writes build/bench/results.json
-	@scripts/bench
+	@scripts/bench $(BENCHES)
 
 .PHONY: all
 all: user module guest qemu ## build everything, run nothing

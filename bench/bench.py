@@ -5,6 +5,7 @@ value, unit and, where there is something to compare with, baseline and ratio;
 each with the commit and the machine it was measured on.
 
 Runs in the build root, with the environment of scripts/with-parts.
+usage: bench.py [module|desktops]...
 """
 import json
 import os
@@ -42,29 +43,43 @@ def machine():
             f"guest under {accelerator(os.environ.get('ACCEL', ''))}")
 
 
-def lease_latency():
-    """Grant and revoke in the selftests' small guest, where nothing else runs."""
-    binary = OUT / "lease-latency"
+def compile_guest_programs(names):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libdrm"], check=True, capture_output=True, text=True)
-    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{TOP}/uapi", "-o", str(binary),
-                    str(TOP / "bench/lease-latency.c"), *flags.stdout.split()], check=True)
+    for name in names:
+        subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
+                        "-Wno-unused-parameter", "-Wno-sign-compare", f"-I{TOP}/uapi", f"-I{TOP}/selftests",
+                        "-o", str(OUT / name), str(TOP / f"bench/{name}.c"), *flags.stdout.split()], check=True)
+
+
+def in_small_guest(programs, *arguments):
+    """Runs programs in the selftests' small guest, where nothing else runs; the rows that they print."""
     kernel = Path(os.environ["HELIX_KERNEL_6_12"])
     release = (kernel / "release").read_text().strip()
-    say("grant and revoke latency")
+    compile_guest_programs(programs)
+    say(", ".join(programs) + " " + " ".join(a for a in arguments if not a.startswith("build/")))
     done = subprocess.run(
         [str(TOP / "selftests/run-guest"), "--qemu", os.environ["HELIX_QEMU"],
          "--kernel", os.environ["HELIX_BASE"] + "/vmlinuz", "--modules", str(kernel / "tree/usr/lib/modules" / release),
-         "--ko", "build/module/6.12.ko", "--tests", str(OUT), "--only", "lease-latency",
-         "--exportd", "build/user/qemu-side/exportd/helix-exportd", "--work", str(OUT / "guest")],
+         "--ko", "build/module/6.12.ko", "--tests", str(OUT), "--only", " ".join(programs),
+         "--work", str(OUT / "guest"), *arguments],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200)
+    (OUT / "guest.log").write_text(done.stdout + done.stderr)
     rows = []
     for line in done.stdout.splitlines():
         found = re.match(r"^(?:# )?(\{.*\})$", line)
         if found:
             rows.append(json.loads(found.group(1)))
-    if not rows:
-        raise SystemExit(f"bench: lease-latency printed nothing:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        elif line.startswith("# ") and " next to " in line:     # what a program has to say of its rows
+            say(line[2:])
+    if done.returncode or not rows:
+        raise SystemExit(f"bench: {programs} did not end well:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
     return rows
+
+
+def module():
+    """The module by itself: with its host, and without the control device."""
+    return (in_small_guest(["lease-latency"], "--exportd", "build/user/qemu-side/exportd/helix-exportd") +
+            in_small_guest(["lease-latency", "node-overhead", "stall-times"], "--host", "none"))
 
 
 def cpu_seconds(pid):
@@ -72,7 +87,7 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def four_desktops():
+def desktops():
     """Frames that reach a viewer, and what they cost on the host."""
     say(f"{DESKTOPS} desktops for {SECONDS} s")
     system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, rundir="build/bench/run")
@@ -111,13 +126,19 @@ def four_desktops():
     return rows
 
 
+BENCHES = {"module": module, "desktops": desktops}
+
+
 def main():
+    wanted = sys.argv[1:] or list(BENCHES)
+    if any(name not in BENCHES for name in wanted):
+        raise SystemExit(f"bench: there are {', '.join(BENCHES)}")
     os.chdir(TOP)
     OUT.mkdir(parents=True, exist_ok=True)
     subprocess.run(["git", "config", "--global", "--replace-all", "safe.directory", "*"], check=True)
     commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40"], capture_output=True, text=True).stdout.strip()
     where = machine()
-    results = lease_latency() + four_desktops()
+    results = [row for name in wanted for row in BENCHES[name]()]
     for row in results:
         row["commit"] = commit
         row["machine"] = where

@@ -1,185 +1,153 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long a scanout takes to be granted and to be given back.
+ * How long a scanout takes to be granted and to be given back: ACQUIRE and
+ * REVOKE, against the kernel's own DRM_IOCTL_MODE_CREATE_LEASE and REVOKE_LEASE
+ * of the same objects on the same card; and the same next to 14 desktops that
+ * draw sixty frames a second, against none that draws.
  *
- * Runs in a guest, as root, before anybody has bound the card. The baseline of
- * the same run is the kernel's own DRM lease of the same kind of objects on the
- * same card: a lease alone, with no output enabled on the host, no hotplug, and
- * nothing blanked or waited for at the end.
- *
- * Prints one JSON object per line: name, value, unit, and baseline and ratio.
+ * The kernel's own lease is a lease alone: no output is enabled on the host, no
+ * hotplug awaited, and nothing turned off at the end. Where the guest has no
+ * control device ACQUIRE enables nothing either: those rows are called _alone.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
+#include "bench.h"
 
-#include <xf86drm.h>
-#include <xf86drmMode.h>
+#define FRAME_US	16667
+/* With and without busy neighbours by turns of so many. */
+#define PER_TURN	10
 
-#include <linux/helix_lease.h>
-
-#define ROUNDS_MAX 1000
-
-struct series {
-	double us[ROUNDS_MAX];
-	int n;
-};
-
-static double now_us(void)
+static void grant_and_revoke(int control, uint32_t scanout, struct series *grant,
+			     struct series *revoke)
 {
-	struct timespec ts;
+	struct helix_lease_acquire acq;
+	double start = now_us();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1e6 + ts.tv_nsec / 1e3;
+	acquire(control, scanout, &acq);
+	series_add(grant, now_us() - start);
+
+	start = now_us();
+	errno = -helix_revoke(control, acq.scanout, acq.generation);
+	must(!errno, "HELIX_LEASE_REVOKE");
+	series_add(revoke, now_us() - start);
+	helix_close_lease(&acq);
 }
 
-static int by_value(const void *a, const void *b)
+static void plain_grant_and_revoke(int card, const struct helix_lease_query *q,
+				   struct series *grant, struct series *revoke)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	struct helix_lease_acquire acq = {
+		.connector_id = q->connector_id,
+		.crtc_id = q->crtc_id,
+		.primary_plane_id = q->primary_plane_id,
+		.cursor_plane_id = q->cursor_plane_id,
+	};
+	double start = now_us();
+	uint32_t lessee = plain_acquire(card, &acq);
 
-	return (x > y) - (x < y);
+	series_add(grant, now_us() - start);
+	start = now_us();
+	must(!drmModeRevokeLease(card, lessee), "drmModeRevokeLease");
+	series_add(revoke, now_us() - start);
+	close(acq.lease_fd);
 }
 
-static double percentile(struct series *s, int p)
+/* A desktop that draws until it is killed. Says in @ready that it shows something. */
+static void draw(int control, uint32_t scanout, int ready)
 {
-	qsort(s->us, s->n, sizeof(s->us[0]), by_value);
-	return s->us[(s->n - 1) * p / 100];
-}
+	struct helix_lease_acquire acq;
+	struct picture p[2];
+	drmModeModeInfo mode;
+	double next;
+	int i, ret;
 
-static void report(const char *what, struct series *ours, struct series *plain)
-{
-	static const int ps[] = { 50, 95 };
+	acquire(control, scanout, &acq);
+	errno = -tenant_show(acq.lease_fd, &acq, &p[0], &mode);
+	must(!errno, "showing a neighbour's picture");
+	ret = picture_create(acq.lease_fd, p[0].width, p[0].height, DRM_FORMAT_XRGB8888, &p[1]);
+	errno = -ret;
+	must(!ret, "a neighbour's second picture");
+	must(write(ready, "", 1) == 1, "a pipe");
 
-	for (unsigned int i = 0; i < sizeof(ps) / sizeof(ps[0]); i++) {
-		double value = percentile(ours, ps[i]);
-		double baseline = percentile(plain, ps[i]);
-
-		printf("{\"name\":\"%s_p%d\",\"value\":%.1f,\"unit\":\"us\",\"baseline\":%.1f,\"ratio\":%.3f,\"rounds\":%d}\n",
-		       what, ps[i], value, baseline, value / baseline, ours->n);
+	for (i = 1, next = now_us();; i ^= 1) {
+		drmModePageFlip(acq.lease_fd, acq.crtc_id, p[i].fb, 0, NULL);
+		next += FRAME_US;
+		if (next > now_us())
+			helix_sleep_ms((next - now_us()) / 1000);
+		else
+			next = now_us();
 	}
 }
 
-static int fail(const char *what)
+static void signal_all(pid_t *pids, uint32_t n, int sig)
 {
-	fprintf(stderr, "lease-latency: %s: %s\n", what, strerror(errno));
-	return 1;
+	for (uint32_t i = 0; i < n; i++)
+		kill(pids[i], sig);
 }
 
-/* The last CRTC, its connector and its primary plane; virtio-gpu pairs them by index. */
-static int pick_objects(int fd, uint32_t ids[3])
+static void next_to_busy_ones(int control, uint32_t scanout, int rounds, const char *alone)
 {
-	drmModeRes *res = drmModeGetResources(fd);
-	drmModePlaneRes *planes;
-	int last, found = 0;
+	static struct series grant[2], revoke[2];
+	uint32_t n = scanout - 1, i;
+	pid_t pids[n];
+	int ready[2], busy, r;
+	char name[64], c;
 
-	if (!res || !res->count_crtcs || res->count_connectors != res->count_crtcs)
-		return -1;
-	last = res->count_crtcs - 1;
-	ids[0] = res->connectors[last];
-	ids[1] = res->crtcs[last];
-
-	planes = drmModeGetPlaneResources(fd);
-	for (uint32_t i = 0; planes && i < planes->count_planes && !found; i++) {
-		drmModePlane *plane = drmModeGetPlane(fd, planes->planes[i]);
-
-		if (plane && plane->possible_crtcs == 1u << last) {
-			ids[2] = plane->plane_id;
-			found = 1;
+	must(!pipe(ready), "pipe");
+	for (i = 0; i < n; i++) {
+		pids[i] = fork();
+		must(pids[i] >= 0, "fork");
+		if (!pids[i])
+			draw(control, i + 1, ready[1]);
+		must(read(ready[0], &c, 1) == 1, "a neighbour");
+	}
+	for (r = 0; r < 2 * rounds; r++) {
+		busy = r / PER_TURN & 1;
+		if (r % PER_TURN == 0) {
+			signal_all(pids, n, busy ? SIGCONT : SIGSTOP);
+			helix_sleep_ms(100);
 		}
-		drmModeFreePlane(plane);
+		grant_and_revoke(control, scanout, &grant[busy], &revoke[busy]);
 	}
-	drmModeFreePlaneResources(planes);
-	drmModeFreeResources(res);
-	return found ? 0 : -1;
-}
+	signal_all(pids, n, SIGKILL);
+	for (i = 0; i < n; i++)
+		waitpid(pids[i], NULL, 0);
 
-static int plain_leases(int fd, int rounds, struct series *grant, struct series *revoke)
-{
-	uint32_t ids[3];
-
-	if (drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1) || pick_objects(fd, ids))
-		return fail("finding objects for a plain lease");
-
-	for (int i = 0; i < rounds; i++) {
-		double start = now_us();
-		uint32_t lessee;
-		int lease = drmModeCreateLease(fd, ids, 3, O_CLOEXEC, &lessee);
-
-		if (lease < 0)
-			return fail("drmModeCreateLease");
-		grant->us[grant->n++] = now_us() - start;
-
-		start = now_us();
-		if (drmModeRevokeLease(fd, lessee))
-			return fail("drmModeRevokeLease");
-		close(lease);
-		revoke->us[revoke->n++] = now_us() - start;
-	}
-	return 0;
-}
-
-static int helix_leases(int fd, int rounds, struct series *grant, struct series *revoke)
-{
-	for (int i = 0; i < rounds; i++) {
-		struct helix_lease_acquire acquire = {
-			.size = sizeof(acquire), .width = 1280, .height = 720,
-			.handle_fd = -1, .lease_fd = -1, .label = "bench",
-		};
-		struct helix_lease_revoke end = { .size = sizeof(end) };
-		double start = now_us();
-
-		if (ioctl(fd, HELIX_LEASE_ACQUIRE, &acquire))
-			return fail("HELIX_LEASE_ACQUIRE");
-		grant->us[grant->n++] = now_us() - start;
-
-		end.scanout = acquire.scanout;
-		end.generation = acquire.generation;
-		start = now_us();
-		if (ioctl(fd, HELIX_LEASE_REVOKE, &end))
-			return fail("HELIX_LEASE_REVOKE");
-		revoke->us[revoke->n++] = now_us() - start;
-
-		close(acquire.handle_fd);
-		close(acquire.lease_fd);
-	}
-	return 0;
+	snprintf(name, sizeof(name), "grant%s_next_to_%u_busy", alone, n);
+	report_latency(name, &grant[1], &grant[0]);
+	snprintf(name, sizeof(name), "revoke%s_next_to_%u_busy", alone, n);
+	report_latency(name, &revoke[1], &revoke[0]);
 }
 
 int main(int argc, char **argv)
 {
 	static struct series grant, revoke, plain_grant, plain_revoke;
-	struct helix_lease_bind bind = { .size = sizeof(bind) };
-	int rounds = argc > 1 ? atoi(argv[1]) : 50;
-	int card, control;
+	int rounds = argc > 1 ? atoi(argv[1]) : 200;
+	struct helix_lease_query query;
+	struct helix_lease_bind bind;
+	struct helix_lease_info info;
+	const char *alone;
+	char name[32];
+	int card, control, i;
 
-	if (argc > 2 || rounds < 1 || rounds > ROUNDS_MAX) {
-		fprintf(stderr, "usage: lease-latency [ROUNDS, 1 to %d]\n", ROUNDS_MAX);
-		return 2;
+	control = helix_open_control();
+	must(control >= 0, "opening " CONTROL_NODE);
+	card = open_card();
+	bind_card(control, card, &bind);
+	errno = -helix_info(control, &info);
+	must(!errno, "HELIX_LEASE_INFO");
+	alone = info.host_state == HELIX_LEASE_HOST_NONE ? "_alone" : "";
+	errno = -helix_query(control, bind.nr_scanouts, &query);
+	must(!errno, "HELIX_LEASE_QUERY");
+
+	for (i = 0; i < rounds; i++) {
+		plain_grant_and_revoke(card, &query, &plain_grant, &plain_revoke);
+		grant_and_revoke(control, bind.nr_scanouts, &grant, &revoke);
 	}
+	snprintf(name, sizeof(name), "grant%s", alone);
+	report_latency(name, &grant, &plain_grant);
+	snprintf(name, sizeof(name), "revoke%s", alone);
+	report_latency(name, &revoke, &plain_revoke);
 
-	card = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
-	if (card < 0)
-		return fail("opening /dev/dri/card0");
-	control = open("/dev/helix/lease", O_RDWR | O_CLOEXEC);
-	if (control < 0)
-		return fail("opening /dev/helix/lease");
-
-	if (plain_leases(card, rounds, &plain_grant, &plain_revoke))
-		return 1;
-
-	bind.drm_fd = card;
-	if (ioctl(control, HELIX_LEASE_BIND, &bind))
-		return fail("HELIX_LEASE_BIND");
-	if (helix_leases(control, rounds, &grant, &revoke))
-		return 1;
-
-	report("grant", &grant, &plain_grant);
-	report("revoke", &revoke, &plain_revoke);
+	next_to_busy_ones(control, bind.nr_scanouts, rounds / 2, alone);
+	unbind(control);
 	return 0;
 }
