@@ -9,6 +9,7 @@
 
 #include <linux/device.h>
 #include <linux/dcache.h>
+#include <linux/dma-fence.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/spinlock.h>
@@ -38,6 +39,24 @@ static inline struct class *helix_class_create(const char *name)
 	return class_create(name);
 #else
 	return class_create(THIS_MODULE, name);
+#endif
+}
+
+/* 6.17: asked for by functions, and gone once the fence is signalled */
+static inline void helix_fence_name(struct dma_fence *fence, char *name, size_t size)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	const char __rcu *driver, *timeline;
+
+	rcu_read_lock();
+	driver = dma_fence_driver_name(fence);
+	timeline = dma_fence_timeline_name(fence);
+	snprintf(name, size, "fence %s %s", rcu_dereference(driver),
+		 rcu_dereference(timeline));
+	rcu_read_unlock();
+#else
+	snprintf(name, size, "fence %s %s", fence->ops->get_driver_name(fence),
+		 fence->ops->get_timeline_name(fence));
 #endif
 }
 

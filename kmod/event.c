@@ -154,6 +154,8 @@ ssize_t helix_queue_read(struct helix_queue *q, char __user *buf, size_t count, 
 static void helix_notice_fill(struct helix_notice *n, struct helix_scanout *s,
 			      enum helix_lease_event_type type)
 {
+	enum helix_lease_wait wait_for;
+
 	memset(n, 0, sizeof(*n));
 	n->event.size = sizeof(n->event);
 	n->event.type = type;
@@ -169,10 +171,8 @@ static void helix_notice_fill(struct helix_notice *n, struct helix_scanout *s,
 	n->event.refresh_mhz = s->refresh_mhz;
 	n->priority = s->priority;
 	n->cause = s->cause;
-	n->event.wait_for = s->wait_for;
-	if (s->wait_for != HELIX_LEASE_WAIT_NONE)
-		n->event.wait_ms = ktime_ms_delta(ktime_get(), s->wait_since);
-	memcpy(n->wait_name, s->wait_name, sizeof(s->wait_name));
+	helix_scanout_waits(s, &wait_for, &n->event.wait_ms, n->wait_name);
+	n->event.wait_for = wait_for;
 	memcpy(n->label, s->label, sizeof(s->label));
 	if (s->owner.pid) {
 		n->owned = true;

@@ -155,6 +155,7 @@ static void helix_remove_scanouts(struct helix_gpu *gpu)
 		helix_node_destroy(s);
 		cancel_delayed_work_sync(&s->work);
 		cancel_delayed_work_sync(&s->idle_work);
+		helix_watch_stop(&s->watch);
 		helix_scanout_put(s);
 	}
 }
@@ -180,6 +181,32 @@ err:
 		WARN_ON(helix_guard_planes(s));
 	}
 	return ret;
+}
+
+/* Hand the driver's function tables back to it; all of them, or none. */
+static int helix_unhook_gpu(struct helix_gpu *gpu)
+{
+	int ret;
+	u32 i;
+
+	ret = helix_unguard_scanouts(gpu);
+	if (ret)
+		return ret;
+	ret = helix_commit_unhook(gpu);
+	if (!ret)
+		return 0;
+	for (i = gpu->first; i < gpu->first + gpu->nr; i++)
+		WARN_ON(helix_guard_planes(xa_load(&helix_scanouts, i)));
+	return ret;
+}
+
+static void helix_rehook_gpu(struct helix_gpu *gpu)
+{
+	u32 i;
+
+	helix_commit_hook(gpu);
+	for (i = gpu->first; i < gpu->first + gpu->nr; i++)
+		WARN_ON(helix_guard_planes(xa_load(&helix_scanouts, i)));
 }
 
 static int helix_add_scanouts(struct helix_gpu *gpu)
@@ -278,6 +305,8 @@ static int helix_bind_locked(struct file *filp, u32 *first, u32 *nr)
 	priv = filp->private_data;
 	if (helix_gpu_is_bound(priv->minor->dev))
 		return -EEXIST;
+	if (!helix_commit_is_known(priv->minor->dev))
+		return -EINVAL;
 
 	gpu = kzalloc(sizeof(*gpu), GFP_KERNEL);
 	if (!gpu)
@@ -303,6 +332,7 @@ static int helix_bind_locked(struct file *filp, u32 *first, u32 *nr)
 	if (ret)
 		goto err_master;
 
+	helix_commit_hook(gpu);
 	helix_thaw_scanouts(gpu);
 	/* Its planes and the nodes' parent are ours to undo before we go. */
 	__module_get(THIS_MODULE);
@@ -389,7 +419,7 @@ static int helix_unbind_locked(void)
 		return ret;
 
 	list_for_each_entry(gpu, &helix_gpus, link) {
-		ret = helix_unguard_scanouts(gpu);
+		ret = helix_unhook_gpu(gpu);
 		if (ret)
 			goto err;
 	}
@@ -398,12 +428,8 @@ static int helix_unbind_locked(void)
 	return 0;
 
 err:
-	list_for_each_entry_continue_reverse(gpu, &helix_gpus, link) {
-		u32 i;
-
-		for (i = gpu->first; i < gpu->first + gpu->nr; i++)
-			WARN_ON(helix_guard_planes(xa_load(&helix_scanouts, i)));
-	}
+	list_for_each_entry_continue_reverse(gpu, &helix_gpus, link)
+		helix_rehook_gpu(gpu);
 	xa_for_each(&helix_scanouts, number, s)
 		helix_scanout_thaw(s);
 	return ret;

@@ -43,11 +43,13 @@ enum helix_rule {
 	HELIX_DENY = 0,
 	HELIX_ALWAYS,	/* needs no rights on the scanout */
 	HELIX_LIVE,	/* only while the lease lives */
+	HELIX_COMMIT,	/* likewise, and may commit: see commit.c */
 	HELIX_NOOP,	/* succeeds and does nothing */
 	HELIX_GETFB,
 	HELIX_GETFB2,
 	HELIX_DIRTYFB,
 	HELIX_GETBLOB,
+	HELIX_RMFB,
 };
 
 #define RULE(name, rule)	[DRM_IOCTL_NR(DRM_IOCTL_ ## name)] = HELIX_ ## rule
@@ -91,23 +93,23 @@ static const u8 helix_rules[256] = {
 	RULE(MODE_OBJ_GETPROPERTIES, LIVE),
 	RULE(MODE_GETGAMMA, LIVE),
 
-	RULE(MODE_SETCRTC, LIVE),
-	RULE(MODE_SETPLANE, LIVE),
-	RULE(MODE_SETPROPERTY, LIVE),
-	RULE(MODE_OBJ_SETPROPERTY, LIVE),
-	RULE(MODE_SETGAMMA, LIVE),
-	RULE(MODE_CURSOR, LIVE),
-	RULE(MODE_CURSOR2, LIVE),
-	RULE(MODE_PAGE_FLIP, LIVE),
-	RULE(MODE_ATOMIC, LIVE),
+	RULE(MODE_SETCRTC, COMMIT),
+	RULE(MODE_SETPLANE, COMMIT),
+	RULE(MODE_SETPROPERTY, COMMIT),
+	RULE(MODE_OBJ_SETPROPERTY, COMMIT),
+	RULE(MODE_SETGAMMA, COMMIT),
+	RULE(MODE_CURSOR, COMMIT),
+	RULE(MODE_CURSOR2, COMMIT),
+	RULE(MODE_PAGE_FLIP, COMMIT),
+	RULE(MODE_ATOMIC, COMMIT),
 	RULE(MODE_CREATEPROPBLOB, LIVE),
 	RULE(MODE_DESTROYPROPBLOB, ALWAYS),
 
 	RULE(MODE_ADDFB, LIVE),
 	RULE(MODE_ADDFB2, LIVE),
-	/* The core looks for it among the caller's own. */
-	RULE(MODE_RMFB, ALWAYS),
+	RULE(MODE_RMFB, RMFB),
 #ifdef DRM_IOCTL_MODE_CLOSEFB
+	/* The core looks for it among the caller's own. */
 	RULE(MODE_CLOSEFB, ALWAYS),
 #endif
 	RULE(MODE_GETFB, GETFB),
@@ -327,6 +329,63 @@ static int helix_getblob(struct drm_device *drm, void *data, struct drm_file *pr
 	return ret;
 }
 
+/* The caller's framebuffer, referenced: of this open of the node, as in the core. */
+static struct drm_framebuffer *helix_callers_fb(struct drm_file *priv, u32 id)
+{
+	struct drm_framebuffer *fb, *found = NULL;
+
+	mutex_lock(&priv->fbs_lock);
+	list_for_each_entry(fb, &priv->fbs, filp_head) {
+		if (fb->base.id == id) {
+			drm_framebuffer_get(fb);
+			found = fb;
+			break;
+		}
+	}
+	mutex_unlock(&priv->fbs_lock);
+	return found;
+}
+
+/* The reference of the caller's list goes with it; another call may have been faster. */
+static int helix_forget_fb(struct drm_file *priv, struct drm_framebuffer *fb)
+{
+	bool listed;
+
+	mutex_lock(&priv->fbs_lock);
+	listed = !list_empty(&fb->filp_head);
+	list_del_init(&fb->filp_head);
+	mutex_unlock(&priv->fbs_lock);
+	if (!listed)
+		return -ENOENT;
+	drm_framebuffer_put(fb);
+	return 0;
+}
+
+/*
+ * The core takes a removed framebuffer off the screen with every mode-setting
+ * lock held. Here only its own scanout's are tried for. What a lease that is over
+ * still shows is turned off by others.
+ */
+static int helix_rmfb(struct drm_device *drm, void *data, struct drm_file *priv)
+{
+	struct helix_lease *lease = helix_file_lease(priv);
+	u32 *id = data;
+	struct drm_framebuffer *fb;
+	int ret = 0;
+
+	fb = helix_callers_fb(priv, *id);
+	if (!fb)
+		return -ENOENT;
+	/* If nobody has it but the list and we, it is nowhere and can get nowhere. */
+	if (helix_lease_live(lease) && drm_framebuffer_read_refcount(fb) > 2)
+		ret = helix_kms_remove_fb(lease->scanout, lease->generation, fb,
+					  helix_commit_deadline());
+	if (!ret)
+		ret = helix_forget_fb(priv, fb);
+	drm_framebuffer_put(fb);
+	return ret;
+}
+
 /* What drm_ioctl() does for its own: zero-extend in, copy back as much as asked. */
 static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
 			drm_ioctl_t *func, size_t ksize)
@@ -336,6 +395,7 @@ static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
 		struct drm_mode_fb_cmd2 fb2;
 		struct drm_mode_fb_dirty_cmd dirty;
 		struct drm_mode_get_blob blob;
+		u32 id;
 	} data = {};
 	size_t size = min_t(size_t, _IOC_SIZE(cmd), ksize);
 	void __user *user = (void __user *)arg;
@@ -347,6 +407,11 @@ static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
 	if (!ret && (cmd & IOC_OUT) && copy_to_user(user, &data, size))
 		return -EFAULT;
 	return ret;
+}
+
+static long helix_serve_dirtyfb(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return helix_serve(filp, cmd, arg, helix_dirtyfb, sizeof(struct drm_mode_fb_dirty_cmd));
 }
 
 /**
@@ -361,7 +426,7 @@ static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
  * Return: what the core returns, or a negative errno of ours.
  */
 long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
-		       long (*core)(struct file *, unsigned int, unsigned long))
+		       helix_ioctl_fn core)
 {
 	struct drm_file *priv = filp->private_data;
 	struct helix_lease *lease = helix_file_lease(priv);
@@ -377,10 +442,14 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 		return core(filp, cmd, arg);
 	if (rule == HELIX_NOOP)
 		return 0;
+	if (rule == HELIX_RMFB)
+		return helix_serve(filp, cmd, arg, helix_rmfb, sizeof(u32));
 	if (!helix_lease_live(lease))
 		return -EACCES;
 
 	switch (rule) {
+	case HELIX_COMMIT:
+		return helix_commit_ioctl(lease, filp, cmd, arg, core);
 	case HELIX_GETFB:
 		return helix_serve(filp, cmd, arg, helix_getfb,
 				   sizeof(struct drm_mode_fb_cmd));
@@ -388,8 +457,7 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 		return helix_serve(filp, cmd, arg, helix_getfb2,
 				   sizeof(struct drm_mode_fb_cmd2));
 	case HELIX_DIRTYFB:
-		return helix_serve(filp, cmd, arg, helix_dirtyfb,
-				   sizeof(struct drm_mode_fb_dirty_cmd));
+		return helix_commit_ioctl(lease, filp, cmd, arg, helix_serve_dirtyfb);
 	case HELIX_GETBLOB:
 		return helix_serve(filp, cmd, arg, helix_getblob,
 				   sizeof(struct drm_mode_get_blob));
@@ -455,7 +523,7 @@ static int helix_with_helpers(struct helix_scanout *s,
 
 	for (;;) {
 		drm_modeset_acquire_init(&ctx, 0);
-		ret = helix_modeset_trylock(s, &ctx);
+		ret = helix_modeset_trylock(s, &ctx, NULL);
 		if (!ret && helix_commit_pending(s))
 			ret = -EBUSY;
 		if (!ret)

@@ -18,6 +18,7 @@
  *   helix_lease.opens_lock mutex: the list of the lease's open files
  *   drm_file.fbs_lock	    the core's; and mode_config.blob_lock
  *   mode_config.idr_mutex  the core's; constant time under it
+ *   helix_calls_lock	    spinlock: tenants' calls that may commit
  *   helix_scanouts	    xarray lock: number -> scanout
  *   helix_scanout.lock	    spinlock: state and everything that goes with it
  *   helix_queue.lock	    spinlock: events that a handle's read() has not fetched
@@ -77,6 +78,9 @@ struct helix_owner {
  * @pci_addr: bus << 8 | devfn
  * @first: number of the first scanout
  * @nr: how many there are
+ * @mode_funcs: a copy of @real_mode_funcs with our atomic_commit, what the
+ *	device points to
+ * @real_mode_funcs: the driver's
  */
 struct helix_gpu {
 	struct kref ref;
@@ -89,6 +93,59 @@ struct helix_gpu {
 	u32 pci_addr;
 	u32 first;
 	u32 nr;
+	struct drm_mode_config_funcs mode_funcs;
+	const struct drm_mode_config_funcs *real_mode_funcs;
+};
+
+/**
+ * struct helix_call - a tenant's ioctl that may commit, on its task's stack
+ * @link: in the list of commit.c, helix_calls_lock
+ * @task: whose it is
+ * @lease: the tenant's
+ * @nonblock: the commit was asked for without waiting for it
+ * @again: it was not taken: what is in the way has to be waited for first
+ * @accepted: it was taken
+ * @commit: what is in the way, or what was accepted; referenced
+ * @until: of @commit; NULL to wait for @fence
+ * @fence: what is in the way, or what the accepted commit waits for; referenced
+ * @waiting: in helix_watch.waiting while it waits, helix_scanout.lock
+ * @since: CLOCK_MONOTONIC, when it began to wait
+ */
+struct helix_call {
+	struct list_head link;
+	struct task_struct *task;
+	struct helix_lease *lease;
+	bool nonblock;
+	bool again;
+	bool accepted;
+	struct drm_crtc_commit *commit;
+	struct completion *until;
+	struct dma_fence *fence;
+	struct list_head waiting;
+	ktime_t since;
+};
+
+/* What serves a DRM ioctl. */
+typedef long (*helix_ioctl_fn)(struct file *filp, unsigned int cmd, unsigned long arg);
+
+/**
+ * struct helix_watch - what a scanout's tenant has pending, helix_scanout.lock
+ * @work: looks at it
+ * @commit: the last that was handed to the driver, until it is known to be done
+ * @fence: what @commit waits for, or NULL
+ * @since: CLOCK_MONOTONIC, when @commit was handed over
+ * @waiting: struct helix_call of every call that waits
+ * @stalled: the oldest of these is older than stall_ms
+ * @stalls: how often that was so
+ */
+struct helix_watch {
+	struct delayed_work work;
+	struct drm_crtc_commit *commit;
+	struct dma_fence *fence;
+	ktime_t since;
+	struct list_head waiting;
+	bool stalled;
+	u64 stalls;
 };
 
 /**
@@ -233,6 +290,7 @@ struct helix_notice {
  * @owner: of the lease; no pid while FREE
  * @grants: leases ever granted
  * @quarantines: how often it was QUARANTINED
+ * @watch: see watch.c
  */
 struct helix_scanout {
 	struct kref ref;
@@ -278,6 +336,7 @@ struct helix_scanout {
 	struct helix_owner owner;
 	u64 grants;
 	u64 quarantines;
+	struct helix_watch watch;
 };
 
 /**
@@ -380,6 +439,8 @@ struct helix_lease *helix_scanout_lease(struct helix_scanout *s);
 bool helix_scanout_freeze(struct helix_scanout *s);
 void helix_scanout_thaw(struct helix_scanout *s);
 void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q);
+void helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_for,
+			 u32 *wait_ms, char name[HELIX_LEASE_WAIT_NAME_LEN]);
 bool helix_scanout_connected(struct helix_scanout *s);
 void helix_scanouts_host_changed(void);
 
@@ -455,15 +516,40 @@ struct file *helix_lease_file(struct helix_lease *lease);
 
 /* guard.c */
 long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
-		       long (*core)(struct file *, unsigned int, unsigned long));
+		       helix_ioctl_fn core);
 int helix_guard_planes(struct helix_scanout *s);
 int helix_unguard_planes(struct helix_scanout *s);
 
+/* commit.c */
+long helix_commit_ioctl(struct helix_lease *lease, struct file *filp, unsigned int cmd,
+			unsigned long arg, helix_ioctl_fn core);
+unsigned long helix_commit_deadline(void);
+bool helix_commit_is_known(struct drm_device *drm);
+void helix_commit_hook(struct helix_gpu *gpu);
+int helix_commit_unhook(struct helix_gpu *gpu);
+void helix_commit_exit(void);
+
+/* watch.c */
+void helix_watch_init(struct helix_watch *w);
+void helix_watch_stop(struct helix_watch *w);
+void helix_watch_release(struct helix_watch *w);
+void helix_watch_commit(struct helix_scanout *s, struct drm_crtc_commit *commit,
+			struct dma_fence *fence);
+void helix_watch_wait_begin(struct helix_call *call);
+void helix_watch_wait_end(struct helix_call *call);
+u32 helix_watch_stalled(struct helix_scanout *s, enum helix_lease_wait *wait_for,
+			char name[HELIX_LEASE_WAIT_NAME_LEN]);
+enum helix_lease_wait helix_watch_pending(struct helix_scanout *s,
+					  char name[HELIX_LEASE_WAIT_NAME_LEN]);
+
 /* quiesce.c */
-int helix_modeset_trylock(struct helix_scanout *s, struct drm_modeset_acquire_ctx *ctx);
+int helix_modeset_trylock(struct helix_scanout *s, struct drm_modeset_acquire_ctx *ctx,
+			  const char **busy);
 bool helix_commit_pending(struct helix_scanout *s);
 int helix_kms_disable(struct helix_scanout *s, u64 generation,
 		      struct helix_lease *idle, unsigned long deadline);
+int helix_kms_remove_fb(struct helix_scanout *s, u64 generation,
+			struct drm_framebuffer *fb, unsigned long deadline);
 void helix_quiesce(struct helix_scanout *s);
 
 /* host.c */

@@ -297,6 +297,7 @@ static void __exit helix_exit(void)
 	helix_nodes_exit();
 	helix_netlink_exit();
 	destroy_workqueue(helix_wq);
+	helix_commit_exit();
 	/* Scanouts are freed after a grace period. */
 	rcu_barrier();
 }

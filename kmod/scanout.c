@@ -129,6 +129,7 @@ static void helix_scanout_release(struct kref *ref)
 	struct helix_scanout *s = container_of(ref, struct helix_scanout, ref);
 
 	put_pid(s->owner.pid);
+	helix_watch_release(&s->watch);
 	helix_gpu_put(s->gpu);
 	kfree_rcu(s, rcu);
 }
@@ -218,6 +219,7 @@ struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *
 	INIT_DELAYED_WORK(&s->work, helix_scanout_work);
 	INIT_DELAYED_WORK(&s->idle_work, helix_idle_work);
 	spin_lock_init(&s->lock);
+	helix_watch_init(&s->watch);
 	s->state_since = ktime_get();
 	s->wait_since = s->state_since;
 	return s;
@@ -526,8 +528,30 @@ void helix_scanouts_host_changed(void)
 	}
 }
 
+/**
+ * helix_scanout_waits - what does @s wait for?
+ * @s: scanout, locked
+ * @wait_for: out: what it waits for in transition, or its stalled tenant for
+ * @wait_ms: out: for how long
+ * @name: out: which one, for people; zero padded
+ */
+void helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_for,
+			 u32 *wait_ms, char name[HELIX_LEASE_WAIT_NAME_LEN])
+{
+	lockdep_assert_held(&s->lock);
+
+	*wait_for = s->wait_for;
+	*wait_ms = 0;
+	memcpy(name, s->wait_name, HELIX_LEASE_WAIT_NAME_LEN);
+	if (s->wait_for != HELIX_LEASE_WAIT_NONE)
+		*wait_ms = ktime_ms_delta(ktime_get(), s->wait_since);
+	else
+		*wait_ms = helix_watch_stalled(s, wait_for, name);
+}
+
 void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 {
+	enum helix_lease_wait wait_for;
 	ktime_t now = ktime_get();
 	dev_t devt = helix_node_devt(s);
 
@@ -551,10 +575,8 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	q->width = s->width;
 	q->height = s->height;
 	q->refresh_mhz = s->refresh_mhz;
-	q->wait_for = s->wait_for;
-	q->wait_ms = 0;
-	if (s->wait_for != HELIX_LEASE_WAIT_NONE)
-		q->wait_ms = ktime_ms_delta(now, s->wait_since);
+	helix_scanout_waits(s, &wait_for, &q->wait_ms, (char *)q->wait_name);
+	q->wait_for = wait_for;
 	q->owner_pid = 0;
 	q->owner_uid = 0;
 	q->owner_cgroup = 0;
@@ -566,9 +588,8 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	q->grants = s->grants;
 	q->quarantines = s->quarantines;
 	q->priority = s->priority;
-	q->stalls = 0;
-	q->stalled_ms = 0;
+	q->stalls = s->watch.stalls;
+	q->stalled_ms = s->state == HELIX_LEASE_STATE_LEASED ? q->wait_ms : 0;
 	memcpy(q->label, s->label, sizeof(q->label));
-	memcpy(q->wait_name, s->wait_name, sizeof(q->wait_name));
 	spin_unlock(&s->lock);
 }
