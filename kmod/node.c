@@ -23,6 +23,7 @@
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_framebuffer.h>
 #include <drm/drm_ioctl.h>
 
 #include "helix.h"
@@ -171,16 +172,22 @@ static bool helix_node_detach(struct helix_lease *lease, struct drm_file *priv)
 
 /*
  * The core removes a closing file's framebuffers from wherever they are shown
- * with every mode-setting lock held, however long others hold those. If ours
- * are off the scanout before, it has nothing to do. Bounded: a scanout that
- * cannot be turned off in time is left to the core after all.
+ * with every mode-setting lock held, however long others hold those. So it finds
+ * none: a framebuffer that is shown lives on without an id until it is not.
  */
-static void helix_node_blank(struct helix_lease *lease, struct drm_file *priv)
+static void helix_node_drop_fbs(struct drm_file *priv)
 {
-	if (list_empty(&priv->fbs))
-		return;
-	helix_kms_disable(lease->scanout, lease->generation, NULL,
-			  jiffies + msecs_to_jiffies(helix_close_ms));
+	struct drm_framebuffer *fb, *next;
+	LIST_HEAD(fbs);
+
+	mutex_lock(&priv->fbs_lock);
+	list_splice_init(&priv->fbs, &fbs);
+	mutex_unlock(&priv->fbs_lock);
+	/* The file is closing: nobody else looks for them any more. */
+	list_for_each_entry_safe(fb, next, &fbs, filp_head) {
+		list_del_init(&fb->filp_head);
+		drm_framebuffer_put(fb);
+	}
 }
 
 static void helix_node_close(struct inode *inode, struct file *filp)
@@ -189,11 +196,9 @@ static void helix_node_close(struct inode *inode, struct file *filp)
 	struct helix_lease *lease = helix_file_lease(priv);
 	struct helix_gpu *gpu = lease->scanout->gpu;
 
-	if (helix_node_detach(lease, priv)) {
+	if (helix_node_detach(lease, priv))
 		helix_idle_begin(lease);
-		if (!helix_lease_live(lease))
-			helix_node_blank(lease, priv);
-	}
+	helix_node_drop_fbs(priv);
 	helix_node_clear_master(priv);
 	drm_release(inode, filp);
 	module_put(gpu->fops->owner);
