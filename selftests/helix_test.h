@@ -138,6 +138,55 @@ static inline int helix_wait_state(int control, uint32_t scanout, uint32_t state
 	return -ETIMEDOUT;
 }
 
+/* Poll QUERY until a commit of @scanout's tenant is reported as stalled. */
+static inline int wait_stalled(int fd, uint32_t scanout)
+{
+	struct helix_lease_query query;
+	int waited, ret;
+
+	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
+		ret = helix_query(fd, scanout, &query);
+		if (ret)
+			return ret;
+		if (query.stalled_ms)
+			return 0;
+		helix_sleep_ms(20);
+	}
+	return -ETIMEDOUT;
+}
+
+/* Until none is. */
+static inline int wait_moves(int fd, uint32_t scanout)
+{
+	struct helix_lease_query query;
+	int waited, ret;
+
+	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
+		ret = helix_query(fd, scanout, &query);
+		if (ret)
+			return ret;
+		if (!query.stalled_ms)
+			return 0;
+		helix_sleep_ms(20);
+	}
+	return -ETIMEDOUT;
+}
+
+/* A parameter of the module. */
+static inline int write_parameter(const char *name, const char *value)
+{
+	char path[128];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/sys/module/helix_lease/parameters/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 static inline int helix_wait_all_free(int control)
 {
 	struct helix_lease_info info;

@@ -8,20 +8,6 @@
 #include "vgem.h"
 #include "kselftest_harness.h"
 
-#define QUIESCE_MS	"/sys/module/helix_lease/parameters/quiesce_ms"
-
-static int write_parameter(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 FIXTURE(stall) {
 	int control;
 	int vgem;
@@ -41,7 +27,8 @@ FIXTURE_SETUP(stall)
 		SKIP(return, "needs vgem");
 	self->control = helix_setup();
 	ASSERT_GE(self->control, 0);
-	ASSERT_EQ(write_parameter(QUIESCE_MS, "500"), 0);
+	ASSERT_EQ(write_parameter("quiesce_ms", "500"), 0);
+	ASSERT_EQ(write_parameter("stall_ms", "100"), 0);
 	ASSERT_EQ(helix_acquire(self->control, 1, &self->stuck), 0);
 	ASSERT_EQ(helix_acquire(self->control, 2, &self->other), 0);
 	fd = self->stuck.lease_fd;
@@ -57,7 +44,8 @@ FIXTURE_SETUP(stall)
 
 FIXTURE_TEARDOWN(stall)
 {
-	write_parameter(QUIESCE_MS, "5000");
+	write_parameter("quiesce_ms", "5000");
+	write_parameter("stall_ms", "2000");
 }
 
 static int flip_other(int fd, const struct helix_lease_acquire *acq, uint32_t fb)
@@ -77,7 +65,8 @@ TEST_F_TIMEOUT(stall, a_pending_commit_quarantines_only_its_own_scanout, 120)
 	close(self->stuck.handle_fd);
 	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_QUARANTINED), 0);
 	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
-	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_COMMIT);
+	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_FENCE);
+	EXPECT_NE(strstr((char *)query.wait_name, "vgem"), NULL);
 	EXPECT_EQ(helix_acquire(self->control, 1, &third), -EBUSY);
 
 	EXPECT_EQ(flip_other(self->other.lease_fd, &self->other, self->of_other.fb), 0);
@@ -96,35 +85,61 @@ TEST_F_TIMEOUT(stall, a_pending_commit_quarantines_only_its_own_scanout, 120)
 	helix_close_lease(&self->other);
 }
 
-TEST_F_TIMEOUT(stall, a_blocking_commit_holds_its_own_locks_only, 120)
+TEST_F_TIMEOUT(stall, a_blocking_commit_keeps_its_scanout_from_nobody, 120)
 {
-	struct helix_lease_revoke revoke = {
-		.size = sizeof(revoke),
-		.scanout = 1,
-		.timeout_ms = 200,
-		.generation = self->stuck.generation,
-	};
 	struct helix_lease_query query;
 	int status;
 	pid_t child;
 
 	child = fork();
 	if (!child)
-		_exit(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
-				 self->second.fb, self->sync_file, 0) ? 1 : 0);
-	/* Let it get as far as the fence. */
-	helix_sleep_ms(500);
+		_exit(-flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
+				  self->second.fb, self->sync_file, 0));
+	ASSERT_EQ(wait_stalled(self->stuck.handle_fd, 0), 0);
 	EXPECT_EQ(waitpid(child, &status, WNOHANG), 0);
-
-	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_REVOKE, &revoke), -ETIMEDOUT);
-	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_QUARANTINED), 0);
-	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
-	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_LOCK);
 	EXPECT_EQ(flip_other(self->other.lease_fd, &self->other, self->of_other.fb), 0);
 
+	/* It was not taken yet, and is not any more: nothing has to be waited for. */
+	EXPECT_EQ(helix_revoke(self->control, 1, self->stuck.generation), 0);
+	EXPECT_TRUE(fence_pending(self->sync_file));
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_FREE);
+	EXPECT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(WEXITSTATUS(status), EACCES);
+
 	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
-	EXPECT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
-	waitpid(child, &status, 0);
+	helix_close_lease(&self->stuck);
+	helix_close_lease(&self->other);
+}
+
+TEST_F_TIMEOUT(stall, is_reported_until_it_moves, 120)
+{
+	struct helix_lease_query query;
+	uint64_t before;
+
+	ASSERT_EQ(helix_query(self->stuck.handle_fd, 0, &query), 0);
+	EXPECT_EQ(query.stalled_ms, 0);
+	before = query.stalls;
+	ASSERT_EQ(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
+			     self->second.fb, self->sync_file, DRM_MODE_ATOMIC_NONBLOCK), 0);
+	ASSERT_EQ(wait_stalled(self->stuck.handle_fd, 0), 0);
+	ASSERT_EQ(helix_query(self->stuck.handle_fd, 0, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_FENCE);
+	EXPECT_NE(strstr((char *)query.wait_name, "vgem"), NULL);
+	EXPECT_EQ(query.wait_ms, query.stalled_ms);
+	EXPECT_EQ(query.stalls, before + 1);
+	/* Nobody else is. */
+	ASSERT_EQ(helix_query(self->other.handle_fd, 0, &query), 0);
+	EXPECT_EQ(query.stalled_ms, 0);
+
+	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
+	EXPECT_EQ(wait_moves(self->stuck.handle_fd, 0), 0);
+	ASSERT_EQ(helix_query(self->stuck.handle_fd, 0, &query), 0);
+	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_NONE);
+	EXPECT_EQ(query.wait_name[0], 0);
+	EXPECT_EQ(query.stalls, before + 1);
 	helix_close_lease(&self->stuck);
 	helix_close_lease(&self->other);
 }

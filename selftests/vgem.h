@@ -61,6 +61,14 @@ static inline int vgem_signal(int vgem, uint32_t fence)
 	return sys_ioctl(vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &signal);
 }
 
+/* What would end it: nothing, before vgem_signal(). */
+static inline int fence_pending(int sync_file)
+{
+	struct pollfd pfd = { .fd = sync_file, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 0;
+}
+
 /* Show @fb on @plane once @in_fence has signalled; @fd has the atomic capability. */
 static inline int flip_after(int fd, uint32_t plane, uint32_t fb, int in_fence, uint32_t flags)
 {
