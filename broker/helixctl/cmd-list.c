@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* list and info: what there is, as a table or as JSON. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/helix_lease.h>
 
 #include "cmd.h"
 #include "codec.h"
+#include "numbers.h"
 
-/* -1: go on; else the exit status. *@json: --json was given. */
-static int parse_json_option(int argc, char **argv, const char *help, int *json)
+/* -1: go on; else the exit status. *@json: --json was given. @max: arguments there may be. */
+static int parse_json_option(int argc, char **argv, const char *help, int max, int *json)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
@@ -31,8 +34,9 @@ static int parse_json_option(int argc, char **argv, const char *help, int *json)
 			return fail_usage(argv[0], NULL);
 		}
 	}
-	if (optind < argc) {
-		fprintf(stderr, "helixctl %s: \"%s\" is not expected\n", argv[0], argv[optind]);
+	if (optind + max < argc) {
+		fprintf(stderr, "helixctl %s: \"%s\" is not expected\n", argv[0],
+			argv[optind + max]);
 		return fail_usage(argv[0], NULL);
 	}
 	return -1;
@@ -54,28 +58,46 @@ static int list_json(const struct hl_scanout *list, size_t n)
 	return print_json(array);
 }
 
+#define ROW "%7s  %-11s  %-7s  %10s  %6s  %10s  %7s  %-8s  %5s  %4s  %7s  %7s  %4s  %s\n"
+
 static void list_row(const struct hl_scanout *s)
 {
-	char size[24] = "-", refresh[16] = "-", generation[24] = "-", pid[16] = "-";
+	char number[12], size[24] = "-", refresh[16] = "-", generation[24] = "-", pid[16] = "-";
+	char opens[12] = "-", priority[12] = "-", quarantines[24] = "-", label[160] = "";
+	char age[DURATION_LEN] = "-", stalled[DURATION_LEN] = "-", wait[DURATION_LEN];
 	const char *user = "-";
 
+	snprintf(number, sizeof(number), "%u", s->scanout);
 	if (s->generation)
-		snprintf(generation, sizeof(generation), "%llu", (unsigned long long)s->generation);
-	if (s->state != HELIX_LEASE_STATE_FREE) {
+		snprintf(generation, sizeof(generation), "%" PRIu64, s->generation);
+	if (!s->hidden) {
+		snprintf(opens, sizeof(opens), "%u", s->opens);
+		snprintf(quarantines, sizeof(quarantines), "%" PRIu64, s->quarantines);
+	}
+	if (!s->hidden && s->state != HELIX_LEASE_STATE_FREE) {
 		snprintf(size, sizeof(size), "%ux%u", s->width, s->height);
 		snprintf(refresh, sizeof(refresh), "%.6g", s->refresh_mhz / 1000.0);
 		snprintf(pid, sizeof(pid), "%u", s->owner_pid);
+		snprintf(priority, sizeof(priority), "%u", s->priority);
+		snprintf(label, sizeof(label), "%s", s->label);
 		user = user_name(s->owner_uid);
 	}
-	printf("%7u  %-11s  %-8s  %10s  %5s  %10s  %7s  %-8s  %5u  %s\n", s->scanout,
-	       hl_state_name(s->state), hl_wait_name(s->wait_for), size, refresh, generation, pid,
-	       user, s->opens, s->state == HELIX_LEASE_STATE_FREE ? "" : s->label);
+	if (s->lease_ms)
+		duration(s->lease_ms, age);
+	if (s->stalled_ms)
+		duration(s->stalled_ms, stalled);
+	if (s->wait_name[0])
+		snprintf(label + strlen(label), sizeof(label) - strlen(label),
+			 "%s(%s for %s)", label[0] ? " " : "", duration(s->wait_ms, wait),
+			 s->wait_name);
+	printf(ROW, number, hl_state_name(s->state), hl_wait_name(s->wait_for), size, refresh,
+	       generation, pid, user, opens, priority, age, stalled, quarantines, label);
 }
 
 static int list_table(const struct hl_scanout *list, size_t n)
 {
-	printf("%7s  %-11s  %-8s  %10s  %5s  %10s  %7s  %-8s  %5s  %s\n", "SCANOUT", "STATE",
-	       "WAITS", "SIZE", "HZ", "GENERATION", "PID", "USER", "OPENS", "LABEL");
+	printf(ROW, "SCANOUT", "STATE", "WAITS", "SIZE", "HZ", "GENERATION", "PID", "USER",
+	       "OPENS", "PRIO", "AGE", "STALLED", "QUAR", "LABEL");
 	for (size_t i = 0; i < n; i++)
 		list_row(&list[i]);
 	return fflush(stdout) ? EXIT_REFUSED : EXIT_OK;
@@ -85,7 +107,8 @@ int cmd_list(const struct context *ctx, int argc, char **argv)
 {
 	static const char help[] =
 		"usage: helixctl list [--json]\n"
-		"Show every scanout, what it does, waits for and who owns it.\n\n"
+		"Show every scanout, what it does, waits for and who owns it. Through the broker\n"
+		"only root sees that of other users' scanouts.\n\n"
 		"  -j, --json  an array of objects on one line\n"
 		"  -h, --help  show this and exit\n";
 	struct hl_conn *conn = NULL;
@@ -94,7 +117,7 @@ int cmd_list(const struct context *ctx, int argc, char **argv)
 	int json = 0, status;
 	size_t n;
 
-	status = parse_json_option(argc, argv, help, &json);
+	status = parse_json_option(argc, argv, help, 0, &json);
 	if (status >= 0)
 		return status;
 	if (ctx_connect(ctx, &conn, &err) || hl_list(conn, &list, &n, &err)) {
@@ -107,30 +130,94 @@ int cmd_list(const struct context *ctx, int argc, char **argv)
 	return status;
 }
 
+static int print_info(const struct hl_info *info)
+{
+	printf("gpus: %u\nscanouts: %u\nhost: %s\nmodule abi: %u\n", info->nr_gpus,
+	       info->nr_scanouts, hl_host_name(info->host_state), info->abi_version);
+	return fflush(stdout) ? EXIT_REFUSED : EXIT_OK;
+}
+
+/* What is somebody else's is not printed as zeros. */
+static void print_lease(const struct hl_scanout *s)
+{
+	char text[DURATION_LEN];
+
+	printf("generation: %" PRIu64 "\nlabel: %s\n", s->generation, s->label);
+	printf("size: %ux%u at %.6g Hz\n", s->width, s->height, s->refresh_mhz / 1000.0);
+	printf("priority: %u\n", s->priority);
+	printf("owner: pid %u, user %s, cgroup %" PRIu64 "\n", s->owner_pid,
+	       user_name(s->owner_uid), s->owner_cgroup);
+	printf("in this state for: %s\n", duration(s->state_ms, text));
+	printf("leased for: %s\n", duration(s->lease_ms, text));
+	printf("stalled for: %s\n", duration(s->stalled_ms, text));
+	printf("opens: %u\ngrants: %" PRIu64 "\ndenials: %" PRIu64 "\n", s->opens, s->grants,
+	       s->denials);
+	printf("stalls: %" PRIu64 "\nquarantines: %" PRIu64 "\n", s->stalls, s->quarantines);
+}
+
+static int print_scanout(const struct hl_scanout *s)
+{
+	char text[DURATION_LEN];
+
+	printf("scanout: %u\nstate: %s\n", s->scanout, hl_state_name(s->state));
+	if (s->wait_name[0])
+		printf("waits for: %s, %s, for %s\n", hl_wait_name(s->wait_for), s->wait_name,
+		       duration(s->wait_ms, text));
+	else
+		printf("waits for: %s\n", hl_wait_name(s->wait_for));
+	if (s->hidden)
+		puts("owner: another user");
+	else
+		print_lease(s);
+	printf("connector: %u\ncrtc: %u\nprimary plane: %u\ncursor plane: %u\n",
+	       s->connector_id, s->crtc_id, s->primary_plane_id, s->cursor_plane_id);
+	printf("gpu: %02x:%02x.%x output %u\n", s->gpu >> 8 & 0xff, s->gpu >> 3 & 0x1f, s->gpu & 7,
+	       s->output);
+	printf("node: %s (%u:%u)\n", s->node, s->dev_major, s->dev_minor);
+	return fflush(stdout) ? EXIT_REFUSED : EXIT_OK;
+}
+
+static int show_scanout(struct hl_conn *conn, uint32_t number, int json)
+{
+	struct hl_scanout scanout;
+	struct hl_error err;
+
+	if (hl_query(conn, number, &scanout, &err))
+		return fail(EXIT_REFUSED, &err);
+	return json ? print_json(hl_scanout_to_json(&scanout)) : print_scanout(&scanout);
+}
+
+static int show_info(struct hl_conn *conn, int json)
+{
+	struct hl_info info;
+	struct hl_error err;
+
+	if (hl_get_info(conn, &info, &err))
+		return fail(EXIT_REFUSED, &err);
+	return json ? print_json(hl_info_to_json(&info)) : print_info(&info);
+}
+
 int cmd_info(const struct context *ctx, int argc, char **argv)
 {
 	static const char help[] =
-		"usage: helixctl info [--json]\n"
-		"Show how many GPUs and scanouts there are, and whether the host answers.\n\n"
+		"usage: helixctl info [--json] [SCANOUT]\n"
+		"Show how many GPUs and scanouts there are, and whether the host answers; or\n"
+		"everything about one scanout.\n\n"
 		"  -j, --json  an object on one line\n"
 		"  -h, --help  show this and exit\n";
 	struct hl_conn *conn = NULL;
-	struct hl_info info;
 	struct hl_error err;
-	int json = 0, status, ret;
+	uint32_t number = 0;
+	int json = 0, status;
 
-	status = parse_json_option(argc, argv, help, &json);
+	status = parse_json_option(argc, argv, help, 1, &json);
 	if (status >= 0)
 		return status;
-	ret = ctx_connect(ctx, &conn, &err);
-	if (!ret)
-		ret = hl_get_info(conn, &info, &err);
-	hl_close(conn);
-	if (ret)
+	if (optind < argc && hl_parse_u32("SCANOUT", argv[optind], 1, UINT32_MAX, &number, &err))
+		return fail_usage(argv[0], &err);
+	if (ctx_connect(ctx, &conn, &err))
 		return fail(EXIT_REFUSED, &err);
-	if (json)
-		return print_json(hl_info_to_json(&info));
-	printf("gpus: %u\nscanouts: %u\nhost: %s\nmodule abi: %u\n", info.nr_gpus,
-	       info.nr_scanouts, hl_host_name(info.host_state), info.abi_version);
-	return fflush(stdout) ? EXIT_REFUSED : EXIT_OK;
+	status = number ? show_scanout(conn, number, json) : show_info(conn, json);
+	hl_close(conn);
+	return status;
 }

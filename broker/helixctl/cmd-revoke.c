@@ -61,18 +61,6 @@ static int parse(int argc, char **argv, struct revoke_args *args)
 	return ret ? fail_usage(argv[0], &err) : -1;
 }
 
-static int find_generation(struct hl_conn *conn, struct revoke_args *args, struct hl_error *err)
-{
-	struct hl_scanout scanout;
-	int ret = hl_query(conn, args->scanout, &scanout, err);
-
-	if (!ret && scanout.state == HELIX_LEASE_STATE_FREE)
-		args->generation = 0;
-	else if (!ret)
-		args->generation = scanout.generation;
-	return ret;
-}
-
 int cmd_revoke(const struct context *ctx, int argc, char **argv)
 {
 	struct revoke_args args = { 0 };
@@ -85,12 +73,7 @@ int cmd_revoke(const struct context *ctx, int argc, char **argv)
 		return status;
 	ret = ctx_connect(ctx, &conn, &err);
 	if (!ret && !args.generation)
-		ret = find_generation(conn, &args, &err);
-	if (!ret && !args.generation) {
-		fprintf(stderr, "helixctl: revoke: scanout %u is free\n", args.scanout);
-		hl_close(conn);
-		return EXIT_REFUSED;
-	}
+		ret = ctx_generation(conn, argv[0], args.scanout, &args.generation, &err);
 	if (!ret)
 		ret = hl_revoke(conn, args.scanout, args.generation, args.timeout_ms, &err);
 	hl_close(conn);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * run: a command with a scanout of its own. The handle stays here, so the lease
- * ends with this process whatever the command leaves behind; the command is
- * told by signal when this process dies first.
+ * run: a command with a scanout of its own. The lease is the command's: its
+ * process is there before the lease is, waiting to be told, so that the module
+ * can be given a pidfd of it and ends the lease when it does, whatever it leaves
+ * behind and whatever has become of us. The handle stays here, so the lease ends
+ * with this process as well; the command is told by signal when that dies first.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,12 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd.h"
+#include "error.h"
 #include "lease-args.h"
 #include "signals.h"
+#include "wire.h"
 
 #define KILL_AFTER_MS	5000	/* a command that outlives its lease and SIGTERM */
 
@@ -83,7 +89,7 @@ static bool put_number(const char *name, uint64_t value)
 	return !setenv(name, text, 1);
 }
 
-static bool put_environment(const struct hl_lease *lease, bool pass_fd)
+static bool put_environment(const struct hl_lease *lease, int lease_fd)
 {
 	bool ok = put_number("HELIX_SCANOUT", lease->scanout) &&
 		  put_number("HELIX_GENERATION", lease->generation) &&
@@ -96,27 +102,28 @@ static bool put_environment(const struct hl_lease *lease, bool pass_fd)
 	if (!ok)
 		return false;
 	/* One of an outer helixctl would name a file the command does not have. */
-	if (!pass_fd)
+	if (lease_fd < 0)
 		return !unsetenv("HELIX_LEASE_FD");
-	return put_number("HELIX_LEASE_FD", lease->lease_fd) &&
-	       fcntl(lease->lease_fd, F_SETFD, 0) >= 0;
+	return put_number("HELIX_LEASE_FD", lease_fd) && fcntl(lease_fd, F_SETFD, 0) >= 0;
 }
 
-/* In the child; returns only the status of a failure. */
-static int exec_command(const struct run_args *args, const struct hl_lease *lease,
-			const sigset_t *saved, pid_t parent)
+/*
+ * In the child; returns only the status of a failure. Without a lease it ends
+ * without a word: the parent has said why.
+ */
+static int exec_command(const struct run_args *args, int sock, pid_t parent)
 {
+	struct hl_lease lease;
+	struct hl_wire_msg msg = { .buf = (char *)&lease, .cap = sizeof(lease) };
 	int code;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent) {
-		fprintf(stderr, "helixctl: run: helixctl is gone\n");
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ||
+	    hl_wire_recv(sock, &msg, 0) || msg.len != sizeof(lease))
 		return EXIT_NO_LEASE;
-	}
-	if (!put_environment(lease, args->pass_fd)) {
+	if (!put_environment(&lease, msg.nfds ? msg.fds[0] : -1)) {
 		fprintf(stderr, "helixctl: run: cannot set the environment: %s\n", strerror(errno));
 		return EXIT_NO_LEASE;
 	}
-	sigprocmask(SIG_SETMASK, saved, NULL);
 	execvp(args->command[0], args->command);
 	code = errno;
 	fprintf(stderr, "helixctl: run: cannot run %s: %s\n", args->command[0], strerror(code));
@@ -154,6 +161,9 @@ static int supervise(pid_t child, int sigfd, const struct hl_lease *lease)
 			forward(child, &info);
 			break;
 		case WAKE_REVOKED:
+			/* It ends with the command, which is no revocation. */
+			if (reap(child, &status))
+				return status;
 			fprintf(stderr, "helixctl: run: scanout %u was revoked\n", lease->scanout);
 			kill(child, SIGTERM);
 			handle_fd = -1;
@@ -163,53 +173,99 @@ static int supervise(pid_t child, int sigfd, const struct hl_lease *lease)
 			kill(child, SIGKILL);
 			timeout_ms = -1;
 			break;
+		default:
+			break;
 		}
 		if (reap(child, &status))
 			return status;
 	}
 }
 
-static int run_child(const struct run_args *args, const struct hl_lease *lease)
+/* The process of the command, and our end of what it waits on. */
+static int start_child(const struct run_args *args, pid_t *child, int *sock, struct hl_error *err)
 {
 	pid_t parent = getpid();
-	struct hl_error err;
-	sigset_t saved;
-	pid_t child;
-	int sigfd, status;
+	int pair[2];
 
-	if (signals_open(&sigfd, &saved, &err))
-		return fail(EXIT_NO_LEASE, &err);
-	child = fork();
-	if (child < 0) {
-		fprintf(stderr, "helixctl: run: cannot fork: %s\n", strerror(errno));
-		close(sigfd);
-		return EXIT_NO_LEASE;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return hl_error_set(err, errno, "run: cannot make a socket: %s", strerror(errno));
+	*child = fork();
+	if (*child < 0) {
+		int code = errno;
+
+		close(pair[0]);
+		close(pair[1]);
+		return hl_error_set(err, code, "run: cannot fork: %s", strerror(code));
 	}
-	if (!child)
-		_exit(exec_command(args, lease, &saved, parent));
-	status = supervise(child, sigfd, lease);
-	close(sigfd);
-	return status;
+	if (!*child) {
+		close(pair[0]);
+		_exit(exec_command(args, pair[1], parent));
+	}
+	close(pair[1]);
+	*sock = pair[0];
+	return 0;
+}
+
+static int acquire_for(const struct context *ctx, const struct run_args *args, pid_t child,
+		       struct hl_lease *lease, struct hl_error *err)
+{
+	struct hl_acquire_args with_pidfd = args->lease;
+	struct hl_conn *conn = NULL;
+	int ret;
+
+	with_pidfd.flags |= HL_ACQUIRE_PIDFD;
+	with_pidfd.pidfd = syscall(SYS_pidfd_open, child, 0);
+	if (with_pidfd.pidfd < 0)
+		return hl_error_set(err, errno, "run: cannot watch the command: %s",
+				    strerror(errno));
+	ret = ctx_connect(ctx, &conn, err);
+	if (!ret)
+		ret = hl_acquire(conn, &with_pidfd, lease, err);
+	/* An older broker or module: our own end has to do. */
+	if (ret == -EOPNOTSUPP)
+		ret = hl_acquire(conn, &args->lease, lease, err);
+	hl_close(conn);
+	close(with_pidfd.pidfd);
+	return ret;
+}
+
+static int tell_child(int sock, const struct hl_lease *lease, bool pass_fd, struct hl_error *err)
+{
+	int ret = hl_wire_send(sock, lease, sizeof(*lease), &lease->lease_fd, pass_fd, 0);
+
+	/* Gone already: its status says why. */
+	if (!ret || ret == -EPIPE || ret == -ECONNRESET)
+		return 0;
+	return hl_error_set(err, -ret, "run: cannot tell the command of its scanout: %s",
+			    strerror(-ret));
 }
 
 int cmd_run(const struct context *ctx, int argc, char **argv)
 {
 	struct run_args args = { .lease = lease_args_default };
-	struct hl_conn *conn = NULL;
-	struct hl_lease lease;
+	struct hl_lease lease = { .handle_fd = -1, .lease_fd = -1 };
+	int sock = -1, sigfd = -1;
 	struct hl_error err;
+	sigset_t saved;
+	pid_t child = -1;
 	int status = parse(argc, argv, &args);
 	int ret;
 
 	if (status >= 0)
 		return status;
-	ret = ctx_connect(ctx, &conn, &err);
+	ret = start_child(&args, &child, &sock, &err);
 	if (!ret)
-		ret = hl_acquire(conn, &args.lease, &lease, &err);
-	hl_close(conn);
-	if (ret)
-		return fail(EXIT_NO_LEASE, &err);
-	status = run_child(&args, &lease);
+		ret = acquire_for(ctx, &args, child, &lease, &err);
+	if (!ret)
+		ret = signals_open(&sigfd, &saved, &err);
+	if (!ret)
+		ret = tell_child(sock, &lease, args.pass_fd, &err);
+	/* Where nothing was sent, this is what ends the child. */
+	if (sock >= 0)
+		close(sock);
+	status = ret ? fail(EXIT_NO_LEASE, &err) : supervise(child, sigfd, &lease);
 	hl_lease_release(&lease);
+	if (sigfd >= 0)
+		close(sigfd);
 	return status;
 }

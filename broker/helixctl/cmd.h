@@ -14,6 +14,7 @@
 #define EXIT_OK		0
 #define EXIT_REFUSED	1
 #define EXIT_USAGE	2
+#define EXIT_TIMEOUT	3
 #define EXIT_NO_LEASE	125
 #define EXIT_CANNOT_RUN	126
 #define EXIT_NOT_FOUND	127
@@ -29,8 +30,19 @@ int cmd_info(const struct context *ctx, int argc, char **argv);
 int cmd_acquire(const struct context *ctx, int argc, char **argv);
 int cmd_run(const struct context *ctx, int argc, char **argv);
 int cmd_revoke(const struct context *ctx, int argc, char **argv);
+int cmd_resize(const struct context *ctx, int argc, char **argv);
+int cmd_policy(const struct context *ctx, int argc, char **argv);
+int cmd_unbind(const struct context *ctx, int argc, char **argv);
+int cmd_monitor(const struct context *ctx, int argc, char **argv);
 
 int ctx_connect(const struct context *ctx, struct hl_conn **conn, struct hl_error *err);
+
+/*
+ * The generation of what is leased now as number @scanout, for a command that was
+ * given none. -ESTALE: it is free; -EACCES: another user's.
+ */
+int ctx_generation(struct hl_conn *conn, const char *cmd, uint32_t scanout, uint64_t *generation,
+		   struct hl_error *err);
 
 /* Prints "helixctl: ..." and returns @status. */
 int fail(int status, const struct hl_error *err);
@@ -41,5 +53,10 @@ int print_json(json_object *obj);
 
 /* A name for a uid where there is one, else its number, in a static buffer. */
 const char *user_name(uint32_t uid);
+
+#define DURATION_LEN 24
+
+/* "0.4s", "12s", "3m05s", "2h07m", "4d03h": two units are enough for people. */
+const char *duration(uint64_t ms, char text[DURATION_LEN]);
 
 #endif

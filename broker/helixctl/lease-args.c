@@ -27,6 +27,11 @@ int lease_arg(int opt, const char *arg, struct hl_acquire_args *args, struct hl_
 	case 't':
 		return hl_parse_milli("--timeout", arg, 1, HELIX_LEASE_TIMEOUT_MAX_MS,
 				      &args->timeout_ms, err);
+	case LEASE_PRIORITY:
+		return hl_parse_u32("--priority", arg, 0, HL_PRIORITY_MAX, &args->priority, err);
+	case LEASE_END_ON_CLOSE:
+		args->flags |= HL_ACQUIRE_END_ON_CLOSE;
+		return 0;
 	default:
 		return 1;
 	}

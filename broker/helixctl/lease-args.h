@@ -7,6 +7,9 @@
 
 #include "helix-lease-client.h"
 
+/* Above what the commands themselves use. */
+enum { LEASE_PRIORITY = 512, LEASE_END_ON_CLOSE };
+
 #define LEASE_SHORT_OPTIONS "s:r:n:l:t:h"
 #define LEASE_LONG_OPTIONS						\
 	{ "size", required_argument, NULL, 's' },			\
@@ -14,6 +17,8 @@
 	{ "scanout", required_argument, NULL, 'n' },			\
 	{ "label", required_argument, NULL, 'l' },			\
 	{ "timeout", required_argument, NULL, 't' },			\
+	{ "priority", required_argument, NULL, LEASE_PRIORITY },	\
+	{ "end-on-close", no_argument, NULL, LEASE_END_ON_CLOSE },	\
 	{ "help", no_argument, NULL, 'h' }
 
 #define LEASE_HELP							\
@@ -21,7 +26,9 @@
 	"  -r, --refresh HZ       1..1000, up to three decimals [60]\n"	\
 	"  -n, --scanout N        this one and no other [any]\n"		\
 	"  -l, --label TEXT       shown to people, at most 31 bytes\n"	\
-	"  -t, --timeout SECONDS  how long to wait, at most 120 [10]\n"
+	"  -t, --timeout SECONDS  how long to wait, at most 120 [10]\n"	\
+	"      --priority N       told to the host, 0..255, more is more [0]\n" \
+	"      --end-on-close     end as well with the last close of the node\n"
 
 extern const struct hl_acquire_args lease_args_default;
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* helixctl: finds the subcommand; what they share in output and errors. */
+#include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/helix_lease.h>
+
 #include "cmd.h"
+#include "error.h"
 
 static const struct command {
 	const char *name;
@@ -13,10 +17,14 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "list", cmd_list, "show every scanout and its owner" },
-	{ "info", cmd_info, "show what GPUs and host there are" },
+	{ "info", cmd_info, "show what GPUs and host there are, or all about one scanout" },
 	{ "acquire", cmd_acquire, "hold a scanout until a signal comes" },
 	{ "run", cmd_run, "run a command that has a scanout of its own" },
+	{ "resize", cmd_resize, "give a leased scanout another size" },
 	{ "revoke", cmd_revoke, "take a scanout from its owner" },
+	{ "policy", cmd_policy, "show or set who may have how many scanouts" },
+	{ "monitor", cmd_monitor, "tell what happens to scanouts as it happens" },
+	{ "unbind", cmd_unbind, "have the module let go of the GPUs" },
 	{ 0 },
 };
 
@@ -70,6 +78,39 @@ const char *user_name(uint32_t uid)
 	else
 		snprintf(text, sizeof(text), "%u", uid);
 	return text;
+}
+
+const char *duration(uint64_t ms, char text[DURATION_LEN])
+{
+	unsigned long long s = ms / 1000;
+
+	if (s < 10)
+		snprintf(text, DURATION_LEN, "%llu.%llus", s, (unsigned long long)ms % 1000 / 100);
+	else if (s < 60)
+		snprintf(text, DURATION_LEN, "%llus", s);
+	else if (s < 3600)
+		snprintf(text, DURATION_LEN, "%llum%02llus", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(text, DURATION_LEN, "%lluh%02llum", s / 3600, s / 60 % 60);
+	else
+		snprintf(text, DURATION_LEN, "%llud%02lluh", s / 86400, s / 3600 % 24);
+	return text;
+}
+
+int ctx_generation(struct hl_conn *conn, const char *cmd, uint32_t scanout, uint64_t *generation,
+		   struct hl_error *err)
+{
+	struct hl_scanout now;
+	int ret = hl_query(conn, scanout, &now, err);
+
+	if (ret)
+		return ret;
+	if (now.state == HELIX_LEASE_STATE_FREE)
+		return hl_error_set(err, ESTALE, "%s: scanout %u is free", cmd, scanout);
+	if (now.hidden)
+		return hl_error_set(err, EACCES, "%s: scanout %u is another user's", cmd, scanout);
+	*generation = now.generation;
+	return 0;
 }
 
 int ctx_connect(const struct context *ctx, struct hl_conn **conn, struct hl_error *err)

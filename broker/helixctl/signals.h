@@ -9,7 +9,7 @@
 
 #include "helix-lease-client.h"
 
-enum wake { WAKE_SIGNAL, WAKE_REVOKED, WAKE_TIMEOUT };
+enum wake { WAKE_SIGNAL, WAKE_REVOKED, WAKE_TIMEOUT, WAKE_EVENT };
 
 /* Blocks them, saving the mask that a child has to be given back. */
 int signals_open(int *fd, sigset_t *saved, struct hl_error *err);

@@ -37,12 +37,18 @@ static void *run(void *arg)
 	sigaddset(&set, INTERRUPT_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 
-	if (req->op == OP_ACQUIRE)
+	switch (req->op) {
+	case OP_ACQUIRE:
 		job->ret = hl_module_acquire(job->mod, &req->acquire, job->owner, &job->lease,
 					     &job->err);
-	else
+		break;
+	case OP_RESIZE:
+		job->ret = hl_module_resize(job->mod, &req->resize, &job->err);
+		break;
+	default:
 		job->ret = hl_module_revoke(job->mod, req->scanout, req->generation,
 					    req->timeout_ms, &job->err);
+	}
 	job->done(job, job->data);
 	return NULL;
 }

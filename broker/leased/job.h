@@ -16,7 +16,7 @@
 #include "request.h"
 
 struct job {
-	struct request req;	/* OP_ACQUIRE or OP_REVOKE */
+	struct request req;	/* OP_ACQUIRE, OP_REVOKE or OP_RESIZE */
 	struct module *mod;
 	pid_t owner;
 	void (*done)(struct job *job, void *data);	/* on the thread, as its last act */

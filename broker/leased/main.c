@@ -75,6 +75,14 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 	return ret;
 }
 
+/* What no option names stays as it is: an administrator may have set it. */
+static int set_policy(const struct options *opts, struct module *mod, struct hl_error *err)
+{
+	struct hl_policy policy = opts->policy.module;
+
+	return policy.mask ? hl_module_policy(mod, &policy, err) : 0;
+}
+
 static int run(const struct options *opts, struct hl_error *err)
 {
 	int64_t deadline_ms = gpu_now_ms() + opts->wait_s * 1000LL;
@@ -90,6 +98,8 @@ static int run(const struct options *opts, struct hl_error *err)
 		sd_notify(0, "STATUS=Waiting for the GPU");
 		ret = gpu_bind(mod, opts->card, deadline_ms, err);
 	}
+	if (!ret)
+		ret = set_policy(opts, mod, err);
 	if (!ret)
 		ret = listen_open(opts->socket, opts->group, &fd, &ours, err);
 	if (!ret)

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/helix_lease.h>
+
+#include "codec.h"
 #include "error.h"
 #include "numbers.h"
 #include "options.h"
@@ -18,6 +21,9 @@ enum {
 	OPT_NO_BIND = 256,
 	OPT_CLIENTS,
 	OPT_IDLE,
+	OPT_QUOTA_CGROUP,
+	OPT_GRACE,
+	OPT_MAX_PRIORITY,
 };
 
 static const struct option long_options[] = {
@@ -25,6 +31,9 @@ static const struct option long_options[] = {
 	{ "group", required_argument, NULL, 'g' },
 	{ "allow-group", required_argument, NULL, 'a' },
 	{ "quota", required_argument, NULL, 'q' },
+	{ "quota-cgroup", required_argument, NULL, OPT_QUOTA_CGROUP },
+	{ "grace", required_argument, NULL, OPT_GRACE },
+	{ "max-priority", required_argument, NULL, OPT_MAX_PRIORITY },
 	{ "clients", required_argument, NULL, OPT_CLIENTS },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "module", required_argument, NULL, 'm' },
@@ -43,7 +52,10 @@ void options_help(void)
 	       "  -s, --socket PATH        listen here [%s]\n"
 	       "  -g, --group NAME         group of the socket [%s, where it exists]\n"
 	       "  -a, --allow-group NAME   serve only members of this group and root; may be repeated\n"
-	       "  -q, --quota N            scanouts a user other than root may have; 0: any number [0]\n"
+	       "  -q, --quota N            scanouts a user other than root may have; 0: any number\n"
+	       "      --quota-cgroup N     likewise for a control group\n"
+	       "      --grace SECONDS      keep a picture so long for an owner who comes back\n"
+	       "      --max-priority N     what users other than root may ask for, 0..255 [%u]\n"
 	       "      --clients N          connections served at once [%u]\n"
 	       "      --idle SECONDS       drop a client that asks nothing for so long [%u]\n"
 	       "  -m, --module PATH        control node of the module [%s]\n"
@@ -52,8 +64,8 @@ void options_help(void)
 	       "  -w, --wait SECONDS       wait so long for the module and the card [%d]\n"
 	       "  -h, --help               show this and exit\n"
 	       "  -V, --version            show the version and exit\n",
-	       HL_SOCKET_PATH, GROUP_DEFAULT, policy_default.clients,
-	       policy_default.idle_ms / 1000, HL_MODULE_PATH, WAIT_DEFAULT_S);
+	       HL_SOCKET_PATH, GROUP_DEFAULT, policy_default.priority_max,
+	       policy_default.clients, policy_default.idle_ms / 1000, HL_MODULE_PATH, WAIT_DEFAULT_S);
 }
 
 static int parse_group(const char *what, const char *name, gid_t *gid, struct hl_error *err)
@@ -79,6 +91,7 @@ static int allow_group(const char *name, struct policy *policy, struct hl_error 
 
 static int parse_one(int opt, const char *arg, struct options *opts, struct hl_error *err)
 {
+	struct hl_policy *module = &opts->policy.module;
 	uint32_t seconds;
 	int ret = 0;
 
@@ -93,7 +106,22 @@ static int parse_one(int opt, const char *arg, struct options *opts, struct hl_e
 		ret = allow_group(arg, &opts->policy, err);
 		break;
 	case 'q':
-		ret = hl_parse_u32("--quota", arg, 0, UINT32_MAX, &opts->policy.leases_per_uid, err);
+		ret = hl_parse_u32("--quota", arg, 0, UINT32_MAX, &module->max_per_uid, err);
+		module->mask |= HELIX_LEASE_POLICY_MAX_PER_UID;
+		break;
+	case OPT_QUOTA_CGROUP:
+		ret = hl_parse_u32("--quota-cgroup", arg, 0, UINT32_MAX, &module->max_per_cgroup,
+				   err);
+		module->mask |= HELIX_LEASE_POLICY_MAX_PER_CGROUP;
+		break;
+	case OPT_GRACE:
+		ret = hl_parse_milli("--grace", arg, 0, HELIX_LEASE_GRACE_MAX_MS,
+				     &module->grace_ms, err);
+		module->mask |= HELIX_LEASE_POLICY_GRACE_MS;
+		break;
+	case OPT_MAX_PRIORITY:
+		ret = hl_parse_u32("--max-priority", arg, 0, HL_PRIORITY_MAX,
+				   &opts->policy.priority_max, err);
 		break;
 	case OPT_CLIENTS:
 		ret = hl_parse_u32("--clients", arg, 1, CLIENTS_MAX, &opts->policy.clients, err);
@@ -127,6 +155,19 @@ static int parse_one(int opt, const char *arg, struct options *opts, struct hl_e
 	return ret;
 }
 
+/* The module knows one group. Of several only administrators go there directly. */
+static void map_groups(struct policy *policy)
+{
+	if (!policy->nr_allowed)
+		return;
+	policy->module.mask |= HELIX_LEASE_POLICY_WHO;
+	policy->module.who = HELIX_LEASE_WHO_ADMIN;
+	if (policy->nr_allowed == 1) {
+		policy->module.who = HELIX_LEASE_WHO_GROUP;
+		policy->module.gid = policy->allowed[0];
+	}
+}
+
 int options_parse(int argc, char **argv, struct options *opts, struct hl_error *err)
 {
 	int opt;
@@ -151,5 +192,6 @@ int options_parse(int argc, char **argv, struct options *opts, struct hl_error *
 	if (optind < argc)
 		return hl_error_set(err, EINVAL, "\"%s\" is not an option; see helix-leased --help",
 				    argv[optind]);
+	map_groups(&opts->policy);
 	return 0;
 }

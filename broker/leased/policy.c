@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -20,6 +21,7 @@ const struct policy policy_default = {
 	.waiting = 32,
 	.waiting_per_uid = 16,
 	.idle_ms = 30000,
+	.priority_max = 127,
 };
 
 static int read_groups(int sock, struct peer *peer, struct hl_error *err)
@@ -38,6 +40,23 @@ static int read_groups(int sock, struct peer *peer, struct hl_error *err)
 	return 0;
 }
 
+static void read_pidfd(int sock, struct peer *peer)
+{
+	socklen_t len = sizeof(peer->pidfd);
+
+	if (!getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &peer->pidfd, &len))
+		return;
+	peer->pidfd = -1;
+	/*
+	 * Before Linux 6.5 there is only the number, which belongs to another
+	 * process by now if this one has ended and been waited for. The module
+	 * goes by the number as well.
+	 */
+	if (errno == ENOPROTOOPT && peer->pid)
+		peer->pidfd = syscall(SYS_pidfd_open, peer->pid, 0);
+	peer->gone = peer->pidfd < 0 && errno == ESRCH;
+}
+
 int peer_read(int sock, struct peer *peer, struct hl_error *err)
 {
 	socklen_t len = sizeof(struct ucred);
@@ -51,9 +70,7 @@ int peer_read(int sock, struct peer *peer, struct hl_error *err)
 	peer->uid = cred.uid;
 	peer->gid = cred.gid;
 
-	len = sizeof(peer->pidfd);
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &peer->pidfd, &len) < 0)
-		peer->pidfd = -1;	/* before Linux 6.5 */
+	read_pidfd(sock, peer);
 	return read_groups(sock, peer, err);
 }
 
@@ -69,7 +86,7 @@ bool peer_alive(const struct peer *peer)
 {
 	struct pollfd pfd = { .fd = peer->pidfd, .events = POLLIN };
 
-	return peer->pidfd < 0 || poll(&pfd, 1, 0) <= 0;
+	return !peer->gone && (peer->pidfd < 0 || poll(&pfd, 1, 0) <= 0);
 }
 
 static bool in_group(const struct peer *peer, gid_t gid)
@@ -118,20 +135,16 @@ int policy_wait(const struct policy *policy, const struct peer *peer, unsigned i
 	return 0;
 }
 
-int policy_acquire(const struct policy *policy, const struct peer *peer,
-		   unsigned int leases_of_uid, struct hl_error *err)
+int policy_priority(const struct policy *policy, const struct peer *peer, unsigned int priority,
+		    struct hl_error *err)
 {
-	if (!peer->uid || !policy->leases_per_uid || leases_of_uid < policy->leases_per_uid)
+	if (!peer->uid || priority <= policy->priority_max)
 		return 0;
-	return hl_error_set(err, EDQUOT, "acquire: user %u has %u of %u scanouts", peer->uid,
-			    leases_of_uid, policy->leases_per_uid);
+	return hl_error_set(err, EPERM, "acquire: priority %u is more than %u, which only root may have",
+			    priority, policy->priority_max);
 }
 
-int policy_revoke(const struct peer *peer, const struct hl_scanout *scanout,
-		  struct hl_error *err)
+bool policy_owns(const struct peer *peer, const struct hl_scanout *scanout)
 {
-	if (!peer->uid || peer->uid == scanout->owner_uid)
-		return 0;
-	return hl_error_set(err, EACCES, "revoke: scanout %u is of user %u, and you are user %u",
-			    scanout->scanout, scanout->owner_uid, peer->uid);
+	return !peer->uid || peer->uid == scanout->owner_uid;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Who may have what. Decides from a peer's credentials, as the kernel gives
- * them, and from numbers the server counts; keeps no state of its own.
+ * them, and from numbers the server counts; keeps no state of its own. How many
+ * leases anybody may have is the module's to decide, which also sees those who
+ * do not come here: @module is what it is told at the start.
  */
 #ifndef HELIX_POLICY_H
 #define HELIX_POLICY_H
@@ -16,10 +18,11 @@
 struct policy {
 	gid_t allowed[POLICY_GROUPS_MAX];	/* members may connect; all may when empty */
 	unsigned int nr_allowed;
-	unsigned int leases_per_uid;		/* 0: no limit */
+	struct hl_policy module;		/* what its mask names is set */
+	unsigned int priority_max;		/* of users other than root */
 	unsigned int clients;
 	unsigned int clients_per_uid;
-	unsigned int waiting;			/* acquire and revoke under way */
+	unsigned int waiting;			/* acquire, revoke and resize under way */
 	unsigned int waiting_per_uid;
 	unsigned int idle_ms;			/* a client that asks nothing so long is dropped */
 };
@@ -30,6 +33,7 @@ struct peer {
 	uid_t uid;
 	gid_t gid;
 	int pidfd;		/* -1 where the kernel gives none */
+	bool gone;		/* had ended when that was asked for */
 	gid_t *groups;
 	int nr_groups;
 };
@@ -47,9 +51,10 @@ int policy_connect(const struct policy *policy, const struct peer *peer, unsigne
 		   unsigned int clients_of_uid, struct hl_error *err);
 int policy_wait(const struct policy *policy, const struct peer *peer, unsigned int waiting,
 		unsigned int waiting_of_uid, struct hl_error *err);
-int policy_acquire(const struct policy *policy, const struct peer *peer,
-		   unsigned int leases_of_uid, struct hl_error *err);
-int policy_revoke(const struct peer *peer, const struct hl_scanout *scanout,
-		  struct hl_error *err);
+int policy_priority(const struct policy *policy, const struct peer *peer, unsigned int priority,
+		    struct hl_error *err);
+
+/* Whether it is this peer's to revoke, to resize and to know everything about. */
+bool policy_owns(const struct peer *peer, const struct hl_scanout *scanout);
 
 #endif

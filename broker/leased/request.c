@@ -9,16 +9,17 @@
 
 #include "codec.h"
 #include "error.h"
+#include "names.h"
 #include "request.h"
 
-enum field_type { FIELD_U32, FIELD_U64, FIELD_LABEL };
+enum field_type { FIELD_U32, FIELD_U64, FIELD_LABEL, FIELD_FLAG, FIELD_WHO };
 
 struct field {
 	const char *name;
 	enum field_type type;
 	bool required;
 	uint64_t min;
-	uint64_t max;
+	uint64_t max;		/* FIELD_FLAG: the bit that true sets */
 	size_t offset;
 };
 
@@ -57,6 +58,9 @@ static const struct field acquire_fields[] = {
 	{ "scanout", FIELD_U32, false, 0, UINT32_MAX, AT(acquire.scanout) },
 	{ "timeout_ms", FIELD_U32, false, 0, HELIX_LEASE_TIMEOUT_MAX_MS, AT(acquire.timeout_ms) },
 	{ "label", FIELD_LABEL, false, 0, 0, AT(label) },
+	{ "priority", FIELD_U32, false, 0, HL_PRIORITY_MAX, AT(acquire.priority) },
+	{ "end_on_close", FIELD_FLAG, false, 0, HL_ACQUIRE_END_ON_CLOSE, AT(acquire.flags) },
+	{ "pidfd", FIELD_FLAG, false, 0, HL_ACQUIRE_PIDFD, AT(acquire.flags) },
 	{ 0 },
 };
 
@@ -67,6 +71,25 @@ static const struct field revoke_fields[] = {
 	{ 0 },
 };
 
+static const struct field resize_fields[] = {
+	{ "scanout", FIELD_U32, true, 1, UINT32_MAX, AT(resize.scanout) },
+	{ "generation", FIELD_U64, true, 1, UINT64_MAX, AT(resize.generation) },
+	{ "width", FIELD_U32, true, 1, HL_SIZE_MAX, AT(resize.width) },
+	{ "height", FIELD_U32, true, 1, HL_SIZE_MAX, AT(resize.height) },
+	{ "refresh_mhz", FIELD_U32, false, 0, HL_REFRESH_MAX_MHZ, AT(resize.refresh_mhz) },
+	{ "timeout_ms", FIELD_U32, false, 0, HELIX_LEASE_TIMEOUT_MAX_MS, AT(resize.timeout_ms) },
+	{ 0 },
+};
+
+static const struct field policy_fields[] = {
+	{ "who", FIELD_WHO, false, 0, 0, AT(policy.who) },
+	{ "gid", FIELD_U32, false, 0, UINT32_MAX - 1, AT(policy.gid) },
+	{ "max_per_uid", FIELD_U32, false, 0, UINT32_MAX, AT(policy.max_per_uid) },
+	{ "max_per_cgroup", FIELD_U32, false, 0, UINT32_MAX, AT(policy.max_per_cgroup) },
+	{ "grace_ms", FIELD_U32, false, 0, HELIX_LEASE_GRACE_MAX_MS, AT(policy.grace_ms) },
+	{ 0 },
+};
+
 static const struct operation operations[] = {
 	{ "hello", OP_HELLO, hello_fields },
 	{ "info", OP_INFO, info_fields },
@@ -74,8 +97,17 @@ static const struct operation operations[] = {
 	{ "query", OP_QUERY, query_fields },
 	{ "acquire", OP_ACQUIRE, acquire_fields },
 	{ "revoke", OP_REVOKE, revoke_fields },
+	{ "resize", OP_RESIZE, resize_fields },
+	{ "policy", OP_POLICY, policy_fields },
 	{ 0 },
 };
+
+static int wrong_type(const struct operation *op, const struct field *field, json_object *value,
+		      const char *wanted, struct hl_error *err)
+{
+	return hl_error_set(err, EINVAL, "%s: %s is a %s, not %s", op->name, field->name,
+			    json_type_to_name(json_object_get_type(value)), wanted);
+}
 
 static int parse_number(const struct operation *op, const struct field *field,
 			json_object *value, void *at, struct hl_error *err)
@@ -84,8 +116,7 @@ static int parse_number(const struct operation *op, const struct field *field,
 	uint32_t u32 = u64;
 
 	if (!json_object_is_type(value, json_type_int))
-		return hl_error_set(err, EINVAL, "%s: %s is a %s, not an integer", op->name,
-				    field->name, json_type_to_name(json_object_get_type(value)));
+		return wrong_type(op, field, value, "an integer", err);
 	if (json_object_get_int64(value) < 0)
 		return hl_error_set(err, EINVAL, "%s: %s %" PRId64 " is not in %" PRIu64 "..%" PRIu64,
 				    op->name, field->name, json_object_get_int64(value),
@@ -100,6 +131,35 @@ static int parse_number(const struct operation *op, const struct field *field,
 	return 0;
 }
 
+static int parse_flag(const struct operation *op, const struct field *field, json_object *value,
+		      void *at, struct hl_error *err)
+{
+	uint32_t flags;
+
+	if (!json_object_is_type(value, json_type_boolean))
+		return wrong_type(op, field, value, "true or false", err);
+	memcpy(&flags, at, sizeof(flags));
+	if (json_object_get_boolean(value))
+		flags |= field->max;
+	memcpy(at, &flags, sizeof(flags));
+	return 0;
+}
+
+static int parse_who(const struct operation *op, const struct field *field, json_object *value,
+		     void *at, struct hl_error *err)
+{
+	uint32_t who;
+
+	if (!json_object_is_type(value, json_type_string))
+		return wrong_type(op, field, value, "a string", err);
+	who = hl_who_value(json_object_get_string(value));
+	if (who == HL_NAME_UNKNOWN)
+		return hl_error_set(err, EINVAL, "%s: %s is none of any, admin and group", op->name,
+				    field->name);
+	memcpy(at, &who, sizeof(who));
+	return 0;
+}
+
 static int parse_label(const struct operation *op, const struct field *field,
 		       json_object *value, struct request *req, struct hl_error *err)
 {
@@ -108,8 +168,7 @@ static int parse_label(const struct operation *op, const struct field *field,
 	int ret;
 
 	if (!json_object_is_type(value, json_type_string))
-		return hl_error_set(err, EINVAL, "%s: %s is a %s, not a string", op->name,
-				    field->name, json_type_to_name(json_object_get_type(value)));
+		return wrong_type(op, field, value, "a string", err);
 	if (strlen(text) != len)
 		return hl_error_set(err, EINVAL, "%s: %s has a NUL in it", op->name, field->name);
 	ret = hl_label_check(text, err);
@@ -118,6 +177,21 @@ static int parse_label(const struct operation *op, const struct field *field,
 	memcpy(req->label, text, len + 1);
 	req->acquire.label = req->label;
 	return 0;
+}
+
+static int parse_field(const struct operation *op, const struct field *field, json_object *value,
+		       void *at, struct request *req, struct hl_error *err)
+{
+	switch (field->type) {
+	case FIELD_LABEL:
+		return parse_label(op, field, value, req, err);
+	case FIELD_FLAG:
+		return parse_flag(op, field, value, at, err);
+	case FIELD_WHO:
+		return parse_who(op, field, value, at, err);
+	default:
+		return parse_number(op, field, value, at, err);
+	}
 }
 
 static int parse_fields(const struct operation *op, json_object *root, struct request *req,
@@ -133,12 +207,11 @@ static int parse_fields(const struct operation *op, json_object *root, struct re
 				continue;
 			return hl_error_set(err, EINVAL, "%s: %s is missing", op->name, field->name);
 		}
-		if (field->type == FIELD_LABEL)
-			ret = parse_label(op, field, value, req, err);
-		else
-			ret = parse_number(op, field, value, at, err);
+		ret = parse_field(op, field, value, at, req, err);
 		if (ret)
 			return ret;
+		if (op->op == OP_POLICY)
+			req->policy.mask |= hl_policy_bit(field->name);
 	}
 	return 0;
 }
@@ -182,6 +255,24 @@ static int find_operation(json_object *root, const struct operation **found, str
 	return hl_error_set(err, EINVAL, "request: there is no op \"%.32s\"", name);
 }
 
+/* What no single member shows. */
+static int check_request(const struct request *req, struct hl_error *err)
+{
+	struct hl_acquire_args acquire = req->acquire;
+
+	switch (req->op) {
+	case OP_ACQUIRE:
+		acquire.flags &= ~HL_ACQUIRE_PIDFD;	/* the descriptor is not here */
+		return hl_acquire_check(&acquire, err);
+	case OP_RESIZE:
+		return hl_resize_check(&req->resize, err);
+	case OP_POLICY:
+		return hl_policy_check(&req->policy, err);
+	default:
+		return 0;
+	}
+}
+
 int request_parse(const char *buf, size_t len, struct request *req, struct hl_error *err)
 {
 	const struct operation *op = NULL;
@@ -191,7 +282,7 @@ int request_parse(const char *buf, size_t len, struct request *req, struct hl_er
 	if (ret)
 		return hl_error_wrap(err, ret, "request");
 
-	*req = (struct request) { .first = 1 };
+	*req = (struct request) { .first = 1, .acquire.pidfd = -1 };
 	ret = find_operation(root, &op, err);
 	if (!ret) {
 		req->op = op->op;
@@ -199,8 +290,8 @@ int request_parse(const char *buf, size_t len, struct request *req, struct hl_er
 	}
 	if (!ret)
 		ret = parse_fields(op, root, req, err);
-	if (!ret && op->op == OP_ACQUIRE)
-		ret = hl_acquire_check(&req->acquire, err);
+	if (!ret)
+		ret = check_request(req, err);
 	json_object_put(root);
 	return ret;
 }

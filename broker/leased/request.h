@@ -8,12 +8,19 @@
  *   {"op":"list","first":1}
  *   {"op":"query","scanout":3}
  *   {"op":"acquire","width":1280,"height":720,"refresh_mhz":60000,"scanout":0,
- *    "timeout_ms":10000,"label":"editor"}
+ *    "timeout_ms":10000,"label":"editor","priority":10,"end_on_close":true,
+ *    "pidfd":true}
  *   {"op":"revoke","scanout":3,"generation":7,"timeout_ms":10000}
+ *   {"op":"resize","scanout":3,"generation":7,"width":1920,"height":1080,
+ *    "refresh_mhz":60000,"timeout_ms":10000}
+ *   {"op":"policy"}
+ *   {"op":"policy","who":"group","gid":44,"max_per_uid":2,"max_per_cgroup":1,
+ *    "grace_ms":5000}
  *
- * Of list "first", of acquire all but the size and of revoke "timeout_ms" may
- * be left out. A member that the operation does not know is an error: the
- * client meant something by it.
+ * Of list "first", of acquire and resize all but the lease and the size, and of
+ * revoke "timeout_ms" may be left out; of policy what is left out stays as it
+ * is. With "pidfd" a descriptor comes beside the request. A member that the
+ * operation does not know is an error: the client meant something by it.
  */
 #ifndef HELIX_REQUEST_H
 #define HELIX_REQUEST_H
@@ -29,6 +36,8 @@ enum request_op {
 	OP_QUERY,
 	OP_ACQUIRE,
 	OP_REVOKE,
+	OP_RESIZE,
+	OP_POLICY,
 };
 
 struct request {
@@ -38,7 +47,10 @@ struct request {
 	uint32_t scanout;		/* query, revoke */
 	uint32_t timeout_ms;		/* revoke */
 	uint64_t generation;		/* revoke */
-	struct hl_acquire_args acquire;	/* its label points to @label or is NULL */
+	struct hl_resize_args resize;
+	struct hl_policy policy;	/* its mask names what was given */
+	/* Its label points to @label or is NULL; its pidfd is -1: who received it puts it in. */
+	struct hl_acquire_args acquire;
 	char label[HL_LABEL_LEN];
 };
 

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,6 @@
 #define HELIX_VERSION "unknown"
 #endif
 
-#define LIST_PAGE	32	/* scanouts in a reply; well below HL_WIRE_REPLY_MAX */
 #define INTERRUPT_US	50000	/* between two tries to end a detached task */
 #define ACCEPT_BURST	16
 #define SHUTDOWN_TRIES	200	/* of INTERRUPT_US each */
@@ -204,7 +204,7 @@ static bool answer_task(struct task *task)
 
 	if (job->ret)
 		return send_error(fd, &job->err);
-	if (job->req.op == OP_REVOKE)
+	if (job->req.op != OP_ACQUIRE)
 		return send_json(fd, mark_ok(json_object_new_object()), NULL, 0);
 	return send_json(fd, mark_ok(hl_lease_to_json(&job->lease)),
 			 (int[]) { job->lease.handle_fd, job->lease.lease_fd }, 2);
@@ -220,10 +220,20 @@ static void log_task(const struct task *task, bool answered)
 	else if (job->req.op == OP_REVOKE)
 		log_info("pid %d user %u revoked generation %" PRIu64 " of scanout %u", peer->pid,
 			 peer->uid, job->req.generation, job->req.scanout);
+	else if (job->req.op == OP_RESIZE)
+		log_info("pid %d user %u resized scanout %u generation %" PRIu64 " to %ux%u",
+			 peer->pid, peer->uid, job->req.resize.scanout, job->req.resize.generation,
+			 job->req.resize.width, job->req.resize.height);
 	else
 		log_info("pid %d user %u %s scanout %u generation %" PRIu64 " %ux%u", peer->pid,
 			 peer->uid, answered ? "has" : "did not take", job->lease.scanout,
 			 job->lease.generation, job->lease.width, job->lease.height);
+}
+
+static void task_close_pidfd(struct task *task)
+{
+	if (task->job.req.acquire.pidfd >= 0)
+		close(task->job.req.acquire.pidfd);
 }
 
 static void finish_task(struct task *task)
@@ -233,6 +243,7 @@ static void finish_task(struct task *task)
 
 	pthread_join(task->job.thread, NULL);
 	LIST_REMOVE(task, entry);
+	task_close_pidfd(task);
 	if (client) {
 		client->task = NULL;
 		check_owner(task);
@@ -286,19 +297,15 @@ static int check_waiting(struct client *client, struct hl_error *err)
 	return policy_wait(srv->policy, &client->peer, all, of_uid, err);
 }
 
-/* False: the client has to be dropped. */
-static bool start_task(struct client *client, const struct request *req)
+static struct task *task_new(struct client *client, const struct request *req,
+			     struct hl_error *err)
 {
 	struct server *srv = client->srv;
-	struct hl_error err;
-	struct task *task;
+	struct task *task = calloc(1, sizeof(*task));
 
-	if (check_waiting(client, &err))
-		return send_error(client->fd, &err);
-	task = calloc(1, sizeof(*task));
 	if (!task) {
-		hl_error_set(&err, ENOMEM, "out of memory");
-		return send_error(client->fd, &err);
+		hl_error_set(err, ENOMEM, "out of memory");
+		return NULL;
 	}
 	task->client = client;
 	task->uid = client->peer.uid;
@@ -312,7 +319,33 @@ static bool start_task(struct client *client, const struct request *req)
 	};
 	if (req->acquire.label)
 		task->job.req.acquire.label = task->job.req.label;
+	/* What came with the request is closed when that has been served. */
+	if (req->acquire.pidfd >= 0) {
+		task->job.req.acquire.pidfd = fcntl(req->acquire.pidfd, F_DUPFD_CLOEXEC, 0);
+		if (task->job.req.acquire.pidfd < 0) {
+			hl_error_set(err, errno, "acquire: cannot keep the pidfd: %s",
+				     strerror(errno));
+			free(task);
+			return NULL;
+		}
+	}
+	return task;
+}
+
+/* False: the client has to be dropped. */
+static bool start_task(struct client *client, const struct request *req)
+{
+	struct server *srv = client->srv;
+	struct hl_error err;
+	struct task *task;
+
+	if (check_waiting(client, &err))
+		return send_error(client->fd, &err);
+	task = task_new(client, req, &err);
+	if (!task)
+		return send_error(client->fd, &err);
 	if (job_start(&task->job, &err)) {
+		task_close_pidfd(task);
 		free(task);
 		return send_error(client->fd, &err);
 	}
@@ -321,78 +354,70 @@ static bool start_task(struct client *client, const struct request *req)
 	return client_listen(client, false);
 }
 
-/*
- * What @uid holds, by the module, and what it is about to hold, by the tasks. A
- * grant whose task has not come back yet counts twice for that instant, so a
- * quota is never exceeded.
- */
-static int count_leases(struct server *srv, uid_t uid, unsigned int *count, struct hl_error *err)
-{
-	struct hl_scanout scanout;
-	struct hl_info info;
-	struct task *task;
-	int ret;
-
-	*count = 0;
-	LIST_FOREACH(task, &srv->tasks, entry)
-		*count += task->uid == uid && task->client && task->job.req.op == OP_ACQUIRE;
-	ret = hl_module_info(srv->mod, &info, err);
-	for (uint32_t i = 1; !ret && i <= info.nr_scanouts; i++) {
-		ret = hl_module_query(srv->mod, i, &scanout, err);
-		*count += !ret && scanout.state == HELIX_LEASE_STATE_LEASED &&
-			  scanout.owner_uid == uid;
-	}
-	return ret;
-}
-
 static bool do_acquire(struct client *client, const struct request *req)
 {
-	struct server *srv = client->srv;
 	struct hl_error err;
-	unsigned int count;
-	int ret;
+	int ret = 0;
 
 	/* From a PID namespace that is not below ours; 0 would make us the owner. */
-	if (!client->peer.pid) {
-		hl_error_set(&err, ESRCH, "acquire: the process that asks cannot be seen from here");
-		return send_error(client->fd, &err);
-	}
-	ret = count_leases(srv, client->peer.uid, &count, &err);
+	if (!client->peer.pid)
+		ret = hl_error_set(&err, ESRCH,
+				   "acquire: the process that asks cannot be seen from here");
 	if (!ret)
-		ret = policy_acquire(srv->policy, &client->peer, count, &err);
+		ret = policy_priority(client->srv->policy, &client->peer, req->acquire.priority,
+				      &err);
 	return ret ? send_error(client->fd, &err) : start_task(client, req);
 }
 
 /* Asking first is no race: the answer is about this generation and no other. */
-static bool do_revoke(struct client *client, const struct request *req)
+static int check_lease(struct client *client, const char *what, uint32_t number,
+		       uint64_t generation, struct hl_error *err)
 {
 	struct hl_scanout scanout;
-	struct hl_error err;
-	int ret = hl_module_query(client->srv->mod, req->scanout, &scanout, &err);
+	int ret = hl_module_query(client->srv->mod, number, &scanout, err);
 
-	if (!ret && scanout.generation != req->generation)
-		ret = hl_error_set(&err, ESTALE,
-				   "revoke: generation %" PRIu64 " of scanout %u is not the present one, %" PRIu64,
-				   req->generation, req->scanout, scanout.generation);
-	if (!ret)
-		ret = policy_revoke(&client->peer, &scanout, &err);
-	return ret ? send_error(client->fd, &err) : start_task(client, req);
+	if (ret)
+		return ret;
+	if (scanout.state == HELIX_LEASE_STATE_FREE)
+		return hl_error_set(err, ESTALE,
+				    "%s: generation %" PRIu64 " of scanout %u is over, it is free",
+				    what, generation, number);
+	if (!policy_owns(&client->peer, &scanout))
+		return hl_error_set(err, EACCES, "%s: scanout %u is another user's", what, number);
+	if (scanout.generation != generation)
+		return hl_error_set(err, ESTALE,
+				    "%s: generation %" PRIu64 " of scanout %u is not the present one, %" PRIu64,
+				    what, generation, number, scanout.generation);
+	return 0;
+}
+
+static bool do_revoke(struct client *client, const struct request *req)
+{
+	struct hl_error err;
+
+	if (check_lease(client, "revoke", req->scanout, req->generation, &err))
+		return send_error(client->fd, &err);
+	return start_task(client, req);
+}
+
+static bool do_resize(struct client *client, const struct request *req)
+{
+	struct hl_error err;
+
+	if (check_lease(client, "resize", req->resize.scanout, req->resize.generation, &err))
+		return send_error(client->fd, &err);
+	return start_task(client, req);
 }
 
 /* ---- requests answered at once ---- */
 
 static bool do_hello(struct client *client, const struct request *req)
 {
-	json_object *reply;
-	struct hl_error err;
+	uint32_t version = req->version < HL_WIRE_VERSION ? req->version : HL_WIRE_VERSION;
+	json_object *reply = mark_ok(json_object_new_object());
 
-	if (req->version != HL_WIRE_VERSION) {
-		hl_error_set(&err, EPROTO, "hello: version %u is not spoken here, %d is",
-			     req->version, HL_WIRE_VERSION);
-		return send_error(client->fd, &err);
-	}
-	reply = mark_ok(json_object_new_object());
-	if (reply && (!hl_json_add(reply, "version", json_object_new_int(HL_WIRE_VERSION)) ||
+	/* What an old client may ask is part of what a new one may: nothing to be remembered. */
+	if (reply && (!hl_json_add(reply, "version", json_object_new_int64(version)) ||
 		      !hl_json_add(reply, "server",
 				   json_object_new_string("helix-leased " HELIX_VERSION)))) {
 		json_object_put(reply);
@@ -411,6 +436,12 @@ static bool do_info(struct client *client)
 	return send_json(client->fd, mark_ok(hl_info_to_json(&info)), NULL, 0);
 }
 
+static void show_scanout(const struct peer *peer, struct hl_scanout *scanout)
+{
+	if (!policy_owns(peer, scanout))
+		hl_scanout_hide(scanout);
+}
+
 static bool do_query(struct client *client, const struct request *req)
 {
 	struct hl_scanout scanout;
@@ -418,66 +449,89 @@ static bool do_query(struct client *client, const struct request *req)
 
 	if (hl_module_query(client->srv->mod, req->scanout, &scanout, &err))
 		return send_error(client->fd, &err);
+	show_scanout(&client->peer, &scanout);
 	return send_json(client->fd, mark_ok(hl_scanout_to_json(&scanout)), NULL, 0);
 }
 
-static int fill_page(struct module *mod, uint32_t first, uint32_t end, json_object *array,
-		     struct hl_error *err)
+static json_object *scanouts_to_json(const struct peer *peer, struct hl_scanout *list, size_t n)
 {
-	for (uint32_t i = first; i < end; i++) {
-		struct hl_scanout scanout;
-		json_object *obj;
-		int ret = hl_module_query(mod, i, &scanout, err);
+	json_object *array = json_object_new_array();
 
-		if (ret)
-			return ret;
-		obj = hl_scanout_to_json(&scanout);
+	for (size_t i = 0; array && i < n; i++) {
+		json_object *obj;
+
+		show_scanout(peer, &list[i]);
+		obj = hl_scanout_to_json(&list[i]);
 		if (!obj || json_object_array_add(array, obj)) {
 			json_object_put(obj);
-			return hl_error_set(err, ENOMEM, "out of memory");
+			json_object_put(array);
+			array = NULL;
 		}
 	}
-	return 0;
+	return array;
 }
 
 static bool do_list(struct client *client, const struct request *req)
 {
-	struct module *mod = client->srv->mod;
-	json_object *reply, *array;
-	struct hl_info info;
+	struct hl_scanout page[HL_WIRE_LIST_PAGE];
+	uint32_t next = req->first;
+	json_object *reply;
 	struct hl_error err;
-	uint32_t end;
+	size_t n;
 
-	if (hl_module_info(mod, &info, &err))
+	if (hl_module_list(client->srv->mod, &next, page, HL_WIRE_LIST_PAGE, &n, &err))
 		return send_error(client->fd, &err);
-	end = info.nr_scanouts + 1;
-	if (req->first < end && end - req->first > LIST_PAGE)
-		end = req->first + LIST_PAGE;
-
 	reply = mark_ok(json_object_new_object());
-	array = json_object_new_array();
-	if (!hl_json_add(reply, "scanouts", array)) {
-		json_object_put(reply);
-		return false;
-	}
-	if (fill_page(mod, req->first, end, array, &err)) {
-		json_object_put(reply);
-		return send_error(client->fd, &err);
-	}
-	if (end <= info.nr_scanouts && !hl_json_add(reply, "next", json_object_new_int64(end))) {
+	if (!hl_json_add(reply, "scanouts", scanouts_to_json(&client->peer, page, n)) ||
+	    (next && !hl_json_add(reply, "next", json_object_new_int64(next)))) {
 		json_object_put(reply);
 		return false;
 	}
 	return send_json(client->fd, reply, NULL, 0);
 }
 
-/* False: the client has to be dropped. */
-static bool serve(struct client *client, const char *buf, size_t len)
+static bool do_policy(struct client *client, const struct request *req)
+{
+	const struct peer *peer = &client->peer;
+	struct hl_policy policy = req->policy;
+	struct hl_error err;
+	int ret = 0;
+
+	if (policy.mask && peer->uid)
+		ret = hl_error_set(&err, EACCES, "policy: only root may set it");
+	if (!ret)
+		ret = hl_module_policy(client->srv->mod, &policy, &err);
+	if (ret)
+		return send_error(client->fd, &err);
+	if (req->policy.mask)
+		log_info("pid %d user %u set the policy: %s, %u per user, %u per cgroup, grace %u ms",
+			 peer->pid, peer->uid, hl_who_name(policy.who), policy.max_per_uid,
+			 policy.max_per_cgroup, policy.grace_ms);
+	return send_json(client->fd, mark_ok(hl_policy_to_json(&policy)), NULL, 0);
+}
+
+/* Only an acquire that says so has a descriptor beside it, and it always has. */
+static int take_pidfd(const struct hl_wire_msg *msg, struct request *req, struct hl_error *err)
+{
+	int wanted = req->op == OP_ACQUIRE && req->acquire.flags & HL_ACQUIRE_PIDFD;
+
+	if (!wanted && msg->nfds)
+		return hl_error_set(err, EINVAL, "request: no descriptor is expected");
+	if (wanted && msg->nfds != 1)
+		return hl_error_set(err, EINVAL, "acquire: pidfd is true, and %d descriptors came",
+				    msg->nfds);
+	if (wanted)
+		req->acquire.pidfd = msg->fds[0];
+	return 0;
+}
+
+/* False: the client has to be dropped. The descriptors of @msg stay the caller's. */
+static bool serve(struct client *client, const struct hl_wire_msg *msg)
 {
 	struct request req;
 	struct hl_error err;
 
-	if (request_parse(buf, len, &req, &err))
+	if (request_parse(msg->buf, msg->len, &req, &err) || take_pidfd(msg, &req, &err))
 		return send_error(client->fd, &err);
 	switch (req.op) {
 	case OP_HELLO:
@@ -492,6 +546,10 @@ static bool serve(struct client *client, const char *buf, size_t len)
 		return do_acquire(client, &req);
 	case OP_REVOKE:
 		return do_revoke(client, &req);
+	case OP_RESIZE:
+		return do_resize(client, &req);
+	case OP_POLICY:
+		return do_policy(client, &req);
 	}
 	return false;
 }
@@ -504,6 +562,7 @@ static bool client_read(struct client *client)
 	struct hl_wire_msg msg = { .buf = srv->buf, .cap = sizeof(srv->buf) };
 	struct hl_error err;
 	int ret = hl_wire_recv(client->fd, &msg, MSG_DONTWAIT);
+	bool stays;
 
 	if (ret == -EAGAIN)
 		return true;
@@ -515,12 +574,9 @@ static bool client_read(struct client *client)
 		hl_wire_close_fds(&msg);
 		return false;
 	}
-	if (msg.nfds) {
-		hl_wire_close_fds(&msg);
-		hl_error_set(&err, EINVAL, "request: no descriptor is expected");
-		return send_error(client->fd, &err);
-	}
-	return serve(client, msg.buf, msg.len);
+	stays = serve(client, &msg);
+	hl_wire_close_fds(&msg);
+	return stays;
 }
 
 static int on_client(sd_event_source *s, int fd, uint32_t revents, void *data)

@@ -8,10 +8,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "codec.h"
 #include "error.h"
 #include "module.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 int hl_module_info(struct module *mod, struct hl_info *info, struct hl_error *err)
 {
@@ -76,7 +79,20 @@ static int acquire_failed(const struct hl_acquire_args *args, int code, struct h
 	case ETIMEDOUT:
 		return hl_error_set(err, code, "acquire: the output did not come up in time");
 	case ESRCH:
-		return hl_error_set(err, code, "acquire: the process that asked is gone");
+		return hl_error_set(err, code, args->flags & HL_ACQUIRE_PIDFD ?
+				    "acquire: the process that the lease is to end with is gone" :
+				    "acquire: the process that asked is gone");
+	case EBADF:
+		return hl_error_set(err, code, "acquire: pidfd is not a descriptor of a process");
+	case EDQUOT:
+		return hl_error_set(err, code, "acquire: the owner has as many scanouts as it may");
+	case EPERM:
+		return hl_error_set(err, code, "acquire: the module does not allow it");
+	case ECANCELED:
+		return hl_error_set(err, code, "acquire: an administrator revoked it meanwhile");
+	case E2BIG:
+	case EOPNOTSUPP:
+		return hl_error_set(err, EOPNOTSUPP, "acquire: the module is too old for what is asked");
 	default:
 		return hl_error_set(err, code, "acquire: the module says %s", strerror(code));
 	}
@@ -96,8 +112,15 @@ int hl_module_acquire(struct module *mod, const struct hl_acquire_args *args, pi
 	arg.refresh_mhz = args->refresh_mhz;
 	arg.timeout_ms = args->timeout_ms;
 	arg.owner_pid = owner;
+	arg.priority = args->priority;
 	if (args->label)
 		memcpy(arg.label, args->label, strlen(args->label));
+	if (args->flags & HL_ACQUIRE_END_ON_CLOSE)
+		arg.flags |= HELIX_LEASE_ACQUIRE_END_ON_CLOSE;
+	if (args->flags & HL_ACQUIRE_PIDFD) {
+		arg.flags |= HELIX_LEASE_ACQUIRE_PIDFD;
+		arg.pidfd = args->pidfd;
+	}
 
 	ret = mod->ops->acquire(mod, &arg);
 	if (ret)
@@ -149,6 +172,45 @@ int hl_module_revoke(struct module *mod, uint32_t scanout, uint64_t generation,
 	}
 }
 
+static void scanout_from_query(const struct helix_lease_query *arg, struct hl_scanout *out)
+{
+	*out = (struct hl_scanout) {
+		.scanout = arg->scanout,
+		.state = arg->state,
+		.generation = arg->generation,
+		.width = arg->width,
+		.height = arg->height,
+		.refresh_mhz = arg->refresh_mhz,
+		.wait_for = arg->wait_for,
+		.wait_ms = arg->wait_ms,
+		.opens = arg->opens,
+		.owner_pid = arg->owner_pid,
+		.owner_uid = arg->owner_uid,
+		.owner_cgroup = arg->owner_cgroup,
+		.state_ms = arg->state_ms,
+		.grants = arg->grants,
+		.denials = arg->denials,
+		.connector_id = arg->connector_id,
+		.crtc_id = arg->crtc_id,
+		.primary_plane_id = arg->primary_plane_id,
+		.cursor_plane_id = arg->cursor_plane_id,
+		.gpu = arg->gpu,
+		.output = arg->output,
+		.dev_major = arg->dev_major,
+		.dev_minor = arg->dev_minor,
+		.priority = arg->priority,
+		.stalled_ms = arg->stalled_ms,
+		.stalls = arg->stalls,
+		.quarantines = arg->quarantines,
+		.lease_ms = arg->lease_ms,
+	};
+	memcpy(out->label, arg->label, sizeof(arg->label));
+	hl_label_clean(out->label);
+	memcpy(out->wait_name, arg->wait_name, sizeof(arg->wait_name));
+	hl_label_clean(out->wait_name);
+	hl_node_name(out->scanout, out->node);
+}
+
 int hl_module_query(struct module *mod, uint32_t scanout, struct hl_scanout *out,
 		    struct hl_error *err)
 {
@@ -160,34 +222,175 @@ int hl_module_query(struct module *mod, uint32_t scanout, struct hl_scanout *out
 	if (ret)
 		return hl_error_set(err, -ret, "query: scanout %u: the module says %s", scanout,
 				    strerror(-ret));
-
-	*out = (struct hl_scanout) {
-		.scanout = scanout,
-		.state = arg.state,
-		.generation = arg.generation,
-		.width = arg.width,
-		.height = arg.height,
-		.refresh_mhz = arg.refresh_mhz,
-		.wait_for = arg.wait_for,
-		.wait_ms = arg.wait_ms,
-		.opens = arg.opens,
-		.owner_pid = arg.owner_pid,
-		.owner_uid = arg.owner_uid,
-		.owner_cgroup = arg.owner_cgroup,
-		.state_ms = arg.state_ms,
-		.grants = arg.grants,
-		.denials = arg.denials,
-		.connector_id = arg.connector_id,
-		.crtc_id = arg.crtc_id,
-		.primary_plane_id = arg.primary_plane_id,
-		.cursor_plane_id = arg.cursor_plane_id,
-		.gpu = arg.gpu,
-		.output = arg.output,
-		.dev_major = arg.dev_major,
-		.dev_minor = arg.dev_minor,
-	};
-	memcpy(out->label, arg.label, sizeof(arg.label));
-	hl_label_clean(out->label);
-	hl_node_name(scanout, out->node);
+	arg.scanout = scanout;
+	scanout_from_query(&arg, out);
 	return 0;
+}
+
+/* For a module that was loaded before LIST existed: it cannot be replaced while a GPU is bound. */
+static int list_by_query(struct module *mod, uint32_t *first, struct hl_scanout *out, size_t room,
+			 size_t *n, struct hl_error *err)
+{
+	uint32_t number = *first ? *first : 1;
+	struct hl_info info;
+	int ret = hl_module_info(mod, &info, err);
+
+	*n = 0;
+	for (; !ret && number <= info.nr_scanouts && *n < room; number++)
+		ret = hl_module_query(mod, number, &out[(*n)++], err);
+	if (!ret)
+		*first = number <= info.nr_scanouts ? number : 0;
+	return ret;
+}
+
+int hl_module_list(struct module *mod, uint32_t *first, struct hl_scanout *out, size_t room,
+		   size_t *n, struct hl_error *err)
+{
+	struct helix_lease_query entries[16];
+	struct helix_lease_list arg = {
+		.size = sizeof(arg),
+		.first = *first,
+		.nr = room < ARRAY_SIZE(entries) ? room : ARRAY_SIZE(entries),
+		.entry_size = sizeof(entries[0]),
+		.entries = (uintptr_t)entries,
+	};
+	uint32_t asked = arg.nr;
+	int ret;
+
+	memset(entries, 0, sizeof(entries));
+	ret = mod->ops->list(mod, &arg);
+	if (ret == -ENOTTY)
+		return list_by_query(mod, first, out, room, n, err);
+	if (ret)
+		return hl_error_set(err, -ret, "list: the module says %s", strerror(-ret));
+	/* Whoever asks goes on until 0: an answer that leads nowhere would keep him for ever. */
+	if (arg.nr > asked || (arg.first && (!arg.nr || arg.first <= *first)))
+		return hl_error_set(err, EPROTO, "list: the module's answer makes no sense");
+	for (uint32_t i = 0; i < arg.nr; i++)
+		scanout_from_query(&entries[i], &out[i]);
+	*n = arg.nr;
+	*first = arg.first;
+	return 0;
+}
+
+static int resize_failed(const struct hl_resize_args *args, int code, struct hl_error *err)
+{
+	switch (code) {
+	case EINVAL:
+		return hl_error_set(err, code, "resize: there is no scanout %u", args->scanout);
+	case ESTALE:
+		return hl_error_set(err, code,
+				    "resize: generation %" PRIu64 " of scanout %u is not the present lease",
+				    args->generation, args->scanout);
+	case ECANCELED:
+		return hl_error_set(err, code, "resize: the lease of scanout %u ended meanwhile",
+				    args->scanout);
+	case EOPNOTSUPP:
+		return hl_error_set(err, code, "resize: there is no host that decides the size");
+	case EHOSTDOWN:
+		return hl_error_set(err, code, "resize: the host daemon is not connected");
+	case EHOSTUNREACH:
+		return hl_error_set(err, code, "resize: the host refused %ux%u", args->width,
+				    args->height);
+	case ETIMEDOUT:
+		return hl_error_set(err, code, "resize: the new mode was not seen in time");
+	case ENOTTY:
+		return hl_error_set(err, EOPNOTSUPP, "resize: the module is too old");
+	default:
+		return hl_error_set(err, code, "resize: scanout %u: the module says %s",
+				    args->scanout, strerror(code));
+	}
+}
+
+int hl_module_resize(struct module *mod, const struct hl_resize_args *args, struct hl_error *err)
+{
+	struct helix_lease_resize arg = {
+		.size = sizeof(arg),
+		.scanout = args->scanout,
+		.generation = args->generation,
+		.width = args->width,
+		.height = args->height,
+		.refresh_mhz = args->refresh_mhz,
+		.timeout_ms = args->timeout_ms,
+	};
+	int ret = hl_resize_check(args, err);
+
+	if (ret)
+		return ret;
+	ret = mod->ops->resize(mod, &arg);
+	return ret ? resize_failed(args, -ret, err) : 0;
+}
+
+int hl_handle_resize(int handle_fd, const struct hl_resize_args *args, struct hl_error *err)
+{
+	struct helix_lease_resize arg = {
+		.size = sizeof(arg),
+		.width = args->width,
+		.height = args->height,
+		.refresh_mhz = args->refresh_mhz,
+		.timeout_ms = args->timeout_ms,
+	};
+	int ret = hl_resize_check(args, err);
+
+	if (ret || !ioctl(handle_fd, HELIX_LEASE_RESIZE, &arg))
+		return ret;
+	return resize_failed(args, errno, err);
+}
+
+int hl_module_policy(struct module *mod, struct hl_policy *policy, struct hl_error *err)
+{
+	struct helix_lease_policy arg = {
+		.size = sizeof(arg),
+		.mask = policy->mask,
+		.who = policy->who,
+		.gid = policy->gid,
+		.max_per_uid = policy->max_per_uid,
+		.max_per_cgroup = policy->max_per_cgroup,
+		.grace_ms = policy->grace_ms,
+	};
+	int ret = hl_policy_check(policy, err);
+
+	if (ret)
+		return ret;
+	ret = mod->ops->policy(mod, &arg);
+	if (ret == -EPERM)
+		return hl_error_set(err, EPERM, "policy: only an administrator may set it");
+	if (ret == -ENOTTY)
+		return hl_error_set(err, EOPNOTSUPP, "policy: the module is too old");
+	if (ret)
+		return hl_error_set(err, -ret, "policy: the module says %s", strerror(-ret));
+	*policy = (struct hl_policy) {
+		.who = arg.who,
+		.gid = arg.gid,
+		.max_per_uid = arg.max_per_uid,
+		.max_per_cgroup = arg.max_per_cgroup,
+		.grace_ms = arg.grace_ms,
+	};
+	return 0;
+}
+
+int hl_module_unbind(struct module *mod, bool force, uint32_t timeout_ms, struct hl_error *err)
+{
+	struct helix_lease_unbind arg = {
+		.size = sizeof(arg),
+		.flags = force ? HELIX_LEASE_UNBIND_FORCE : 0,
+		.timeout_ms = timeout_ms,
+	};
+	int ret = mod->ops->unbind(mod, &arg);
+
+	switch (-ret) {
+	case 0:
+		return 0;
+	case EBUSY:
+		return hl_error_set(err, EBUSY, "unbind: a scanout is in use");
+	case EPERM:
+		return hl_error_set(err, EPERM, "unbind: only an administrator may");
+	case ENODEV:
+		return hl_error_set(err, ENODEV, "unbind: no GPU is bound to the module");
+	case ETIMEDOUT:
+		return hl_error_set(err, ETIMEDOUT,
+				    "unbind: the leases are gone, but a scanout was not blank in time and the GPUs are still bound");
+	default:
+		return hl_error_set(err, -ret, "unbind: the module says %s", strerror(-ret));
+	}
 }

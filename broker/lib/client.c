@@ -23,10 +23,12 @@
 /* For what the broker answers from memory, and on top of what it waits for itself. */
 #define REPLY_TIMEOUT_MS	10000
 #define SCANOUTS_MAX		4096
+#define LIST_PAGE		16
 
 struct hl_conn {
 	struct module *mod;	/* or NULL, and then */
 	int sock;
+	uint32_t version;	/* of the protocol, as both know it */
 	char buf[HL_WIRE_REPLY_MAX];
 };
 
@@ -80,7 +82,8 @@ static int wait_reply(struct hl_conn *conn, int timeout_ms, struct hl_error *err
 	return hl_error_set(err, ETIMEDOUT, "the broker did not answer in %d ms", timeout_ms);
 }
 
-static int send_request(struct hl_conn *conn, json_object *req, struct hl_error *err)
+/* @fd: goes with it, or -1. */
+static int send_request(struct hl_conn *conn, json_object *req, int fd, struct hl_error *err)
 {
 	size_t len;
 	const char *text = json_object_to_json_string_length(req, JSON_C_TO_STRING_PLAIN, &len);
@@ -88,7 +91,7 @@ static int send_request(struct hl_conn *conn, json_object *req, struct hl_error 
 
 	if (!text)
 		return hl_error_set(err, ENOMEM, "out of memory");
-	ret = hl_wire_send(conn->sock, text, len, NULL, 0, 0);
+	ret = hl_wire_send(conn->sock, text, len, &fd, fd >= 0, 0);
 	/* A broker that turned us away has left its reason in our queue: read on. */
 	if (ret && ret != -EPIPE && ret != -ECONNRESET)
 		return hl_error_set(err, -ret, "sending to the broker: %s", strerror(-ret));
@@ -128,7 +131,7 @@ static int read_reply(struct hl_conn *conn, struct hl_wire_msg *msg, json_object
  * Takes @req. On success *@reply and the descriptors in @msg are the caller's;
  * on failure there are none.
  */
-static int transact(struct hl_conn *conn, json_object *req, int timeout_ms,
+static int transact(struct hl_conn *conn, json_object *req, int fd, int timeout_ms,
 		    struct hl_wire_msg *msg, json_object **reply, struct hl_error *err)
 {
 	int ret;
@@ -136,7 +139,7 @@ static int transact(struct hl_conn *conn, json_object *req, int timeout_ms,
 	*msg = (struct hl_wire_msg) { .buf = conn->buf, .cap = sizeof(conn->buf) };
 	if (!req)
 		return hl_error_set(err, ENOMEM, "out of memory");
-	ret = send_request(conn, req, err);
+	ret = send_request(conn, req, fd, err);
 	json_object_put(req);
 	if (!ret)
 		ret = wait_reply(conn, timeout_ms, err);
@@ -152,7 +155,7 @@ static int ask(struct hl_conn *conn, json_object *req, int timeout_ms, json_obje
 	       struct hl_error *err)
 {
 	struct hl_wire_msg msg;
-	int ret = transact(conn, req, timeout_ms, &msg, reply, err);
+	int ret = transact(conn, req, -1, timeout_ms, &msg, reply, err);
 
 	if (!ret)
 		hl_wire_close_fds(&msg);
@@ -178,15 +181,39 @@ static json_object *request(const char *op, const struct number *numbers)
 	return NULL;
 }
 
-static int say_hello(struct hl_conn *conn, struct hl_error *err)
+static int say_version(struct hl_conn *conn, uint32_t version, struct hl_error *err)
 {
-	const struct number numbers[] = { { "version", HL_WIRE_VERSION }, { 0 } };
-	json_object *reply;
+	const struct number numbers[] = { { "version", version }, { 0 } };
+	json_object *reply, *value;
 	int ret = ask(conn, request("hello", numbers), REPLY_TIMEOUT_MS, &reply, err);
 
-	if (!ret)
-		json_object_put(reply);
+	if (ret)
+		return ret;
+	if (!json_object_object_get_ex(reply, "version", &value) ||
+	    json_object_get_int64(value) < HL_WIRE_VERSION_MIN ||
+	    json_object_get_int64(value) > version)
+		ret = hl_error_set(err, EPROTO, "hello: reply of the broker: version is not one of %d..%u",
+				   HL_WIRE_VERSION_MIN, version);
+	else
+		conn->version = json_object_get_int64(value);
+	json_object_put(reply);
 	return ret;
+}
+
+/* A broker of the first version refuses any other instead of naming its own. */
+static int say_hello(struct hl_conn *conn, struct hl_error *err)
+{
+	int ret = say_version(conn, HL_WIRE_VERSION, err);
+
+	return ret == -EPROTO ? say_version(conn, HL_WIRE_VERSION_MIN, err) : ret;
+}
+
+static int need_version(struct hl_conn *conn, uint32_t version, const char *what,
+			struct hl_error *err)
+{
+	if (conn->version >= version)
+		return 0;
+	return hl_error_set(err, EOPNOTSUPP, "%s: the broker is too old", what);
 }
 
 int hl_connect(const char *path, struct hl_conn **out, struct hl_error *err)
@@ -268,12 +295,20 @@ static json_object *acquire_request(const struct hl_acquire_args *args)
 		{ "refresh_mhz", args->refresh_mhz },
 		{ "scanout", args->scanout },
 		{ "timeout_ms", args->timeout_ms },
+		/* The last only where it says something: an old broker does not know it. */
+		{ args->priority ? "priority" : NULL, args->priority },
 		{ 0 },
 	};
 	json_object *req = request("acquire", numbers);
+	bool ok = req;
 
-	if (!req || !args->label ||
-	    hl_json_add(req, "label", json_object_new_string(args->label)))
+	if (ok && args->label)
+		ok = hl_json_add(req, "label", json_object_new_string(args->label));
+	if (ok && args->flags & HL_ACQUIRE_END_ON_CLOSE)
+		ok = hl_json_add(req, "end_on_close", json_object_new_boolean(1));
+	if (ok && args->flags & HL_ACQUIRE_PIDFD)
+		ok = hl_json_add(req, "pidfd", json_object_new_boolean(1));
+	if (ok)
 		return req;
 	json_object_put(req);
 	return NULL;
@@ -308,10 +343,13 @@ int hl_acquire(struct hl_conn *conn, const struct hl_acquire_args *args,
 	if (conn->mod)
 		return hl_module_acquire(conn->mod, args, 0, lease, err);
 	ret = hl_acquire_check(args, err);
+	if (!ret && (args->flags || args->priority))
+		ret = need_version(conn, 2, "acquire", err);
 	if (ret)
 		return ret;
-	ret = transact(conn, acquire_request(args), waiting_time(args->timeout_ms), &msg, &reply,
-		       err);
+	ret = transact(conn, acquire_request(args),
+		       args->flags & HL_ACQUIRE_PIDFD ? args->pidfd : -1,
+		       waiting_time(args->timeout_ms), &msg, &reply, err);
 	if (ret)
 		return ret;
 	ret = lease_from_reply(reply, &msg, lease, err);
@@ -327,6 +365,27 @@ void hl_lease_release(struct hl_lease *lease)
 		close(lease->handle_fd);
 	lease->lease_fd = -1;
 	lease->handle_fd = -1;
+}
+
+int hl_lease_resize(struct hl_lease *lease, uint32_t width, uint32_t height,
+		    uint32_t refresh_mhz, uint32_t timeout_ms, struct hl_error *err)
+{
+	const struct hl_resize_args args = {
+		.scanout = lease->scanout,
+		.generation = lease->generation,
+		.width = width,
+		.height = height,
+		.refresh_mhz = refresh_mhz,
+		.timeout_ms = timeout_ms,
+	};
+	int ret = hl_handle_resize(lease->handle_fd, &args, err);
+
+	if (ret)
+		return ret;
+	lease->width = width;
+	lease->height = height;
+	lease->refresh_mhz = refresh_mhz ? refresh_mhz : HL_REFRESH_DEFAULT_MHZ;
+	return 0;
 }
 
 int hl_query(struct hl_conn *conn, uint32_t scanout, struct hl_scanout *out, struct hl_error *err)
@@ -348,23 +407,29 @@ int hl_query(struct hl_conn *conn, uint32_t scanout, struct hl_scanout *out, str
 static int list_module(struct hl_conn *conn, struct hl_scanout **list, size_t *n,
 		       struct hl_error *err)
 {
-	struct hl_scanout *array;
-	struct hl_info info;
-	int ret = hl_module_info(conn->mod, &info, err);
+	struct hl_scanout *array = NULL;
+	size_t total = 0, count = 0;
+	uint32_t next = 0;
+	int ret = 0;
 
-	if (ret)
-		return ret;
-	array = calloc(info.nr_scanouts + 1, sizeof(*array));
-	if (!array)
-		return hl_error_set(err, ENOMEM, "out of memory");
-	for (uint32_t i = 0; i < info.nr_scanouts && !ret; i++)
-		ret = hl_module_query(conn->mod, i + 1, &array[i], err);
+	do {
+		struct hl_scanout *grown = realloc(array, (total + LIST_PAGE) * sizeof(*array));
+
+		if (!grown) {
+			ret = hl_error_set(err, ENOMEM, "out of memory");
+			break;
+		}
+		array = grown;
+		ret = hl_module_list(conn->mod, &next, array + total, LIST_PAGE, &count, err);
+		if (!ret)
+			total += count;
+	} while (!ret && next && total <= SCANOUTS_MAX);
 	if (ret) {
 		free(array);
 		return ret;
 	}
 	*list = array;
-	*n = info.nr_scanouts;
+	*n = total;
 	return 0;
 }
 
@@ -443,4 +508,94 @@ int hl_revoke(struct hl_conn *conn, uint32_t scanout, uint64_t generation, uint3
 	if (!ret)
 		json_object_put(reply);
 	return ret;
+}
+
+int hl_resize(struct hl_conn *conn, const struct hl_resize_args *args, struct hl_error *err)
+{
+	const struct number numbers[] = {
+		{ "scanout", args->scanout },
+		{ "generation", args->generation },
+		{ "width", args->width },
+		{ "height", args->height },
+		{ "refresh_mhz", args->refresh_mhz },
+		{ "timeout_ms", args->timeout_ms },
+		{ 0 },
+	};
+	json_object *reply;
+	int ret;
+
+	if (conn->mod)
+		return hl_module_resize(conn->mod, args, err);
+	ret = hl_resize_check(args, err);
+	if (!ret)
+		ret = need_version(conn, 2, "resize", err);
+	if (!ret)
+		ret = ask(conn, request("resize", numbers), waiting_time(args->timeout_ms),
+			  &reply, err);
+	if (!ret)
+		json_object_put(reply);
+	return ret;
+}
+
+static json_object *policy_request(const struct hl_policy *policy)
+{
+	json_object *req = request("policy", NULL), *members = hl_policy_to_json(policy);
+	bool ok = req && members;
+
+	if (ok) {
+		json_object_object_foreach(members, key, value)
+			if (hl_policy_bit(key) & policy->mask)
+				ok = ok && hl_json_add(req, key, json_object_get(value));
+	}
+	json_object_put(members);
+	if (ok)
+		return req;
+	json_object_put(req);
+	return NULL;
+}
+
+static int ask_policy(struct hl_conn *conn, struct hl_policy *policy, struct hl_error *err)
+{
+	json_object *reply;
+	int ret;
+
+	if (conn->mod)
+		return hl_module_policy(conn->mod, policy, err);
+	ret = hl_policy_check(policy, err);
+	if (!ret)
+		ret = need_version(conn, 2, "policy", err);
+	if (!ret)
+		ret = ask(conn, policy_request(policy), REPLY_TIMEOUT_MS, &reply, err);
+	if (ret)
+		return ret;
+	ret = hl_policy_from_json(reply, policy, err);
+	json_object_put(reply);
+	return ret;
+}
+
+int hl_get_policy(struct hl_conn *conn, struct hl_policy *policy, struct hl_error *err)
+{
+	struct hl_policy got = { 0 };
+	int ret = ask_policy(conn, &got, err);
+
+	if (!ret)
+		*policy = got;
+	return ret;
+}
+
+int hl_set_policy(struct hl_conn *conn, struct hl_policy *policy, struct hl_error *err)
+{
+	struct hl_policy got = *policy;
+	int ret = ask_policy(conn, &got, err);
+
+	if (!ret)
+		*policy = got;
+	return ret;
+}
+
+int hl_unbind(struct hl_conn *conn, int force, uint32_t timeout_ms, struct hl_error *err)
+{
+	if (!conn->mod)
+		return hl_error_set(err, EOPNOTSUPP, "unbind: the broker does not do that");
+	return hl_module_unbind(conn->mod, force, timeout_ms, err);
 }

@@ -17,16 +17,18 @@
 #define JSON_DEPTH	6
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-enum member_type { U32, U64, TEXT, STATE, WAIT, HOST, PCI };
+enum member_type { U32, U64, BOOL, TEXT, STATE, WAIT, HOST, WHO, PCI };
 
 struct member {
 	const char *name;
 	enum member_type type;
 	size_t offset;
 	size_t size;
+	bool optional;		/* not in the protocol's first version */
 };
 
-#define MEMBER(s, m, t) { #m, t, offsetof(struct s, m), sizeof(((struct s *)0)->m) }
+#define MEMBER(s, m, t) { #m, t, offsetof(struct s, m), sizeof(((struct s *)0)->m), false }
+#define LATER(s, m, t) { #m, t, offsetof(struct s, m), sizeof(((struct s *)0)->m), true }
 
 static const struct member info_members[] = {
 	MEMBER(hl_info, abi_version, U32),
@@ -74,6 +76,39 @@ static const struct member scanout_members[] = {
 	MEMBER(hl_scanout, dev_minor, U32),
 	MEMBER(hl_scanout, label, TEXT),
 	MEMBER(hl_scanout, node, TEXT),
+	LATER(hl_scanout, priority, U32),
+	LATER(hl_scanout, stalled_ms, U32),
+	LATER(hl_scanout, stalls, U64),
+	LATER(hl_scanout, quarantines, U64),
+	LATER(hl_scanout, lease_ms, U64),
+	LATER(hl_scanout, wait_name, TEXT),
+	LATER(hl_scanout, hidden, BOOL),
+};
+
+/* Of hl_event.scanout; the others are in a dump only. */
+static const struct member event_members[] = {
+	MEMBER(hl_scanout, scanout, U32),
+	MEMBER(hl_scanout, state, STATE),
+	MEMBER(hl_scanout, generation, U64),
+	MEMBER(hl_scanout, label, TEXT),
+	MEMBER(hl_scanout, width, U32),
+	MEMBER(hl_scanout, height, U32),
+	MEMBER(hl_scanout, refresh_mhz, U32),
+	MEMBER(hl_scanout, priority, U32),
+	MEMBER(hl_scanout, owner_pid, U32),
+	MEMBER(hl_scanout, owner_uid, U32),
+	MEMBER(hl_scanout, owner_cgroup, U64),
+	MEMBER(hl_scanout, wait_for, WAIT),
+	MEMBER(hl_scanout, wait_ms, U32),
+	MEMBER(hl_scanout, wait_name, TEXT),
+};
+
+static const struct member policy_members[] = {
+	MEMBER(hl_policy, who, WHO),
+	MEMBER(hl_policy, gid, U32),
+	MEMBER(hl_policy, max_per_uid, U32),
+	MEMBER(hl_policy, max_per_cgroup, U32),
+	MEMBER(hl_policy, grace_ms, U32),
 };
 
 /* ---- limits ---- */
@@ -157,29 +192,88 @@ void hl_label_clean(char *label)
 	}
 }
 
-static int check_range(const char *name, uint32_t value, uint32_t min, uint32_t max,
-		       struct hl_error *err)
+static int check_range(const char *what, const char *name, uint32_t value, uint32_t min,
+		       uint32_t max, struct hl_error *err)
 {
 	if (value >= min && value <= max)
 		return 0;
-	return hl_error_set(err, EINVAL, "acquire: %s %u is not in %u..%u", name, value, min, max);
+	return hl_error_set(err, EINVAL, "%s: %s %u is not in %u..%u", what, name, value, min, max);
+}
+
+static int check_mode(const char *what, uint32_t width, uint32_t height, uint32_t refresh_mhz,
+		      uint32_t timeout_ms, struct hl_error *err)
+{
+	int ret = check_range(what, "width", width, 1, HL_SIZE_MAX, err);
+
+	if (!ret)
+		ret = check_range(what, "height", height, 1, HL_SIZE_MAX, err);
+	if (!ret && refresh_mhz)
+		ret = check_range(what, "refresh_mhz", refresh_mhz, HL_REFRESH_MIN_MHZ,
+				  HL_REFRESH_MAX_MHZ, err);
+	if (!ret)
+		ret = check_range(what, "timeout_ms", timeout_ms, 0, HELIX_LEASE_TIMEOUT_MAX_MS,
+				  err);
+	return ret;
 }
 
 int hl_acquire_check(const struct hl_acquire_args *args, struct hl_error *err)
 {
-	int ret = check_range("width", args->width, 1, HL_SIZE_MAX, err);
+	int ret = check_mode("acquire", args->width, args->height, args->refresh_mhz,
+			     args->timeout_ms, err);
 
 	if (!ret)
-		ret = check_range("height", args->height, 1, HL_SIZE_MAX, err);
-	if (!ret && args->refresh_mhz)
-		ret = check_range("refresh_mhz", args->refresh_mhz, HL_REFRESH_MIN_MHZ,
-				  HL_REFRESH_MAX_MHZ, err);
-	if (!ret)
-		ret = check_range("timeout_ms", args->timeout_ms, 0, HELIX_LEASE_TIMEOUT_MAX_MS,
-				  err);
+		ret = check_range("acquire", "priority", args->priority, 0, HL_PRIORITY_MAX, err);
+	if (!ret && args->flags & ~(HL_ACQUIRE_END_ON_CLOSE | HL_ACQUIRE_PIDFD))
+		ret = hl_error_set(err, EINVAL, "acquire: flags 0x%x are not known", args->flags);
+	if (!ret && args->flags & HL_ACQUIRE_PIDFD && args->pidfd < 0)
+		ret = hl_error_set(err, EBADF, "acquire: pidfd %d is not open", args->pidfd);
 	if (!ret && args->label)
 		ret = hl_label_check(args->label, err);
 	return ret;
+}
+
+int hl_resize_check(const struct hl_resize_args *args, struct hl_error *err)
+{
+	return check_mode("resize", args->width, args->height, args->refresh_mhz,
+			  args->timeout_ms, err);
+}
+
+int hl_policy_check(const struct hl_policy *policy, struct hl_error *err)
+{
+	int ret = 0;
+
+	if (policy->mask & HELIX_LEASE_POLICY_WHO) {
+		if (policy->who > HELIX_LEASE_WHO_GROUP)
+			ret = hl_error_set(err, EINVAL, "policy: who is none of any, admin and group");
+		else if (policy->who != HELIX_LEASE_WHO_GROUP && policy->gid)
+			ret = hl_error_set(err, EINVAL, "policy: a gid goes with who \"group\" only");
+	}
+	if (!ret && policy->mask & HELIX_LEASE_POLICY_GRACE_MS)
+		ret = check_range("policy", "grace_ms", policy->grace_ms, 0,
+				  HELIX_LEASE_GRACE_MAX_MS, err);
+	return ret;
+}
+
+void hl_scanout_hide(struct hl_scanout *scanout)
+{
+	struct hl_scanout shown = {
+		.scanout = scanout->scanout,
+		.state = scanout->state,
+		.wait_for = scanout->wait_for,
+		.owner_uid = UINT32_MAX,
+		.connector_id = scanout->connector_id,
+		.crtc_id = scanout->crtc_id,
+		.primary_plane_id = scanout->primary_plane_id,
+		.cursor_plane_id = scanout->cursor_plane_id,
+		.gpu = scanout->gpu,
+		.output = scanout->output,
+		.dev_major = scanout->dev_major,
+		.dev_minor = scanout->dev_minor,
+		.hidden = 1,
+	};
+
+	memcpy(shown.node, scanout->node, sizeof(shown.node));
+	*scanout = shown;
 }
 
 void hl_node_name(uint32_t scanout, char node[HL_NODE_LEN])
@@ -220,6 +314,8 @@ static json_object *member_to_json(const struct member *m, const void *base)
 	case U64:
 		memcpy(&u64, at, sizeof(u64));
 		return json_object_new_uint64(u64);
+	case BOOL:
+		return json_object_new_boolean(u32);
 	case TEXT:
 		return json_object_new_string(at);
 	case STATE:
@@ -228,6 +324,8 @@ static json_object *member_to_json(const struct member *m, const void *base)
 		return json_object_new_string(hl_wait_name(u32));
 	case HOST:
 		return json_object_new_string(hl_host_name(u32));
+	case WHO:
+		return json_object_new_string(hl_who_name(u32));
 	case PCI:
 		return pci_to_json(u32);
 	}
@@ -332,11 +430,24 @@ static int read_text(const struct member *m, json_object *value, void *at, struc
 	case HOST:
 		u32 = hl_host_value(text);
 		break;
+	case WHO:
+		u32 = hl_who_value(text);
+		break;
 	default:
 		if (sscanf(text, "%2x:%2x.%1x", &bus, &dev, &fn) != 3)
 			return hl_error_set(err, EPROTO, "%s is not a PCI address", m->name);
 		u32 = bus << 8 | (dev & 0x1f) << 3 | (fn & 7);
 	}
+	memcpy(at, &u32, sizeof(u32));
+	return 0;
+}
+
+static int read_bool(const struct member *m, json_object *value, void *at, struct hl_error *err)
+{
+	uint32_t u32 = json_object_get_boolean(value);
+
+	if (!json_object_is_type(value, json_type_boolean))
+		return hl_error_set(err, EPROTO, "%s is not true or false", m->name);
 	memcpy(at, &u32, sizeof(u32));
 	return 0;
 }
@@ -349,9 +460,15 @@ static int from_json(const struct member *m, size_t n, json_object *obj, void *b
 		json_object *value;
 		int ret;
 
-		if (!json_object_object_get_ex(obj, m[i].name, &value))
-			return hl_error_set(err, EPROTO, "%s is missing", m[i].name);
-		if (m[i].type == U32 || m[i].type == U64)
+		if (!json_object_object_get_ex(obj, m[i].name, &value)) {
+			if (!m[i].optional)
+				return hl_error_set(err, EPROTO, "%s is missing", m[i].name);
+			memset(at, 0, m[i].size);
+			continue;
+		}
+		if (m[i].type == BOOL)
+			ret = read_bool(&m[i], value, at, err);
+		else if (m[i].type == U32 || m[i].type == U64)
 			ret = read_number(&m[i], value, at, err);
 		else
 			ret = read_text(&m[i], value, at, err);
@@ -389,6 +506,52 @@ json_object *hl_scanout_to_json(const struct hl_scanout *scanout)
 int hl_scanout_from_json(json_object *obj, struct hl_scanout *scanout, struct hl_error *err)
 {
 	return from_json(scanout_members, ARRAY_SIZE(scanout_members), obj, scanout, err);
+}
+
+uint32_t hl_policy_bit(const char *member)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} bits[] = {
+		{ "who", HELIX_LEASE_POLICY_WHO },
+		{ "gid", HELIX_LEASE_POLICY_WHO },
+		{ "max_per_uid", HELIX_LEASE_POLICY_MAX_PER_UID },
+		{ "max_per_cgroup", HELIX_LEASE_POLICY_MAX_PER_CGROUP },
+		{ "grace_ms", HELIX_LEASE_POLICY_GRACE_MS },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
+		if (!strcmp(bits[i].name, member))
+			return bits[i].bit;
+	return 0;
+}
+
+json_object *hl_policy_to_json(const struct hl_policy *policy)
+{
+	return to_json(policy_members, ARRAY_SIZE(policy_members), policy);
+}
+
+int hl_policy_from_json(json_object *obj, struct hl_policy *policy, struct hl_error *err)
+{
+	policy->mask = 0;
+	return from_json(policy_members, ARRAY_SIZE(policy_members), obj, policy, err);
+}
+
+json_object *hl_event_to_json(const struct hl_event *event)
+{
+	json_object *obj = json_object_new_object();
+	size_t n = event->scanout.scanout ? ARRAY_SIZE(event_members) : 0;
+	bool ok = obj && hl_json_add(obj, "event", json_object_new_string(hl_event_name(event->type))) &&
+		  hl_json_add(obj, "time_ns", json_object_new_uint64(event->time_ns));
+
+	for (size_t i = 0; ok && i < n; i++)
+		ok = hl_json_add(obj, event_members[i].name,
+				 member_to_json(&event_members[i], &event->scanout));
+	if (ok)
+		return obj;
+	json_object_put(obj);
+	return NULL;
 }
 
 json_object *hl_error_to_json(const struct hl_error *err)

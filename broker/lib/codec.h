@@ -3,9 +3,10 @@
  * JSON of the broker's protocol: how the structures of helix-lease-client.h are
  * written and read, and the limits of what may be asked for.
  *
- * Writers return a new object, or NULL when out of memory. Readers demand every
- * member with its type and pass over those they do not know, so that an old
- * client understands a new broker.
+ * Writers return a new object, or NULL when out of memory. Readers pass over
+ * members they do not know, so that an old client understands a new broker, and
+ * demand those of the protocol's first version with their types; the later ones
+ * read as zero where an old broker does not send them.
  */
 #ifndef HL_CODEC_H
 #define HL_CODEC_H
@@ -20,16 +21,22 @@
 #define HL_REFRESH_MIN_MHZ	1000
 #define HL_REFRESH_MAX_MHZ	1000000
 #define HL_REFRESH_DEFAULT_MHZ	60000
+#define HL_PRIORITY_MAX		255
 #define HL_NODE_PREFIX		"/dev/helix/scanout"
 
 /* Says which argument is out of which range, or returns 0. */
 int hl_acquire_check(const struct hl_acquire_args *args, struct hl_error *err);
+int hl_resize_check(const struct hl_resize_args *args, struct hl_error *err);
+int hl_policy_check(const struct hl_policy *policy, struct hl_error *err);
 
 /* A label is short, valid UTF-8 and has nothing that a terminal would obey. */
 int hl_label_check(const char *label, struct hl_error *err);
 
 /* What the module reports may come from anybody: every other byte becomes '?'. */
 void hl_label_clean(char *label);
+
+/* Leaves of a scanout what those may know who do not own it. */
+void hl_scanout_hide(struct hl_scanout *scanout);
 
 void hl_node_name(uint32_t scanout, char node[HL_NODE_LEN]);
 
@@ -45,6 +52,16 @@ int hl_lease_from_json(json_object *obj, struct hl_lease *lease, struct hl_error
 
 json_object *hl_scanout_to_json(const struct hl_scanout *scanout);
 int hl_scanout_from_json(json_object *obj, struct hl_scanout *scanout, struct hl_error *err);
+
+/* The HELIX_LEASE_POLICY_* of a member; "gid" goes with "who". */
+uint32_t hl_policy_bit(const char *member);
+
+/* Of a policy all but its mask. */
+json_object *hl_policy_to_json(const struct hl_policy *policy);
+int hl_policy_from_json(json_object *obj, struct hl_policy *policy, struct hl_error *err);
+
+/* {"event":"granted","time_ns":...} and, of a scanout, what events tell of one. */
+json_object *hl_event_to_json(const struct hl_event *event);
 
 /* {"code":"EINVAL","message":"..."} */
 json_object *hl_error_to_json(const struct hl_error *err);

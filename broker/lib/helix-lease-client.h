@@ -14,6 +14,9 @@
  * what, and why it failed, and outputs are untouched. No call waits without a
  * deadline. A connection must not be used by two threads at once; several
  * connections may.
+ *
+ * A broker older than this library serves what it knows; a call that needs more
+ * fails with -EOPNOTSUPP.
  */
 #ifndef HELIX_LEASE_CLIENT_H
 #define HELIX_LEASE_CLIENT_H
@@ -29,6 +32,7 @@ extern "C" {
 #define HL_MODULE_PATH	"/dev/helix/lease"
 #define HL_NODE_LEN	40
 #define HL_LABEL_LEN	32	/* with the terminating NUL */
+#define HL_WAIT_NAME_LEN 64
 
 /**
  * struct hl_error - why a call failed
@@ -57,6 +61,11 @@ struct hl_info {
 	uint32_t host_state;
 };
 
+/* hl_acquire_args.flags: the lease also ends with the last close of its scanout node. */
+#define HL_ACQUIRE_END_ON_CLOSE	(1U << 0)
+/* hl_acquire_args.flags: the lease also ends with the process that @pidfd names. */
+#define HL_ACQUIRE_PIDFD	(1U << 1)
+
 /**
  * struct hl_acquire_args - what is asked for
  * @width: pixels, 1..16384
@@ -65,6 +74,10 @@ struct hl_info {
  * @scanout: the one wanted, or 0 for any
  * @timeout_ms: how long to wait, at most 120000, or 0 for the module's default
  * @label: UTF-8 for people, shorter than HL_LABEL_LEN; NULL for none
+ * @flags: HL_ACQUIRE_*
+ * @priority: told to the host, 0..255, the larger the more important; the broker
+ *	limits it for users other than root
+ * @pidfd: with HL_ACQUIRE_PIDFD: see pidfd_open(2); may be closed afterwards
  */
 struct hl_acquire_args {
 	uint32_t width;
@@ -73,6 +86,42 @@ struct hl_acquire_args {
 	uint32_t scanout;
 	uint32_t timeout_ms;
 	const char *label;
+	uint32_t flags;
+	uint32_t priority;
+	int pidfd;
+};
+
+/**
+ * struct hl_resize_args - another size for a lease
+ * @scanout: its number
+ * @generation: the lease meant
+ * @width: pixels, 1..16384
+ * @height: pixels, 1..16384
+ * @refresh_mhz: millihertz, 1000..1000000, or 0 for 60 Hz
+ * @timeout_ms: how long to wait, at most 120000, or 0 for the module's default
+ */
+struct hl_resize_args {
+	uint32_t scanout;
+	uint64_t generation;
+	uint32_t width;
+	uint32_t height;
+	uint32_t refresh_mhz;
+	uint32_t timeout_ms;
+};
+
+/**
+ * struct hl_policy - what the module lets owners have
+ *
+ * The members are those of struct helix_lease_policy in linux/helix_lease.h,
+ * where each is described; @mask says which of them hl_set_policy() sets.
+ */
+struct hl_policy {
+	uint32_t mask;
+	uint32_t who;
+	uint32_t gid;
+	uint32_t max_per_uid;
+	uint32_t max_per_cgroup;
+	uint32_t grace_ms;
 };
 
 /**
@@ -111,7 +160,9 @@ struct hl_lease {
  * struct hl_scanout - one scanout as the module sees it now
  *
  * The members are those of struct helix_lease_query in linux/helix_lease.h,
- * where each is described; @node is the device node's path.
+ * where each is described; @node is the device node's path. The broker tells
+ * what a lease is and whose only to root and to its owner's user: for others
+ * @hidden is 1, and of the lease nothing but @state and @wait_for is there.
  */
 struct hl_scanout {
 	uint32_t scanout;
@@ -139,6 +190,13 @@ struct hl_scanout {
 	uint32_t dev_minor;
 	char label[HL_LABEL_LEN + 1];
 	char node[HL_NODE_LEN];
+	uint32_t priority;
+	uint32_t stalled_ms;
+	uint64_t stalls;
+	uint64_t quarantines;
+	uint64_t lease_ms;
+	char wait_name[HL_WAIT_NAME_LEN + 1];
+	uint32_t hidden;
 };
 
 /**
@@ -190,8 +248,10 @@ int hl_get_info(struct hl_conn *conn, struct hl_info *info, struct hl_error *err
  *
  * Return: 0; -EINVAL: an argument, named in @err; -ENOSPC: all are taken;
  * -EBUSY: the one wanted is; -EDQUOT: this user has as many as it may;
- * -EAGAIN: too many are waiting; -EHOSTDOWN, -EHOSTUNREACH: the host does not
- * answer or refuses; -ETIMEDOUT
+ * -EAGAIN: too many are waiting; -EPERM: the policy lets it have none, or not
+ * that priority; -ESRCH: the process of @pidfd has ended; -EHOSTDOWN,
+ * -EHOSTUNREACH: the host does not answer or refuses; -EOPNOTSUPP: a flag or
+ * the priority is not known there; -ETIMEDOUT
  */
 int hl_acquire(struct hl_conn *conn, const struct hl_acquire_args *args,
 	       struct hl_lease *lease, struct hl_error *err);
@@ -203,6 +263,37 @@ int hl_acquire(struct hl_conn *conn, const struct hl_acquire_args *args,
  * It does not end while a copy of the handle is open elsewhere.
  */
 void hl_lease_release(struct hl_lease *lease);
+
+/**
+ * hl_lease_resize() - ask for another size of one's own lease, by its handle
+ * @lease: the lease; its size and refresh rate are the new ones on success
+ * @width: pixels, 1..16384
+ * @height: pixels, 1..16384
+ * @refresh_mhz: millihertz, 1000..1000000, or 0 for 60 Hz
+ * @timeout_ms: how long to wait, at most 120000, or 0 for the module's default
+ * @err: out: the reason of a failure
+ *
+ * As when a monitor is exchanged for another: the connector gets a new
+ * preferred mode. What is shown changes when the compositor sets it. Needs
+ * neither a connection nor any right but the handle.
+ *
+ * Return: 0; -EINVAL: an argument, named in @err; -ESTALE, -ECANCELED: the lease
+ * is over; -EHOSTDOWN, -EHOSTUNREACH; -EOPNOTSUPP: no host decides the size here;
+ * -ETIMEDOUT
+ */
+int hl_lease_resize(struct hl_lease *lease, uint32_t width, uint32_t height,
+		    uint32_t refresh_mhz, uint32_t timeout_ms, struct hl_error *err);
+
+/**
+ * hl_resize() - the same for a lease whose handle somebody else has
+ * @conn: the connection
+ * @args: which lease and what size
+ * @err: out: the reason of a failure
+ *
+ * Return: as hl_lease_resize(); -EACCES: neither root nor the owner's user;
+ * -EINVAL: no such scanout; -ESTALE: that lease ended before
+ */
+int hl_resize(struct hl_conn *conn, const struct hl_resize_args *args, struct hl_error *err);
 
 /**
  * hl_query() - ask about one scanout
@@ -240,6 +331,99 @@ int hl_revoke(struct hl_conn *conn, uint32_t scanout, uint64_t generation, uint3
 	      struct hl_error *err);
 
 /**
+ * hl_get_policy() - ask what the module lets owners have
+ * @conn: the connection
+ * @policy: out; @mask is 0
+ * @err: out: the reason of a failure
+ */
+int hl_get_policy(struct hl_conn *conn, struct hl_policy *policy, struct hl_error *err);
+
+/**
+ * hl_set_policy() - change it; leases that are there stay
+ * @conn: the connection
+ * @policy: in: the members named in @mask; out: all that is in force
+ * @err: out: the reason of a failure
+ *
+ * Return: 0; -EACCES, -EPERM: not root; -EINVAL: a member is out of range
+ */
+int hl_set_policy(struct hl_conn *conn, struct hl_policy *policy, struct hl_error *err);
+
+/**
+ * hl_unbind() - have the module let go of every GPU
+ * @conn: a connection to the module, from hl_open_module()
+ * @force: end the leases first; else one that is there is an error
+ * @timeout_ms: with @force: how long to wait until all are free, 0 for the default
+ * @err: out: the reason of a failure
+ *
+ * Return: 0; -EBUSY: a scanout is not free, nothing was changed; -ETIMEDOUT: the
+ * leases are gone, but the GPUs are still bound; -EPERM; -EOPNOTSUPP: @conn is
+ * not the module
+ */
+int hl_unbind(struct hl_conn *conn, int force, uint32_t timeout_ms, struct hl_error *err);
+
+/**
+ * struct hl_event - something that happened
+ * @type: HELIX_LEASE_EVENT_* of linux/helix_lease.h; see hl_event_name()
+ * @time_ns: when, CLOCK_MONOTONIC
+ * @scanout: what the scanout was like right after it, as far as the event says;
+ *	its @scanout is 0 where the event is about the host
+ */
+struct hl_event {
+	uint32_t type;
+	uint64_t time_ns;
+	struct hl_scanout scanout;
+};
+
+/** struct hl_monitor - a listener to the module's events; opaque */
+struct hl_monitor;
+
+/**
+ * hl_monitor_open() - begin to listen
+ * @mon: out: to be given to hl_monitor_close()
+ * @err: out: the reason of a failure
+ *
+ * Over generic netlink, from the module itself: needs CAP_NET_ADMIN, and is of the
+ * initial network namespace only. Call hl_monitor_dump() next, which says what
+ * there was when it all began.
+ *
+ * Return: 0; -ENOENT: no module, or another network namespace; -EPERM
+ */
+int hl_monitor_open(struct hl_monitor **mon, struct hl_error *err);
+
+/**
+ * hl_monitor_close() - end it
+ * @mon: the monitor, or NULL
+ */
+void hl_monitor_close(struct hl_monitor *mon);
+
+/** hl_monitor_fd() - descriptor that is readable when hl_monitor_next() should be called */
+int hl_monitor_fd(const struct hl_monitor *mon);
+
+/**
+ * hl_monitor_dump() - what every scanout does now
+ * @mon: the monitor
+ * @list: out: array, to be given to free(); of its members @hidden is never set
+ * @n: out: its length
+ * @err: out: the reason of a failure
+ *
+ * Events from before are not reported any more, so that what was heard last of a
+ * scanout is how it is.
+ */
+int hl_monitor_dump(struct hl_monitor *mon, struct hl_scanout **list, size_t *n,
+		    struct hl_error *err);
+
+/**
+ * hl_monitor_next() - the next event; does not wait
+ * @mon: the monitor
+ * @event: out
+ * @err: out: the reason of a failure
+ *
+ * Return: 0; -EAGAIN: nothing has happened; -ENOBUFS: more has happened than
+ * there was room for, and some of it is lost: call hl_monitor_dump()
+ */
+int hl_monitor_next(struct hl_monitor *mon, struct hl_event *event, struct hl_error *err);
+
+/**
  * hl_state_name() - word for an enum helix_lease_state
  * @state: the state
  *
@@ -252,6 +436,12 @@ const char *hl_wait_name(uint32_t wait);
 
 /** hl_host_name() - word for a HELIX_LEASE_HOST_* value, likewise */
 const char *hl_host_name(uint32_t host_state);
+
+/** hl_event_name() - word for an enum helix_lease_event_type, likewise */
+const char *hl_event_name(uint32_t type);
+
+/** hl_who_name() - word for a HELIX_LEASE_WHO_* value, likewise */
+const char *hl_who_name(uint32_t who);
 
 #ifdef __cplusplus
 }

@@ -47,6 +47,26 @@ static int real_query(struct module *mod, struct helix_lease_query *arg)
 	return real_ioctl(mod, HELIX_LEASE_QUERY, arg);
 }
 
+static int real_unbind(struct module *mod, struct helix_lease_unbind *arg)
+{
+	return real_ioctl(mod, HELIX_LEASE_UNBIND, arg);
+}
+
+static int real_resize(struct module *mod, struct helix_lease_resize *arg)
+{
+	return real_ioctl(mod, HELIX_LEASE_RESIZE, arg);
+}
+
+static int real_list(struct module *mod, struct helix_lease_list *arg)
+{
+	return real_ioctl(mod, HELIX_LEASE_LIST, arg);
+}
+
+static int real_policy(struct module *mod, struct helix_lease_policy *arg)
+{
+	return real_ioctl(mod, HELIX_LEASE_SET_POLICY, arg);
+}
+
 static void real_close(struct module *mod)
 {
 	struct real_module *real = (struct real_module *)mod;
@@ -58,9 +78,13 @@ static void real_close(struct module *mod)
 static const struct module_ops real_ops = {
 	.info = real_info,
 	.bind = real_bind,
+	.unbind = real_unbind,
 	.acquire = real_acquire,
 	.revoke = real_revoke,
 	.query = real_query,
+	.resize = real_resize,
+	.list = real_list,
+	.policy = real_policy,
 	.close = real_close,
 };
 

@@ -23,6 +23,7 @@ static const char *const waits[] = {
 	[HELIX_LEASE_WAIT_HOTPLUG] = "hotplug",
 	[HELIX_LEASE_WAIT_LOCK] = "lock",
 	[HELIX_LEASE_WAIT_COMMIT] = "commit",
+	[HELIX_LEASE_WAIT_FENCE] = "fence",
 };
 
 static const char *const hosts[] = {
@@ -31,15 +32,34 @@ static const char *const hosts[] = {
 	[HELIX_LEASE_HOST_UP] = "up",
 };
 
+static const char *const whos[] = {
+	[HELIX_LEASE_WHO_ANY] = "any",
+	[HELIX_LEASE_WHO_ADMIN] = "admin",
+	[HELIX_LEASE_WHO_GROUP] = "group",
+};
+
+static const char *const events[] = {
+	[HELIX_LEASE_EVENT_GRANTED] = "granted",
+	[HELIX_LEASE_EVENT_RESIZED] = "resized",
+	[HELIX_LEASE_EVENT_STALLED] = "stalled",
+	[HELIX_LEASE_EVENT_RESUMED] = "resumed",
+	[HELIX_LEASE_EVENT_REVOKING] = "revoking",
+	[HELIX_LEASE_EVENT_REVOKED] = "revoked",
+	[HELIX_LEASE_EVENT_QUARANTINED] = "quarantined",
+	[HELIX_LEASE_EVENT_FREED] = "freed",
+	[HELIX_LEASE_EVENT_HOST_LOST] = "host-lost",
+	[HELIX_LEASE_EVENT_HOST_BACK] = "host-back",
+};
+
 static const char *name_of(const char *const *table, size_t n, uint32_t value)
 {
-	return value < n ? table[value] : "unknown";
+	return value < n && table[value] ? table[value] : "unknown";
 }
 
 static uint32_t value_of(const char *const *table, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!strcmp(table[i], name))
+		if (table[i] && !strcmp(table[i], name))
 			return i;
 	return HL_NAME_UNKNOWN;
 }
@@ -59,6 +79,16 @@ const char *hl_host_name(uint32_t host_state)
 	return name_of(hosts, ARRAY_SIZE(hosts), host_state);
 }
 
+const char *hl_event_name(uint32_t type)
+{
+	return name_of(events, ARRAY_SIZE(events), type);
+}
+
+const char *hl_who_name(uint32_t who)
+{
+	return name_of(whos, ARRAY_SIZE(whos), who);
+}
+
 uint32_t hl_state_value(const char *name)
 {
 	return value_of(states, ARRAY_SIZE(states), name);
@@ -72,4 +102,9 @@ uint32_t hl_wait_value(const char *name)
 uint32_t hl_host_value(const char *name)
 {
 	return value_of(hosts, ARRAY_SIZE(hosts), name);
+}
+
+uint32_t hl_who_value(const char *name)
+{
+	return value_of(whos, ARRAY_SIZE(whos), name);
 }

@@ -13,5 +13,6 @@
 uint32_t hl_state_value(const char *name);
 uint32_t hl_wait_value(const char *name);
 uint32_t hl_host_value(const char *name);
+uint32_t hl_who_value(const char *name);
 
 #endif

@@ -9,10 +9,12 @@
 
 #include <stddef.h>
 
-#define HL_WIRE_VERSION		1
+#define HL_WIRE_VERSION		2	/* 1: no resize, no policy, no flags and priority of acquire */
+#define HL_WIRE_VERSION_MIN	1
 #define HL_WIRE_REQUEST_MAX	4096
 #define HL_WIRE_REPLY_MAX	32768
-#define HL_WIRE_MAX_FDS		2	/* handle, then lease */
+#define HL_WIRE_LIST_PAGE	16	/* scanouts in a reply; they fit, whatever is in them */
+#define HL_WIRE_MAX_FDS		2	/* reply of acquire: handle, then lease; its request: pidfd */
 
 struct hl_wire_msg {
 	char *buf;		/* caller's, @cap bytes */

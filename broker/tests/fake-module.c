@@ -15,6 +15,7 @@
 
 struct fake_scanout {
 	int watch;		/* read end: hangs up when the last handle is closed; -1 when free */
+	int pidfd;		/* readable when the process has ended; -1 for none */
 	struct helix_lease_query state;
 };
 
@@ -25,6 +26,7 @@ struct fake_module {
 	unsigned int waiting;
 	unsigned int interrupted;
 	int fail;
+	struct helix_lease_policy policy;
 	uint64_t generation;
 	unsigned int nr;
 	struct fake_scanout *scanouts;
@@ -39,16 +41,22 @@ static void end_lease(struct fake_scanout *s)
 {
 	close(s->watch);
 	s->watch = -1;
+	if (s->pidfd >= 0)
+		close(s->pidfd);
+	s->pidfd = -1;
 	s->state.state = HELIX_LEASE_STATE_FREE;
 }
 
-/* What the release of the handle file does in the kernel. */
+/* What the release of the handle file and the end of the process do in the kernel. */
 static void collect(struct fake_module *fake)
 {
 	for (unsigned int i = 0; i < fake->nr; i++) {
-		struct pollfd pfd = { .fd = fake->scanouts[i].watch };
+		struct pollfd pfds[] = {
+			{ .fd = fake->scanouts[i].watch },
+			{ .fd = fake->scanouts[i].pidfd, .events = POLLIN },
+		};
 
-		if (pfd.fd >= 0 && poll(&pfd, 1, 0) > 0)
+		if (pfds[0].fd >= 0 && poll(pfds, 2, 0) > 0)
 			end_lease(&fake->scanouts[i]);
 	}
 }
@@ -56,7 +64,7 @@ static void collect(struct fake_module *fake)
 static int fake_info(struct module *mod, struct helix_lease_info *arg)
 {
 	arg->abi_version = HELIX_LEASE_ABI_VERSION;
-	arg->nr_gpus = 1;
+	arg->nr_gpus = to_fake(mod)->nr ? 1 : 0;
 	arg->nr_scanouts = to_fake(mod)->nr;
 	arg->host_state = HELIX_LEASE_HOST_UP;
 	return 0;
@@ -116,18 +124,55 @@ static struct fake_scanout *pick(struct fake_module *fake, uint32_t scanout, int
 	return NULL;
 }
 
+static int over_quota(struct fake_module *fake, uint32_t uid)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < fake->nr; i++)
+		n += fake->scanouts[i].watch >= 0 && fake->scanouts[i].state.owner_uid == uid;
+	return uid && fake->policy.max_per_uid && n >= fake->policy.max_per_uid;
+}
+
+/* A descriptor of our own for @fd if it is a pidfd, as /proc says; -EBADF if it is not. */
+static int take_pidfd(int fd)
+{
+	char path[40], text[40];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, text, sizeof(text) - 1);
+	if (n < 0)
+		return -EBADF;
+	text[n] = '\0';
+	if (!strstr(text, "pidfd"))
+		return -EBADF;
+	if (poll(&(struct pollfd) { .fd = fd, .events = POLLIN }, 1, 0) > 0)
+		return -ESRCH;
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static int grant(struct fake_module *fake, struct helix_lease_acquire *arg, uint32_t uid)
 {
 	struct fake_scanout *s;
-	int fds[2], ret;
+	int fds[2], ret, pidfd = -1;
 
 	collect(fake);
+	if (over_quota(fake, uid))
+		return -EDQUOT;
 	s = pick(fake, arg->scanout, &ret);
 	if (!s)
 		return ret;
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (arg->flags & HELIX_LEASE_ACQUIRE_PIDFD) {
+		pidfd = take_pidfd(arg->pidfd);
+		if (pidfd < 0)
+			return pidfd;
+	}
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		close(pidfd);
 		return -errno;
+	}
 	s->watch = fds[0];
+	s->pidfd = pidfd;
 	arg->handle_fd = fds[1];
 	arg->lease_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	arg->scanout = s - fake->scanouts + 1;
@@ -143,6 +188,7 @@ static int grant(struct fake_module *fake, struct helix_lease_acquire *arg, uint
 	s->state.refresh_mhz = arg->refresh_mhz;
 	s->state.owner_pid = arg->owner_pid;
 	s->state.owner_uid = uid;
+	s->state.priority = arg->priority;
 	s->state.grants++;
 	memcpy(s->state.label, arg->label, sizeof(arg->label));
 	return 0;
@@ -183,6 +229,14 @@ static int fake_revoke(struct module *mod, struct helix_lease_revoke *arg)
 	return ret;
 }
 
+static void fill_query(struct fake_module *fake, uint32_t scanout, struct helix_lease_query *arg)
+{
+	*arg = fake->scanouts[scanout - 1].state;
+	arg->scanout = scanout;
+	arg->output = scanout;
+	arg->gpu = 0x10;
+}
+
 static int fake_query(struct module *mod, struct helix_lease_query *arg)
 {
 	struct fake_module *fake = to_fake(mod);
@@ -192,12 +246,94 @@ static int fake_query(struct module *mod, struct helix_lease_query *arg)
 		return -EINVAL;
 	pthread_mutex_lock(&fake->lock);
 	collect(fake);
-	*arg = fake->scanouts[scanout - 1].state;
-	arg->scanout = scanout;
-	arg->output = scanout;
-	arg->gpu = 0x10;
+	fill_query(fake, scanout, arg);
 	pthread_mutex_unlock(&fake->lock);
 	return 0;
+}
+
+static int fake_list(struct module *mod, struct helix_lease_list *arg)
+{
+	struct fake_module *fake = to_fake(mod);
+	struct helix_lease_query *entries = (void *)(uintptr_t)arg->entries;
+	uint32_t number = arg->first ? arg->first : 1, n = 0;
+
+	if (arg->entry_size != sizeof(*entries))
+		return -EINVAL;
+	pthread_mutex_lock(&fake->lock);
+	collect(fake);
+	for (; number <= fake->nr && n < arg->nr; number++)
+		fill_query(fake, number, &entries[n++]);
+	arg->first = number <= fake->nr ? number : 0;
+	arg->nr = n;
+	pthread_mutex_unlock(&fake->lock);
+	return 0;
+}
+
+static int fake_resize(struct module *mod, struct helix_lease_resize *arg)
+{
+	struct fake_module *fake = to_fake(mod);
+	struct fake_scanout *s;
+	int ret = pass_gate(fake, arg->timeout_ms);
+
+	if (ret)
+		return ret;
+	if (!arg->scanout || arg->scanout > fake->nr)
+		return -EINVAL;
+	s = &fake->scanouts[arg->scanout - 1];
+	pthread_mutex_lock(&fake->lock);
+	collect(fake);
+	if (s->watch < 0 || s->state.generation != arg->generation) {
+		ret = -ESTALE;
+	} else if (fake->fail) {
+		ret = -fake->fail;
+	} else {
+		s->state.width = arg->width;
+		s->state.height = arg->height;
+		s->state.refresh_mhz = arg->refresh_mhz ? arg->refresh_mhz : 60000;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return ret;
+}
+
+static int fake_policy(struct module *mod, struct helix_lease_policy *arg)
+{
+	struct fake_module *fake = to_fake(mod);
+
+	pthread_mutex_lock(&fake->lock);
+	if (arg->mask & HELIX_LEASE_POLICY_WHO) {
+		fake->policy.who = arg->who;
+		fake->policy.gid = arg->gid;
+	}
+	if (arg->mask & HELIX_LEASE_POLICY_MAX_PER_UID)
+		fake->policy.max_per_uid = arg->max_per_uid;
+	if (arg->mask & HELIX_LEASE_POLICY_MAX_PER_CGROUP)
+		fake->policy.max_per_cgroup = arg->max_per_cgroup;
+	if (arg->mask & HELIX_LEASE_POLICY_GRACE_MS)
+		fake->policy.grace_ms = arg->grace_ms;
+	*arg = fake->policy;
+	pthread_mutex_unlock(&fake->lock);
+	return 0;
+}
+
+static int fake_unbind(struct module *mod, struct helix_lease_unbind *arg)
+{
+	struct fake_module *fake = to_fake(mod);
+	int ret = 0;
+
+	pthread_mutex_lock(&fake->lock);
+	collect(fake);
+	for (unsigned int i = 0; i < fake->nr; i++) {
+		if (fake->scanouts[i].watch < 0)
+			continue;
+		if (arg->flags & HELIX_LEASE_UNBIND_FORCE)
+			end_lease(&fake->scanouts[i]);
+		else
+			ret = -EBUSY;
+	}
+	if (!ret)
+		fake->nr = 0;
+	pthread_mutex_unlock(&fake->lock);
+	return ret;
 }
 
 static void fake_close(struct module *mod)
@@ -206,7 +342,7 @@ static void fake_close(struct module *mod)
 
 	for (unsigned int i = 0; i < fake->nr; i++)
 		if (fake->scanouts[i].watch >= 0)
-			close(fake->scanouts[i].watch);
+			end_lease(&fake->scanouts[i]);
 	close(fake->gate);
 	pthread_mutex_destroy(&fake->lock);
 	free(fake->scanouts);
@@ -216,9 +352,13 @@ static void fake_close(struct module *mod)
 static const struct module_ops fake_ops = {
 	.info = fake_info,
 	.bind = fake_bind,
+	.unbind = fake_unbind,
 	.acquire = fake_acquire,
 	.revoke = fake_revoke,
 	.query = fake_query,
+	.resize = fake_resize,
+	.list = fake_list,
+	.policy = fake_policy,
 	.close = fake_close,
 };
 
@@ -232,7 +372,7 @@ struct module *fake_module_new(unsigned int nr_scanouts)
 	fake->nr = nr_scanouts;
 	fake->scanouts = calloc(nr_scanouts, sizeof(*fake->scanouts));
 	for (unsigned int i = 0; i < nr_scanouts; i++)
-		fake->scanouts[i].watch = -1;
+		fake->scanouts[i].watch = fake->scanouts[i].pidfd = -1;
 	return &fake->base;
 }
 
@@ -284,6 +424,19 @@ int fake_module_give(struct module *mod, uint32_t scanout, uint32_t uid)
 		return ret;
 	close(arg.lease_fd);
 	return arg.handle_fd;
+}
+
+void fake_module_stall(struct module *mod, uint32_t scanout, uint32_t ms, const char *name)
+{
+	struct helix_lease_query *q = &to_fake(mod)->scanouts[scanout - 1].state;
+
+	pthread_mutex_lock(&to_fake(mod)->lock);
+	q->stalled_ms = ms;
+	q->stalls++;
+	q->wait_for = HELIX_LEASE_WAIT_FENCE;
+	q->wait_ms = ms;
+	snprintf((char *)q->wait_name, sizeof(q->wait_name), "%s", name);
+	pthread_mutex_unlock(&to_fake(mod)->lock);
 }
 
 unsigned int fake_module_leased(struct module *mod)

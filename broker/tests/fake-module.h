@@ -2,8 +2,9 @@
 /*
  * A stand-in for the helix_lease module: scanouts in memory behind struct
  * module_ops. Like the real one it learns of a lease's end from the last close
- * of the handle (a pipe's write end here) and needs nobody to tell it, so the
- * tests can see what a broker that dies leaves behind.
+ * of the handle (a pipe's write end here) or the end of the process of a pidfd,
+ * and needs nobody to tell it, so the tests can see what a broker that dies
+ * leaves behind.
  *
  * It is not the module: no DRM, no host, no permissions of the control node.
  */
@@ -28,6 +29,9 @@ void fake_module_fail(struct module *mod, int code);
 
 /* As if this user had acquired it, by hand of another tool. Returns its handle. */
 int fake_module_give(struct module *mod, uint32_t scanout, uint32_t uid);
+
+/* As if its tenant's commit had been waiting so long for that fence. */
+void fake_module_stall(struct module *mod, uint32_t scanout, uint32_t ms, const char *name);
 
 unsigned int fake_module_leased(struct module *mod);
 

@@ -11,6 +11,7 @@
 #include "codec.h"
 #include "error.h"
 #include "numbers.h"
+#include "wire.h"
 
 static const struct hl_scanout sample = {
 	.scanout = 3, .state = HELIX_LEASE_STATE_QUARANTINED, .generation = UINT64_MAX,
@@ -19,7 +20,9 @@ static const struct hl_scanout sample = {
 	.owner_cgroup = UINT64_MAX - 1, .state_ms = 5, .grants = 6, .denials = 7,
 	.connector_id = 33, .crtc_id = 44, .primary_plane_id = 55, .cursor_plane_id = 66,
 	.gpu = 0x1f << 8 | 0x1f << 3 | 7, .output = 3, .dev_major = 240, .dev_minor = 3,
-	.label = "a \"label\"\\", .node = "/dev/helix/scanout3",
+	.label = "a \"label\"\\", .node = "/dev/helix/scanout3", .priority = 255,
+	.stalled_ms = UINT32_MAX - 1, .stalls = UINT64_MAX - 2, .quarantines = UINT64_MAX - 3,
+	.lease_ms = UINT64_MAX - 4, .wait_name = "virtio_gpu \"control\" 77", .hidden = 1,
 };
 
 static void a_scanout_survives_the_way_through_json(void **state)
@@ -34,6 +37,63 @@ static void a_scanout_survives_the_way_through_json(void **state)
 	assert_int_equal(hl_scanout_from_json(back, &got, NULL), 0);
 	assert_memory_equal(&got, &sample, sizeof(got));
 	json_object_put(back);
+	json_object_put(obj);
+}
+
+static void a_page_of_the_longest_scanouts_fits_into_a_reply(void **state)
+{
+	struct hl_scanout longest;
+	json_object *obj;
+
+	(void)state;
+	memset(&longest, 0xff, sizeof(longest));
+	longest.state = HELIX_LEASE_STATE_QUARANTINED;
+	longest.wait_for = HELIX_LEASE_WAIT_HOTPLUG;
+	/* What JSON makes the most of, of what hl_label_clean() lets pass. */
+	memset(longest.label, '"', sizeof(longest.label) - 1);
+	longest.label[sizeof(longest.label) - 1] = '\0';
+	memset(longest.wait_name, '"', sizeof(longest.wait_name) - 1);
+	longest.wait_name[sizeof(longest.wait_name) - 1] = '\0';
+	hl_node_name(UINT32_MAX, longest.node);
+	obj = hl_scanout_to_json(&longest);
+	assert_in_range(strlen(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN)), 900,
+			(HL_WIRE_REPLY_MAX - 100) / HL_WIRE_LIST_PAGE - 1);
+	json_object_put(obj);
+}
+
+static void a_hidden_scanout_keeps_its_hardware_and_its_state(void **state)
+{
+	struct hl_scanout scanout = sample;
+
+	(void)state;
+	scanout.hidden = 0;
+	hl_scanout_hide(&scanout);
+	assert_int_equal(scanout.hidden, 1);
+	assert_int_equal(scanout.scanout, sample.scanout);
+	assert_int_equal(scanout.state, sample.state);
+	assert_int_equal(scanout.wait_for, sample.wait_for);
+	assert_int_equal(scanout.gpu, sample.gpu);
+	assert_string_equal(scanout.node, sample.node);
+	assert_string_equal(scanout.label, "");
+	assert_string_equal(scanout.wait_name, "");
+	assert_int_equal(scanout.owner_uid, UINT32_MAX);
+	assert_int_equal(scanout.generation, 0);
+	assert_int_equal(scanout.lease_ms, 0);
+}
+
+static void a_policy_survives_the_way_through_json(void **state)
+{
+	const struct hl_policy policy = { .who = HELIX_LEASE_WHO_GROUP, .gid = 44, .max_per_uid = 3,
+					  .max_per_cgroup = 2, .grace_ms = 600000 };
+	struct hl_policy got = { .mask = 7 };
+	json_object *obj = hl_policy_to_json(&policy);
+
+	(void)state;
+	assert_string_equal(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN),
+			    "{\"who\":\"group\",\"gid\":44,\"max_per_uid\":3,"
+			    "\"max_per_cgroup\":2,\"grace_ms\":600000}");
+	assert_int_equal(hl_policy_from_json(obj, &got, NULL), 0);
+	assert_memory_equal(&got, &policy, sizeof(got));
 	json_object_put(obj);
 }
 
@@ -192,6 +252,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_scanout_survives_the_way_through_json),
+		cmocka_unit_test(a_page_of_the_longest_scanouts_fits_into_a_reply),
+		cmocka_unit_test(a_hidden_scanout_keeps_its_hardware_and_its_state),
+		cmocka_unit_test(a_policy_survives_the_way_through_json),
 		cmocka_unit_test(a_state_of_the_future_is_unknown_not_an_error),
 		cmocka_unit_test(a_member_that_lacks_or_lies_is_named),
 		cmocka_unit_test(a_text_that_does_not_fit_is_refused),

@@ -40,7 +40,7 @@ pids+=($!)
 check "the broker serves" wait_for grep -q serving "$dir/broker.out"
 
 status 0 "--help succeeds" "$helixctl" --help
-for cmd in list info acquire run revoke; do
+for cmd in list info acquire run resize revoke policy monitor unbind; do
 	status 0 "$cmd --help succeeds" ctl "$cmd" --help
 	says "$cmd --help is about it" "usage: helixctl $cmd" "$out"
 done
@@ -57,10 +57,28 @@ done
 status 2 "run without a command" ctl run --size 1x1
 status 2 "revoke without a scanout" ctl revoke
 status 2 "revoke of scanout 0" ctl revoke 0
+for bad in "--priority 256" "--priority -1" "--pid 0"; do
+	# shellcheck disable=SC2086
+	status 2 "acquire $bad" ctl acquire $bad
+	says "names it" "${bad%% *}" "$out"
+done
+status 2 "resize without a size" ctl resize 1
+status 2 "resize to nothing" ctl resize 1 0x0
+status 2 "resize --refresh 0" ctl resize --refresh 0 1 640x480
+status 2 "info of scanout 0" ctl info 0
+status 2 "info of two scanouts" ctl info 1 2
+status 2 "policy --grace 601" ctl policy --grace 601
+status 2 "policy of nobody" ctl policy --who "no such group"
+says "says what it may be" "neither any, admin nor a group" "$out"
+status 2 "monitor --count 0" ctl monitor --count 0
+status 2 "unbind with a timeout and nothing to wait for" ctl unbind --timeout 1
+status 1 "monitor without the module" ctl monitor
+says "says so" "is helix_lease.ko loaded" "$out"
+status 1 "unbind without the module" ctl unbind
 
 status 0 "info" ctl info
 says "tells the scanouts" "scanouts: 3" "$out"
-same "info --json" '{"abi_version":1,"nr_gpus":1,"nr_scanouts":3,"host_state":"up"}' "$(ctl info --json)"
+same "info --json" '{"abi_version":2,"nr_gpus":1,"nr_scanouts":3,"host_state":"up"}' "$(ctl info --json)"
 same "list has a line for each scanout" 4 "$(ctl list | wc -l)"
 check "list --json is an array of three" jq -e 'length == 3 and all(.state == "free")' \
 	<(ctl list --json)
@@ -108,6 +126,60 @@ check "held by another" wait_for grep -q scanout "$dir/held2"
 kill -TERM "$holder"
 wait "$holder"
 same "a holder that is ended succeeds" 0 "$?"
+
+# all about one, and another size
+ctl_bg acquire --scanout 1 --label desk --priority 9 --end-on-close >"$dir/held3" &
+holder=$!
+check "held by a third" wait_for grep -q scanout "$dir/held3"
+status 0 "info of a scanout" ctl info 1
+says "tells its priority" "priority: 9" "$out"
+says "and its label" "label: desk" "$out"
+says "and its owner" "owner: pid $holder," "$out"
+check "info --json of a scanout" jq -e '.scanout == 1 and .priority == 9 and .hidden == false' \
+	<(ctl info --json 1)
+status 1 "info of one there is not" ctl info 4
+status 0 "resize" ctl resize --refresh 59.94 1 1024x768
+says "says to what" "to 1024x768" "$out"
+same "list shows the new size" "1024x768 59.94" "$(ctl list | awk '$1 == 1 { print $4, $5 }')"
+status 1 "a stale generation is not resized" ctl resize --generation 1 1 640x480
+status 1 "nor a free one" ctl resize 2 640x480
+says "which is said to be free" "scanout 2 is free" "$out"
+kill -TERM "$holder"
+wait "$holder"
+
+# The lease is a process's
+sleep 1000 &
+other=$!
+ctl_bg acquire --scanout 2 --pid "$other" >"$dir/held4" &
+holder=$!
+check "held for a process" wait_for grep -q scanout "$dir/held4"
+kill -KILL "$other"
+wait "$other" 2>/dev/null
+check "it is free when that has ended" wait_for is_state 2 free
+wait "$holder"
+same "and helixctl succeeds" 0 "$?"
+status 1 "a process that is gone has no lease" ctl acquire --pid "$other"
+ctl_bg run --scanout 2 -- sh -c 'echo $$ >"$1"; exec sleep 1000' sh "$dir/pid2" &
+holder=$!
+check "a command runs" wait_for test -s "$dir/pid2"
+kill -STOP "$holder"
+kill -KILL "$(cat "$dir/pid2")"
+check "its lease ends with it, though helixctl does nothing" wait_for is_state 2 free
+kill -CONT "$holder"
+wait "$holder"
+same "whose status still tells how the command ended" 137 "$?"
+
+# policy
+same "policy --json" '{"who":"any","gid":0,"max_per_uid":0,"max_per_cgroup":0,"grace_ms":0}' \
+	"$(ctl policy --json)"
+status 0 "policy is set" ctl policy --who daemon --per-user 2 --per-cgroup 1 --grace 1.5
+same "and shown" "who: group daemon
+per user: 2
+per cgroup: 1
+grace: 1.500 s" "$out"
+status 0 "a part of it is set" ctl policy --who any --per-user 0
+same "and the rest stays" '{"who":"any","gid":0,"max_per_uid":0,"max_per_cgroup":1,"grace_ms":1500}' \
+	"$(ctl policy --json)"
 
 # revoked under its owner
 ctl_bg acquire --scanout 3 >/dev/null 2>"$dir/err" &

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who may connect, wait, acquire and revoke. */
+/* Who may connect, wait, acquire and revoke, and what the module is told of it. */
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -8,7 +9,9 @@
 
 #include "unit.h"
 
-#include "policy.h"
+#include <linux/helix_lease.h>
+
+#include "options.h"
 
 static const struct peer root = { .pid = 1, .uid = 0, .pidfd = -1 };
 static const struct peer user = { .pid = 2, .uid = 1000, .gid = 1000, .pidfd = -1 };
@@ -61,28 +64,93 @@ static void waiting_is_bounded_in_all_and_for_a_user(void **state)
 	assert_int_equal(policy_wait(p, &user, 0, p->waiting_per_uid, NULL), -EAGAIN);
 }
 
-static void a_quota_binds_users_not_root(void **state)
+static void a_high_priority_is_roots(void **state)
 {
 	struct policy policy = policy_default;
 	struct hl_error err;
 
 	(void)state;
-	assert_int_equal(policy_acquire(&policy, &user, 1000, NULL), 0);
-	policy.leases_per_uid = 2;
-	assert_int_equal(policy_acquire(&policy, &user, 1, NULL), 0);
-	assert_int_equal(policy_acquire(&policy, &user, 2, &err), -EDQUOT);
-	assert_string_equal(err.message, "acquire: user 1000 has 2 of 2 scanouts");
-	assert_int_equal(policy_acquire(&policy, &root, 15, NULL), 0);
+	policy.priority_max = 10;
+	assert_int_equal(policy_priority(&policy, &user, 10, NULL), 0);
+	assert_int_equal(policy_priority(&policy, &user, 11, &err), -EPERM);
+	assert_string_equal(err.message,
+			    "acquire: priority 11 is more than 10, which only root may have");
+	assert_int_equal(policy_priority(&policy, &root, 255, NULL), 0);
 }
 
-static void only_the_owner_and_root_may_revoke(void **state)
+static void a_lease_is_its_users_and_roots(void **state)
 {
 	struct hl_scanout mine = { .owner_uid = 1000 }, other = { .owner_uid = 1001 };
 
 	(void)state;
-	assert_int_equal(policy_revoke(&user, &mine, NULL), 0);
-	assert_int_equal(policy_revoke(&user, &other, NULL), -EACCES);
-	assert_int_equal(policy_revoke(&root, &other, NULL), 0);
+	assert_true(policy_owns(&user, &mine));
+	assert_false(policy_owns(&user, &other));
+	assert_true(policy_owns(&root, &other));
+}
+
+/* ---- the command line ---- */
+
+static struct options parse(int argc, const char *const *argv)
+{
+	struct hl_error err = { 0 };
+	struct options opts;
+
+	if (options_parse(argc, (char **)argv, &opts, &err))
+		fail_msg("%s", err.message);
+	return opts;
+}
+
+static void what_no_option_names_is_not_set(void **state)
+{
+	const char *const argv[] = { "helix-leased", NULL };
+
+	(void)state;
+	assert_int_equal(parse(1, argv).policy.module.mask, 0);
+}
+
+static void limits_go_to_the_module(void **state)
+{
+	const char *const argv[] = { "helix-leased", "--quota", "3", "--quota-cgroup=2",
+				     "--grace", "2.5", "--max-priority", "7", NULL };
+	struct options opts = parse(8, argv);
+
+	(void)state;
+	assert_int_equal(opts.policy.module.mask, HELIX_LEASE_POLICY_MAX_PER_UID |
+			 HELIX_LEASE_POLICY_MAX_PER_CGROUP | HELIX_LEASE_POLICY_GRACE_MS);
+	assert_int_equal(opts.policy.module.max_per_uid, 3);
+	assert_int_equal(opts.policy.module.max_per_cgroup, 2);
+	assert_int_equal(opts.policy.module.grace_ms, 2500);
+	assert_int_equal(opts.policy.priority_max, 7);
+}
+
+static void one_allowed_group_is_the_modules_too_and_several_are_not(void **state)
+{
+	const char *const one[] = { "helix-leased", "-a", "daemon", NULL };
+	const char *const two[] = { "helix-leased", "-a", "daemon", "-a", "bin", NULL };
+	struct hl_policy module = parse(3, one).policy.module;
+
+	(void)state;
+	assert_int_equal(module.mask, HELIX_LEASE_POLICY_WHO);
+	assert_int_equal(module.who, HELIX_LEASE_WHO_GROUP);
+	assert_int_equal(module.gid, getgrnam("daemon")->gr_gid);
+	module = parse(5, two).policy.module;
+	assert_int_equal(module.who, HELIX_LEASE_WHO_ADMIN);
+	assert_int_equal(module.gid, 0);
+}
+
+static void limits_out_of_range_are_refused(void **state)
+{
+	static const char *const bad[] = { "--quota=-1", "--grace=601", "--max-priority=256",
+					   "--quota-cgroup=x" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		const char *argv[] = { "helix-leased", bad[i], NULL };
+		struct hl_error err;
+		struct options opts;
+
+		assert_int_equal(options_parse(2, (char **)argv, &opts, &err), -EINVAL);
+	}
 }
 
 static void a_peer_is_who_the_kernel_says(void **state)
@@ -122,8 +190,12 @@ int main(void)
 		cmocka_unit_test(an_allow_list_admits_members_and_root),
 		cmocka_unit_test(clients_are_bounded_in_all_and_for_a_user),
 		cmocka_unit_test(waiting_is_bounded_in_all_and_for_a_user),
-		cmocka_unit_test(a_quota_binds_users_not_root),
-		cmocka_unit_test(only_the_owner_and_root_may_revoke),
+		cmocka_unit_test(a_high_priority_is_roots),
+		cmocka_unit_test(a_lease_is_its_users_and_roots),
+		cmocka_unit_test(what_no_option_names_is_not_set),
+		cmocka_unit_test(limits_go_to_the_module),
+		cmocka_unit_test(one_allowed_group_is_the_modules_too_and_several_are_not),
+		cmocka_unit_test(limits_out_of_range_are_refused),
 		cmocka_unit_test(a_peer_is_who_the_kernel_says),
 		cmocka_unit_test(what_has_no_peer_is_an_error),
 	};

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/helix_lease.h>
+
 #include "unit.h"
 
 #include "codec.h"
@@ -70,6 +72,31 @@ static const struct refusal refusals[] = {
 	  "label has 32 bytes, at most 31 may be given" },
 	{ "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"generation\":1}",
 	  "acquire: there is no member \"generation\"" },
+	{ "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"priority\":256}",
+	  "acquire: priority 256 is not in 0..255" },
+	{ "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"pidfd\":1}",
+	  "acquire: pidfd is a int, not true or false" },
+	{ "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"end_on_close\":null}",
+	  "acquire: end_on_close is a null, not true or false" },
+	{ "{\"op\":\"resize\",\"scanout\":1,\"width\":1,\"height\":1}",
+	  "resize: generation is missing" },
+	{ "{\"op\":\"resize\",\"scanout\":1,\"generation\":1,\"height\":1}",
+	  "resize: width is missing" },
+	{ "{\"op\":\"resize\",\"scanout\":1,\"generation\":1,\"width\":1,\"height\":0}",
+	  "resize: height 0 is not in 1..16384" },
+	{ "{\"op\":\"resize\",\"scanout\":1,\"generation\":1,\"width\":1,\"height\":1,"
+	  "\"refresh_mhz\":999}", "resize: refresh_mhz 999 is not in 1000..1000000" },
+	{ "{\"op\":\"resize\",\"scanout\":1,\"generation\":1,\"width\":1,\"height\":1,"
+	  "\"label\":\"x\"}", "resize: there is no member \"label\"" },
+	{ "{\"op\":\"policy\",\"who\":\"everybody\"}",
+	  "policy: who is none of any, admin and group" },
+	{ "{\"op\":\"policy\",\"who\":1}", "policy: who is a int, not a string" },
+	{ "{\"op\":\"policy\",\"who\":\"any\",\"gid\":1}", "a gid goes with who \"group\" only" },
+	{ "{\"op\":\"policy\",\"gid\":1}", "a gid goes with who \"group\" only" },
+	{ "{\"op\":\"policy\",\"who\":\"group\",\"gid\":4294967295}",
+	  "policy: gid 4294967295 is not in 0..4294967294" },
+	{ "{\"op\":\"policy\",\"grace_ms\":600001}", "policy: grace_ms 600001 is not in 0..600000" },
+	{ "{\"op\":\"policy\",\"mask\":1}", "policy: there is no member \"mask\"" },
 	{ "{\"op\":\"revoke\",\"scanout\":1}", "revoke: generation is missing" },
 	{ "{\"op\":\"revoke\",\"generation\":1}", "revoke: scanout is missing" },
 	{ "{\"op\":\"revoke\",\"scanout\":1,\"generation\":0}", "revoke: generation 0 is not in 1.." },
@@ -117,6 +144,54 @@ static void an_acquire_keeps_every_member(void **state)
 	assert_int_equal(req.acquire.scanout, 7);
 	assert_int_equal(req.acquire.timeout_ms, 120000);
 	assert_string_equal(req.label, "Schreibtisch \xc3\xa4");
+}
+
+static void an_acquire_keeps_its_flags_and_priority(void **state)
+{
+	struct request req = parse("{\"op\":\"acquire\",\"width\":1,\"height\":1,\"priority\":255,"
+				   "\"end_on_close\":true,\"pidfd\":true}");
+
+	(void)state;
+	assert_int_equal(req.acquire.priority, 255);
+	assert_int_equal(req.acquire.flags, HL_ACQUIRE_END_ON_CLOSE | HL_ACQUIRE_PIDFD);
+	assert_int_equal(req.acquire.pidfd, -1);	/* whatever the text says */
+	req = parse("{\"op\":\"acquire\",\"width\":1,\"height\":1,\"pidfd\":false}");
+	assert_int_equal(req.acquire.flags, 0);
+}
+
+static void a_resize_keeps_every_member(void **state)
+{
+	struct request req = parse("{\"op\":\"resize\",\"scanout\":7,\"generation\":9,"
+				   "\"width\":1920,\"height\":1080,\"refresh_mhz\":59940,"
+				   "\"timeout_ms\":120000}");
+
+	(void)state;
+	assert_int_equal(req.op, OP_RESIZE);
+	assert_int_equal(req.resize.scanout, 7);
+	assert_int_equal(req.resize.generation, 9);
+	assert_int_equal(req.resize.width, 1920);
+	assert_int_equal(req.resize.height, 1080);
+	assert_int_equal(req.resize.refresh_mhz, 59940);
+	assert_int_equal(req.resize.timeout_ms, 120000);
+}
+
+static void a_policy_sets_what_is_given_and_nothing_else(void **state)
+{
+	struct request req = parse("{\"op\":\"policy\"}");
+
+	(void)state;
+	assert_int_equal(req.op, OP_POLICY);
+	assert_int_equal(req.policy.mask, 0);
+	req = parse("{\"op\":\"policy\",\"max_per_uid\":0}");
+	assert_int_equal(req.policy.mask, HELIX_LEASE_POLICY_MAX_PER_UID);
+	req = parse("{\"op\":\"policy\",\"who\":\"group\",\"gid\":44,\"max_per_cgroup\":2,"
+		    "\"grace_ms\":600000}");
+	assert_int_equal(req.policy.mask, HELIX_LEASE_POLICY_WHO |
+			 HELIX_LEASE_POLICY_MAX_PER_CGROUP | HELIX_LEASE_POLICY_GRACE_MS);
+	assert_int_equal(req.policy.who, HELIX_LEASE_WHO_GROUP);
+	assert_int_equal(req.policy.gid, 44);
+	assert_int_equal(req.policy.max_per_cgroup, 2);
+	assert_int_equal(req.policy.grace_ms, 600000);
 }
 
 static void what_is_left_out_has_its_default(void **state)
@@ -182,6 +257,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_malformed_request_is_named),
 		cmocka_unit_test(an_acquire_keeps_every_member),
+		cmocka_unit_test(an_acquire_keeps_its_flags_and_priority),
+		cmocka_unit_test(a_resize_keeps_every_member),
+		cmocka_unit_test(a_policy_sets_what_is_given_and_nothing_else),
 		cmocka_unit_test(what_is_left_out_has_its_default),
 		cmocka_unit_test(a_generation_has_64_bits),
 		cmocka_unit_test(the_other_operations_are_known),

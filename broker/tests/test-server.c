@@ -4,6 +4,7 @@
  * for the module (fake-module.h) behind them.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -333,6 +335,145 @@ static void a_stale_generation_hits_nobody(void **state)
 	hl_close(conn);
 }
 
+static void a_resize_is_of_this_lease_or_of_none(void **state)
+{
+	struct hl_conn *conn = connect_client();
+	struct hl_lease old = acquire(conn, 5), lease;
+	struct hl_resize_args args = { .scanout = 5, .generation = old.generation, .width = 800,
+				       .height = 600, .refresh_mhz = 59940 };
+	struct hl_scanout scanout;
+	struct hl_error err;
+
+	(void)state;
+	assert_int_equal(hl_resize(conn, &args, &err), 0);
+	assert_int_equal(hl_query(conn, 5, &scanout, NULL), 0);
+	assert_int_equal(scanout.width, 800);
+	assert_int_equal(scanout.height, 600);
+	assert_int_equal(scanout.refresh_mhz, 59940);
+	hl_lease_release(&old);
+	assert_int_equal(hl_resize(conn, &args, &err), -ESTALE);
+	assert_says(err.message, "is over, it is free");
+	lease = acquire(conn, 5);
+	assert_int_equal(hl_resize(conn, &args, &err), -ESTALE);
+	assert_says(err.message, "resize: generation 1 of scanout 5 is not the present one, 2");
+	args.scanout = 16;
+	assert_int_equal(hl_resize(conn, &args, &err), -EINVAL);
+	args = (struct hl_resize_args) { .scanout = 5, .generation = lease.generation,
+					 .width = 16385, .height = 1 };
+	assert_int_equal(hl_resize(conn, &args, &err), -EINVAL);
+	assert_string_equal(err.message, "resize: width 16385 is not in 1..16384");
+	args.width = 1;
+	fake_module_fail(fix.mod, EHOSTUNREACH);
+	assert_int_equal(hl_resize(conn, &args, &err), -EHOSTUNREACH);
+	assert_string_equal(err.message, "resize: the host refused 1x1");
+	hl_lease_release(&lease);
+	hl_close(conn);
+}
+
+/* The handle stays open here all the time. */
+static void a_lease_ends_with_the_process_of_its_pidfd(void **state)
+{
+	struct hl_acquire_args args = { .width = 1, .height = 1, .flags = HL_ACQUIRE_PIDFD };
+	struct hl_conn *conn = connect_client();
+	struct hl_lease lease;
+	struct hl_error err;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	args.pidfd = syscall(SYS_pidfd_open, pid, 0);
+	assert_true(args.pidfd >= 0);
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), 0);
+	assert_int_equal(fake_module_leased(fix.mod), 1);
+	kill(pid, SIGKILL);
+	wait_until(fake_module_leased(fix.mod) == 0);
+	hl_lease_release(&lease);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -ESRCH);
+	assert_says(err.message, "the process that the lease is to end with is gone");
+	close(args.pidfd);
+	args.pidfd = open("/dev/null", O_RDONLY);
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -EBADF);
+	close(args.pidfd);
+	args.pidfd = -1;
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -EBADF);
+	hl_close(conn);
+}
+
+static void a_pidfd_comes_with_the_word_and_the_word_with_a_pidfd(void **state)
+{
+	static const char without[] = "{\"op\":\"acquire\",\"width\":1,\"height\":1}";
+	static const char with[] = "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"pidfd\":true}";
+	int fd = raw_client();
+	int fds[2] = { open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY) };
+
+	(void)state;
+	assert_int_equal(hl_wire_send(fd, without, strlen(without), fds, 1, 0), 0);
+	assert_says(raw_recv(fd), "no descriptor is expected");
+	raw_send(fd, with);
+	assert_says(raw_recv(fd), "pidfd is true, and 0 descriptors came");
+	assert_int_equal(hl_wire_send(fd, with, strlen(with), fds, 2, 0), 0);
+	assert_says(raw_recv(fd), "pidfd is true, and 2 descriptors came");
+	assert_int_equal(fake_module_leased(fix.mod), 0);
+	close(fds[0]);
+	close(fds[1]);
+	close(fd);
+}
+
+static int open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* The broker is a thread of this process, so what it kept would be counted. */
+static void the_broker_keeps_no_descriptor_of_a_client(void **state)
+{
+	struct hl_acquire_args args = { .width = 1, .height = 1, .flags = HL_ACQUIRE_PIDFD };
+	struct hl_conn *conn = connect_client();
+	struct hl_lease lease;
+	int before;
+
+	(void)state;
+	args.pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+	fake_module_fail(fix.mod, ENOSPC);
+	assert_int_equal(hl_acquire(conn, &args, &lease, NULL), -ENOSPC);
+	before = open_fds();
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(hl_acquire(conn, &args, &lease, NULL), -ENOSPC);
+	wait_until(open_fds() == before);
+	close(args.pidfd);
+	hl_close(conn);
+}
+
+static void unbind_is_the_modules_own(void **state)
+{
+	struct hl_conn *conn = connect_client();
+	struct hl_lease lease = acquire(conn, 1);
+	struct hl_error err;
+	struct hl_info info;
+
+	(void)state;
+	assert_int_equal(hl_unbind(conn, 1, 0, &err), -EOPNOTSUPP);
+	assert_int_equal(hl_module_unbind(fix.mod, false, 0, &err), -EBUSY);
+	assert_string_equal(err.message, "unbind: a scanout is in use");
+	assert_int_equal(fake_module_leased(fix.mod), 1);
+	assert_int_equal(hl_module_unbind(fix.mod, true, 0, &err), 0);
+	assert_int_equal(hl_get_info(conn, &info, NULL), 0);
+	assert_int_equal(info.nr_scanouts, 0);
+	hl_lease_release(&lease);
+	hl_close(conn);
+}
+
 static void the_modules_error_reaches_the_client(void **state)
 {
 	static const int codes[] = { EHOSTDOWN, EHOSTUNREACH, ENODEV, ETIMEDOUT, ENOMEM };
@@ -541,8 +682,6 @@ static void a_malformed_request_is_answered_with_what_was_wrong(void **state)
 			    "\"message\":\"acquire: width 0 is not in 1..16384\"}}");
 	raw_send(fd, "\"\\");
 	assert_says(raw_recv(fd), "request: ");
-	raw_send(fd, "{\"op\":\"hello\",\"version\":2}");
-	assert_says(raw_recv(fd), "hello: version 2 is not spoken here, 1 is");
 	close(fd);
 }
 
@@ -629,6 +768,14 @@ static int take_until_refused(void)
 	return err.code == EDQUOT ? n : 91;
 }
 
+static void set_quota(unsigned int max_per_uid)
+{
+	struct hl_policy policy = { .mask = HELIX_LEASE_POLICY_MAX_PER_UID,
+				    .max_per_uid = max_per_uid };
+
+	assert_int_equal(hl_module_policy(fix.mod, &policy, NULL), 0);
+}
+
 static void a_user_gets_as_many_as_its_quota_and_root_more(void **state)
 {
 	struct hl_conn *conn;
@@ -636,9 +783,7 @@ static void a_user_gets_as_many_as_its_quota_and_root_more(void **state)
 
 	(void)state;
 	need_root();
-	broker_stop();
-	fix.policy.leases_per_uid = 3;
-	broker_start();
+	set_quota(3);
 	assert_int_equal(as_other_user(take_until_refused), 3);
 	conn = connect_client();
 	for (int i = 0; i < 4; i++)
@@ -654,29 +799,179 @@ static void what_a_user_got_elsewhere_counts_as_well(void **state)
 
 	(void)state;
 	need_root();
-	broker_stop();
-	fix.policy.leases_per_uid = 3;
-	broker_start();
+	set_quota(3);
 	handle = fake_module_give(fix.mod, 9, OTHER_UID);
 	assert_true(handle >= 0);
 	assert_int_equal(as_other_user(take_until_refused), 2);
 	close(handle);
 }
 
+/* Root's lease is generation 1 here, which this user has to guess. */
 static int revoke_first_two(void)
 {
 	struct hl_scanout scanout;
 	struct hl_conn *conn;
 	int first, second;
 
-	if (hl_connect(path, &conn, NULL) || hl_query(conn, 1, &scanout, NULL))
+	if (hl_connect(path, &conn, NULL))
 		return 90;
-	first = hl_revoke(conn, 1, scanout.generation, 0, NULL);
+	first = hl_revoke(conn, 1, 1, 0, NULL);
 	if (hl_query(conn, 2, &scanout, NULL))
 		return 91;
 	second = hl_revoke(conn, 2, scanout.generation, 0, NULL);
 	hl_close(conn);
 	return first == -EACCES && second == 0 ? 0 : 92;
+}
+
+static int resize_first_two(void)
+{
+	struct hl_resize_args args = { .scanout = 1, .generation = 1, .width = 100, .height = 50 };
+	struct hl_scanout scanout;
+	struct hl_conn *conn;
+	struct hl_error err;
+
+	if (hl_connect(path, &conn, NULL) || hl_resize(conn, &args, &err) != -EACCES ||
+	    !strstr(err.message, "scanout 1 is another user's"))
+		return 90;
+	args.scanout = args.generation = 2;
+	if (hl_resize(conn, &args, NULL) || hl_query(conn, 2, &scanout, NULL))
+		return 91;
+	hl_close(conn);
+	return scanout.width == 100 && scanout.height == 50 ? 0 : 92;
+}
+
+static void a_user_may_resize_its_own_and_no_others(void **state)
+{
+	int root = fake_module_give(fix.mod, 1, 0);
+	int own = fake_module_give(fix.mod, 2, OTHER_UID);
+
+	(void)state;
+	need_root();
+	assert_int_equal(as_other_user(resize_first_two), 0);
+	close(root);
+	close(own);
+}
+
+/* What may be known of a scanout: of this one all, of that one nothing but that it is leased. */
+static int check_shown(const struct hl_scanout *own, const struct hl_scanout *other)
+{
+	if (own->hidden || own->owner_uid != OTHER_UID || own->generation != 2 ||
+	    own->width != 640 || own->wait_name[0] != 'v')
+		return 1;
+	if (!other->hidden || other->state != HELIX_LEASE_STATE_LEASED || other->generation ||
+	    other->width || other->height || other->refresh_mhz || other->opens ||
+	    other->owner_pid || other->owner_uid != UINT32_MAX || other->owner_cgroup ||
+	    other->state_ms || other->lease_ms || other->priority || other->grants ||
+	    other->stalled_ms || other->stalls || other->label[0] || other->wait_name[0])
+		return 2;
+	return strcmp(other->node, "/dev/helix/scanout1") ? 3 : 0;
+}
+
+static int look_around(void)
+{
+	struct hl_scanout own, other, *list;
+	struct hl_conn *conn;
+	size_t n;
+	int ret;
+
+	if (hl_connect(path, &conn, NULL) || hl_query(conn, 1, &other, NULL) ||
+	    hl_query(conn, 2, &own, NULL) || hl_list(conn, &list, &n, NULL))
+		return 90;
+	ret = check_shown(&own, &other);
+	if (!ret)
+		ret = check_shown(&list[1], &list[0]) * 10;
+	free(list);
+	hl_close(conn);
+	return ret;
+}
+
+static void others_see_that_a_scanout_is_taken_and_no_more(void **state)
+{
+	int root = fake_module_give(fix.mod, 1, 0);
+	int own = fake_module_give(fix.mod, 2, OTHER_UID);
+	struct hl_conn *conn = connect_client();
+	struct hl_scanout scanout;
+
+	(void)state;
+	need_root();
+	fake_module_stall(fix.mod, 1, 1234, "virtio_gpu-control-7");
+	fake_module_stall(fix.mod, 2, 1234, "virtio_gpu-control-8");
+	assert_int_equal(as_other_user(look_around), 0);
+	assert_int_equal(hl_query(conn, 1, &scanout, NULL), 0);
+	assert_int_equal(scanout.hidden, 0);
+	assert_int_equal(scanout.stalled_ms, 1234);
+	assert_string_equal(scanout.wait_name, "virtio_gpu-control-7");
+	hl_close(conn);
+	close(root);
+	close(own);
+}
+
+static int set_policy_code(void)
+{
+	struct hl_policy policy = { .mask = HELIX_LEASE_POLICY_GRACE_MS, .grace_ms = 5 };
+	struct hl_conn *conn;
+	struct hl_error err;
+
+	if (hl_connect(path, &conn, NULL) || hl_set_policy(conn, &policy, &err) != -EACCES)
+		return 90;
+	if (hl_get_policy(conn, &policy, NULL))
+		return 91;
+	hl_close(conn);
+	return policy.mask || policy.grace_ms != 7000;
+}
+
+static void anybody_may_read_the_policy_and_root_may_set_it(void **state)
+{
+	struct hl_policy policy = { .mask = HELIX_LEASE_POLICY_GRACE_MS | HELIX_LEASE_POLICY_WHO,
+				    .who = HELIX_LEASE_WHO_GROUP, .gid = 44, .grace_ms = 7000,
+				    .max_per_uid = 99 };
+	struct hl_conn *conn = connect_client();
+	struct hl_error err;
+
+	(void)state;
+	need_root();
+	assert_int_equal(hl_set_policy(conn, &policy, NULL), 0);
+	assert_int_equal(policy.mask, 0);
+	assert_int_equal(policy.who, HELIX_LEASE_WHO_GROUP);
+	assert_int_equal(policy.gid, 44);
+	assert_int_equal(policy.grace_ms, 7000);
+	assert_int_equal(policy.max_per_uid, 0);	/* not in the mask */
+	assert_int_equal(as_other_user(set_policy_code), 0);
+	policy = (struct hl_policy) { .mask = HELIX_LEASE_POLICY_GRACE_MS, .grace_ms = 600001 };
+	assert_int_equal(hl_set_policy(conn, &policy, &err), -EINVAL);
+	assert_says(err.message, "grace_ms 600001 is not in 0..600000");
+	hl_close(conn);
+}
+
+static int acquire_priority(void)
+{
+	struct hl_acquire_args args = { .width = 1, .height = 1, .priority = 128 };
+	struct hl_scanout scanout;
+	struct hl_lease lease;
+	struct hl_conn *conn;
+
+	if (hl_connect(path, &conn, NULL) || hl_acquire(conn, &args, &lease, NULL) != -EPERM)
+		return 90;
+	args.priority = 127;
+	if (hl_acquire(conn, &args, &lease, NULL) ||
+	    hl_query(conn, lease.scanout, &scanout, NULL))
+		return 91;
+	hl_close(conn);
+	return scanout.priority != 127;
+}
+
+static void the_highest_priorities_are_roots(void **state)
+{
+	struct hl_acquire_args args = { .width = 1, .height = 1, .priority = 255 };
+	struct hl_conn *conn = connect_client();
+	struct hl_lease lease;
+
+	(void)state;
+	need_root();
+	assert_int_equal(as_other_user(acquire_priority), 0);
+	assert_int_equal(hl_acquire(conn, &args, &lease, NULL), 0);
+	hl_lease_release(&lease);
+	hl_close(conn);
 }
 
 static void a_user_may_revoke_its_own_and_no_others(void **state)
@@ -711,6 +1006,119 @@ static void a_user_outside_the_allowed_group_is_turned_away(void **state)
 	fix.policy.allowed[0] = OTHER_UID;
 	broker_start();
 	assert_int_equal(as_other_user(connect_code), 0);
+}
+
+/* ---- old and new ---- */
+
+/* Word for word what the first version's clients send. */
+static void a_client_of_the_first_version_is_served_as_before(void **state)
+{
+	int fd = raw_client();
+
+	(void)state;
+	raw_send(fd, "{\"op\":\"hello\",\"version\":1}");
+	assert_says(raw_recv(fd), "\"ok\":true");
+	raw_send(fd, "{\"op\":\"hello\",\"version\":1}");
+	assert_says(raw_recv(fd), "\"version\":1");
+	raw_send(fd, "{\"op\":\"acquire\",\"width\":1280,\"height\":720,\"refresh_mhz\":0,"
+		 "\"scanout\":4,\"timeout_ms\":0}");
+	assert_says(raw_recv(fd), "\"scanout\":4,\"generation\":1,");
+	raw_send(fd, "{\"op\":\"query\",\"scanout\":4}");
+	assert_says(raw_recv(fd), "\"state\":\"free\"");	/* raw_recv() closed the handle */
+	close(fd);
+}
+
+static void a_client_of_the_future_is_told_what_is_spoken_here(void **state)
+{
+	int fd = raw_client();
+
+	(void)state;
+	raw_send(fd, "{\"op\":\"hello\",\"version\":77}");
+	assert_says(raw_recv(fd), "\"version\":2");
+	close(fd);
+}
+
+static void answer(int sock, const char *expected, const char *reply)
+{
+	char buf[HL_WIRE_REQUEST_MAX + 1];
+	struct hl_wire_msg msg = { .buf = buf, .cap = HL_WIRE_REQUEST_MAX };
+
+	if (hl_wire_recv(sock, &msg, 0))
+		_exit(80);
+	buf[msg.len] = '\0';
+	if (strcmp(buf, expected)) {
+		fprintf(stderr, "expected %s, got %s\n", expected, buf);
+		_exit(81);
+	}
+	hl_wire_send(sock, reply, strlen(reply), NULL, 0, 0);
+}
+
+/* What the broker of the first version answered, recorded. */
+static void first_version_broker(int listener)
+{
+	int sock = accept(listener, NULL, NULL);
+
+	alarm(GUARD_MS / 1000);
+	answer(sock, "{\"op\":\"hello\",\"version\":2}",
+	       "{\"ok\":false,\"error\":{\"code\":\"EPROTO\",\"message\":"
+	       "\"hello: version 2 is not spoken here, 1 is\"}}");
+	answer(sock, "{\"op\":\"hello\",\"version\":1}",
+	       "{\"version\":1,\"server\":\"helix-leased 0.1.0\",\"ok\":true}");
+	answer(sock, "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"refresh_mhz\":0,"
+	       "\"scanout\":0,\"timeout_ms\":0}",
+	       "{\"ok\":false,\"error\":{\"code\":\"ENOSPC\",\"message\":\"taken\"}}");
+	answer(sock, "{\"op\":\"query\",\"scanout\":1}",
+	       "{\"scanout\":1,\"state\":\"leased\",\"generation\":5,\"width\":640,"
+	       "\"height\":480,\"refresh_mhz\":60000,\"wait_for\":\"none\",\"wait_ms\":0,"
+	       "\"opens\":1,\"owner_pid\":9,\"owner_uid\":0,\"owner_cgroup\":1,"
+	       "\"state_ms\":3,\"grants\":1,\"denials\":0,\"connector_id\":1,\"crtc_id\":2,"
+	       "\"primary_plane_id\":3,\"cursor_plane_id\":4,\"gpu\":\"00:02.0\",\"output\":1,"
+	       "\"dev_major\":240,\"dev_minor\":1,\"label\":\"x\","
+	       "\"node\":\"/dev/helix/scanout1\",\"ok\":true}");
+	_exit(0);
+}
+
+static void a_broker_of_the_first_version_still_serves_what_it_knows(void **state)
+{
+	struct hl_acquire_args args = { .width = 1, .height = 1 };
+	struct hl_resize_args resize = { .scanout = 1, .generation = 5, .width = 1, .height = 1 };
+	struct hl_scanout scanout;
+	struct hl_policy policy;
+	struct hl_lease lease;
+	struct hl_conn *conn;
+	struct hl_error err;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	broker_stop();
+	unlink(path);
+	{
+		bool ours;
+		int fd;
+
+		assert_int_equal(listen_open(path, -1, &fd, &ours, NULL), 0);
+		fcntl(fd, F_SETFL, 0);
+		pid = fork();
+		if (!pid)
+			first_version_broker(fd);
+		close(fd);
+	}
+	assert_int_equal(hl_connect(path, &conn, NULL), 0);
+	assert_int_equal(hl_acquire(conn, &args, &lease, NULL), -ENOSPC);
+	args.priority = 1;
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -EOPNOTSUPP);
+	assert_string_equal(err.message, "acquire: the broker is too old");
+	assert_int_equal(hl_resize(conn, &resize, &err), -EOPNOTSUPP);
+	assert_int_equal(hl_get_policy(conn, &policy, &err), -EOPNOTSUPP);
+	assert_int_equal(hl_query(conn, 1, &scanout, NULL), 0);
+	assert_int_equal(scanout.generation, 5);
+	assert_int_equal(scanout.hidden, 0);
+	assert_int_equal(scanout.stalls, 0);
+	hl_close(conn);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	broker_start();
 }
 
 /* ---- the socket ---- */
@@ -802,6 +1210,11 @@ int main(void)
 		TEST(the_sixteenth_is_refused_and_a_freed_one_goes_again),
 		TEST(a_restarted_broker_knows_every_lease),
 		TEST(a_stale_generation_hits_nobody),
+		TEST(a_resize_is_of_this_lease_or_of_none),
+		TEST(a_lease_ends_with_the_process_of_its_pidfd),
+		TEST(a_pidfd_comes_with_the_word_and_the_word_with_a_pidfd),
+		TEST(the_broker_keeps_no_descriptor_of_a_client),
+		TEST(unbind_is_the_modules_own),
 		TEST(the_modules_error_reaches_the_client),
 		TEST(a_list_longer_than_a_page_is_whole),
 		TEST(one_that_waits_blocks_nobody_else),
@@ -821,7 +1234,14 @@ int main(void)
 		TEST(a_user_gets_as_many_as_its_quota_and_root_more),
 		TEST(what_a_user_got_elsewhere_counts_as_well),
 		TEST(a_user_may_revoke_its_own_and_no_others),
+		TEST(a_user_may_resize_its_own_and_no_others),
+		TEST(others_see_that_a_scanout_is_taken_and_no_more),
+		TEST(anybody_may_read_the_policy_and_root_may_set_it),
+		TEST(the_highest_priorities_are_roots),
 		TEST(a_user_outside_the_allowed_group_is_turned_away),
+		TEST(a_client_of_the_first_version_is_served_as_before),
+		TEST(a_client_of_the_future_is_told_what_is_spoken_here),
+		TEST(a_broker_of_the_first_version_still_serves_what_it_knows),
 		TEST(a_second_broker_does_not_take_a_living_ones_socket),
 		TEST(a_file_in_the_way_is_not_removed),
 		TEST(an_activated_socket_never_blocks_the_loop),
