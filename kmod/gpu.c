@@ -7,13 +7,22 @@
  * holds the master's file itself. Objects are found by what the driver says
  * can be connected to what (possible_crtcs), never by their ids.
  *
- * helix_bind_lock serializes BIND and UNBIND; nothing else takes it.
+ * A GPU ends in one of two ways. UNBIND takes all of them, when every scanout is
+ * FREE. Or its driver is unbound from it (by sysfs, or with the device): the
+ * driver's bus says so before the driver hears of it, and it is taken off the
+ * books there and then: leases end, scanouts and nodes are gone. What takes time
+ * is left to a worker that holds the module until it is done.
+ *
+ * helix_bind_lock serializes all three; nothing else takes it. A bus calls its
+ * notifiers with a lock that adding and removing one takes, too: both are done
+ * without helix_bind_lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
@@ -25,6 +34,9 @@
 #include <drm/drm_print.h>
 
 #include "helix.h"
+
+/* Between two tries to let go of a GPU that has gone. */
+#define HELIX_LEAVE_MS	250
 
 static DEFINE_MUTEX(helix_bind_lock);
 static LIST_HEAD(helix_gpus);
@@ -39,6 +51,7 @@ static void helix_gpu_release(struct kref *ref)
 {
 	struct helix_gpu *gpu = container_of(ref, struct helix_gpu, ref);
 
+	put_device(gpu->vdev);
 	iput(gpu->inode);
 	drm_dev_put(gpu->drm);
 	kfree(gpu);
@@ -128,6 +141,7 @@ static int helix_add_crtc(struct helix_gpu *gpu, struct drm_crtc *crtc)
 	if (ret)
 		goto err_node;
 
+	list_add_tail(&s->link, &gpu->scanouts);
 	gpu->nr++;
 	return 1;
 
@@ -145,14 +159,23 @@ err_put:
 	return ret;
 }
 
-static void helix_remove_scanouts(struct helix_gpu *gpu)
+/* Nobody finds them any more. */
+static void helix_hide_scanouts(struct helix_gpu *gpu)
 {
-	u32 i;
+	struct helix_scanout *s;
 
-	for (i = gpu->first; i < gpu->first + gpu->nr; i++) {
-		struct helix_scanout *s = xa_erase(&helix_scanouts, i);
-
+	list_for_each_entry(s, &gpu->scanouts, link) {
+		xa_erase(&helix_scanouts, s->number);
 		helix_node_destroy(s);
+	}
+}
+
+static void helix_put_scanouts(struct helix_gpu *gpu)
+{
+	struct helix_scanout *s, *next;
+
+	list_for_each_entry_safe(s, next, &gpu->scanouts, link) {
+		list_del(&s->link);
 		cancel_delayed_work_sync(&s->work);
 		cancel_delayed_work_sync(&s->idle_work);
 		helix_watch_stop(&s->watch);
@@ -164,10 +187,8 @@ static int helix_unguard_scanouts(struct helix_gpu *gpu)
 {
 	struct helix_scanout *s;
 	int ret;
-	u32 i;
 
-	for (i = gpu->first; i < gpu->first + gpu->nr; i++) {
-		s = xa_load(&helix_scanouts, i);
+	list_for_each_entry(s, &gpu->scanouts, link) {
 		ret = helix_unguard_planes(s);
 		if (ret)
 			goto err;
@@ -175,8 +196,7 @@ static int helix_unguard_scanouts(struct helix_gpu *gpu)
 	return 0;
 
 err:
-	while (i-- > gpu->first) {
-		s = xa_load(&helix_scanouts, i);
+	list_for_each_entry_continue_reverse(s, &gpu->scanouts, link) {
 		/* It has just been let go of, so that it can be had again. */
 		WARN_ON(helix_guard_planes(s));
 	}
@@ -186,8 +206,8 @@ err:
 /* Hand the driver's function tables back to it; all of them, or none. */
 static int helix_unhook_gpu(struct helix_gpu *gpu)
 {
+	struct helix_scanout *s;
 	int ret;
-	u32 i;
 
 	ret = helix_unguard_scanouts(gpu);
 	if (ret)
@@ -195,18 +215,18 @@ static int helix_unhook_gpu(struct helix_gpu *gpu)
 	ret = helix_commit_unhook(gpu);
 	if (!ret)
 		return 0;
-	for (i = gpu->first; i < gpu->first + gpu->nr; i++)
-		WARN_ON(helix_guard_planes(xa_load(&helix_scanouts, i)));
+	list_for_each_entry(s, &gpu->scanouts, link)
+		WARN_ON(helix_guard_planes(s));
 	return ret;
 }
 
 static void helix_rehook_gpu(struct helix_gpu *gpu)
 {
-	u32 i;
+	struct helix_scanout *s;
 
 	helix_commit_hook(gpu);
-	for (i = gpu->first; i < gpu->first + gpu->nr; i++)
-		WARN_ON(helix_guard_planes(xa_load(&helix_scanouts, i)));
+	list_for_each_entry(s, &gpu->scanouts, link)
+		WARN_ON(helix_guard_planes(s));
 }
 
 static int helix_add_scanouts(struct helix_gpu *gpu)
@@ -224,19 +244,35 @@ static int helix_add_scanouts(struct helix_gpu *gpu)
 	return 0;
 
 err:
+	helix_hide_scanouts(gpu);
 	if (helix_unguard_scanouts(gpu))
 		drm_err(gpu->drm, "planes are busy, leaking %u scanouts\n", gpu->nr);
 	else
-		helix_remove_scanouts(gpu);
+		helix_put_scanouts(gpu);
 	return ret;
 }
 
 static void helix_thaw_scanouts(struct helix_gpu *gpu)
 {
-	u32 i;
+	struct helix_scanout *s;
 
-	for (i = gpu->first; i < gpu->first + gpu->nr; i++)
-		helix_scanout_thaw(xa_load(&helix_scanouts, i));
+	list_for_each_entry(s, &gpu->scanouts, link)
+		helix_scanout_thaw(s);
+}
+
+/* The first of @nr numbers in a row that are free. */
+static u32 helix_first_number(u32 nr)
+{
+	struct helix_scanout *s;
+	unsigned long number;
+	u32 first = 1;
+
+	xa_for_each(&helix_scanouts, number, s) {
+		if (number - first >= nr)
+			break;
+		first = number + 1;
+	}
+	return first;
 }
 
 /* Is it a primary node of a driver we know, and the owner of all it shows? */
@@ -288,49 +324,178 @@ static bool helix_gpu_is_bound(struct drm_device *drm)
 	return false;
 }
 
-/* Takes over the reference on @filp if it succeeds. */
-static int helix_bind_locked(struct file *filp, u32 *first, u32 *nr)
+/* The last step, without helix_bind_lock: nothing refers to @gpu from outside. */
+static void helix_gpu_release_master(struct helix_gpu *gpu)
 {
-	struct drm_file *priv;
-	struct helix_gpu *gpu;
-	struct pci_dev *pdev;
-	int ret;
+	bus_unregister_notifier(gpu->vdev->bus, &gpu->nb);
+	drm_master_put(&gpu->master);
+	fput(gpu->master_file);
+	helix_gpu_put(gpu);
+}
 
+/* Off the books; what it has is still there. */
+static void helix_gpu_unlist(struct helix_gpu *gpu)
+{
 	lockdep_assert_held(&helix_bind_lock);
 
-	ret = helix_check_master(filp);
-	if (ret)
-		return ret;
+	list_del_init(&gpu->link);
+	atomic_dec(&helix_nr_gpus);
+	helix_hide_scanouts(gpu);
+}
 
-	priv = filp->private_data;
-	if (helix_gpu_is_bound(priv->minor->dev))
-		return -EEXIST;
-	if (!helix_commit_is_known(priv->minor->dev))
-		return -EINVAL;
+static bool helix_scanouts_are_free(struct helix_gpu *gpu)
+{
+	struct helix_scanout *s;
+
+	list_for_each_entry(s, &gpu->scanouts, link)
+		if (READ_ONCE(s->state) != HELIX_LEASE_STATE_FREE)
+			return false;
+	return true;
+}
+
+/* Unlike for UNBIND there is no way back, and some may be done already. */
+static bool helix_unhook_lost(struct helix_gpu *gpu)
+{
+	struct helix_scanout *s;
+
+	list_for_each_entry(s, &gpu->scanouts, link)
+		if (helix_unguard_planes(s))
+			return false;
+	return !helix_commit_unhook(gpu);
+}
+
+/*
+ * A GPU that has gone is let go of when its scanouts are FREE, which takes as
+ * long as the host may take, and the last commit is done, which takes as long
+ * as the fence it waits for.
+ */
+static void helix_gpu_leave(struct work_struct *work)
+{
+	struct helix_gpu *gpu = container_of(to_delayed_work(work), struct helix_gpu, leave);
+
+	if (!helix_scanouts_are_free(gpu) || !helix_unhook_lost(gpu)) {
+		queue_delayed_work(helix_wq, &gpu->leave, msecs_to_jiffies(HELIX_LEAVE_MS));
+		return;
+	}
+	helix_put_scanouts(gpu);
+	pr_info("GPU %02x:%02x.%x has been let go of\n", PCI_BUS_NUM(gpu->pci_addr),
+		PCI_SLOT(gpu->pci_addr), PCI_FUNC(gpu->pci_addr));
+	helix_gpu_release_master(gpu);
+	/* Unloading waits for the workqueue, and so for the rest of this. */
+	module_put(THIS_MODULE);
+}
+
+/*
+ * Its driver is being unbound, or has been. It is given the time that a closing
+ * tenant has for the picture to go the usual way: what the driver has under way
+ * when it is torn down is lost to it.
+ */
+static void helix_gpu_lost(struct helix_gpu *gpu)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(helix_close_ms);
+	struct helix_scanout *s;
+	bool listed;
+
+	mutex_lock(&helix_bind_lock);
+	WRITE_ONCE(gpu->lost, true);
+	listed = !list_empty(&gpu->link);
+	if (listed) {
+		drm_warn(gpu->drm, "helix: scanouts %u..%u go with their GPU\n",
+			 gpu->first, gpu->first + gpu->nr - 1);
+		helix_gpu_unlist(gpu);
+		list_for_each_entry(s, &gpu->scanouts, link)
+			helix_scanout_retire(s);
+	}
+	mutex_unlock(&helix_bind_lock);
+	if (!listed)
+		return;
+
+	/* From here on they are ours alone. */
+	list_for_each_entry(s, &gpu->scanouts, link)
+		helix_scanout_wait_over(s, s->generation, deadline);
+	queue_delayed_work(helix_wq, &gpu->leave, 0);
+}
+
+static int helix_gpu_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct helix_gpu *gpu = container_of(nb, struct helix_gpu, nb);
+
+	/* Before and after, for a BIND that came between the two. */
+	if (data == gpu->vdev &&
+	    (action == BUS_NOTIFY_UNBIND_DRIVER || action == BUS_NOTIFY_UNBOUND_DRIVER))
+		helix_gpu_lost(gpu);
+	return NOTIFY_DONE;
+}
+
+static int helix_find_vdev(struct device *child, void *data)
+{
+	struct helix_gpu *gpu = data;
+
+	if (!child->bus || strcmp(child->bus->name, "virtio"))
+		return 0;
+	gpu->vdev = get_device(child);
+	return 1;
+}
+
+/* Takes over the reference on @filp if it succeeds. */
+static struct helix_gpu *helix_gpu_new(struct file *filp)
+{
+	struct drm_file *priv = filp->private_data;
+	struct helix_gpu *gpu;
+	int ret = -EACCES;
 
 	gpu = kzalloc(sizeof(*gpu), GFP_KERNEL);
 	if (!gpu)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 
 	kref_init(&gpu->ref);
+	INIT_LIST_HEAD(&gpu->link);
+	INIT_LIST_HEAD(&gpu->scanouts);
+	INIT_DELAYED_WORK(&gpu->leave, helix_gpu_leave);
+	gpu->nb.notifier_call = helix_gpu_notify;
 	gpu->drm = priv->minor->dev;
 	drm_dev_get(gpu->drm);
 	gpu->inode = file_inode(filp);
 	ihold(gpu->inode);
 	gpu->fops = filp->f_op;
-	gpu->first = helix_scanout_count() + 1;
-	pdev = to_pci_dev(gpu->drm->dev);
-	gpu->pci_addr = pci_dev_id(pdev);
+	gpu->pci_addr = pci_dev_id(to_pci_dev(gpu->drm->dev));
 	gpu->master_file = filp;
 	gpu->master = drm_file_get_master(priv);
-	if (!gpu->master) {
-		ret = -EACCES;
+	if (!gpu->master)
 		goto err_put;
-	}
 
-	ret = helix_add_scanouts(gpu);
+	ret = -ENODEV;
+	if (!device_for_each_child(gpu->drm->dev, gpu, helix_find_vdev))
+		goto err_master;
+	ret = bus_register_notifier(gpu->vdev->bus, &gpu->nb);
 	if (ret)
 		goto err_master;
+	return gpu;
+
+err_master:
+	drm_master_put(&gpu->master);
+err_put:
+	helix_gpu_put(gpu);
+	return ERR_PTR(ret);
+}
+
+static int helix_bind_locked(struct helix_gpu *gpu)
+{
+	int ret;
+
+	lockdep_assert_held(&helix_bind_lock);
+
+	if (helix_gpu_is_bound(gpu->drm))
+		return -EEXIST;
+	if (gpu->lost || drm_dev_is_unplugged(gpu->drm))
+		return -ENODEV;
+	if (!helix_commit_is_known(gpu->drm))
+		return -EINVAL;
+
+	gpu->first = helix_first_number(gpu->drm->mode_config.num_crtc - 1);
+	ret = helix_add_scanouts(gpu);
+	if (ret)
+		return ret;
 
 	helix_commit_hook(gpu);
 	helix_thaw_scanouts(gpu);
@@ -338,48 +503,43 @@ static int helix_bind_locked(struct file *filp, u32 *first, u32 *nr)
 	__module_get(THIS_MODULE);
 	list_add_tail(&gpu->link, &helix_gpus);
 	atomic_inc(&helix_nr_gpus);
-	*first = gpu->first;
-	*nr = gpu->nr;
 	drm_info(gpu->drm, "helix: scanouts %u..%u\n", gpu->first,
 		 gpu->first + gpu->nr - 1);
 	return 0;
-
-err_master:
-	drm_master_put(&gpu->master);
-err_put:
-	helix_gpu_put(gpu);
-	return ret;
 }
 
 int helix_bind(int drm_fd, u32 *first, u32 *nr)
 {
 	struct file *filp = fget(drm_fd);
+	struct helix_gpu *gpu;
 	int ret;
 
 	if (!filp)
 		return -EBADF;
 
+	ret = helix_check_master(filp);
+	if (ret)
+		goto err_file;
+	gpu = helix_gpu_new(filp);
+	if (IS_ERR(gpu)) {
+		ret = PTR_ERR(gpu);
+		goto err_file;
+	}
+
 	ret = mutex_lock_interruptible(&helix_bind_lock);
 	if (!ret) {
-		ret = helix_bind_locked(filp, first, nr);
+		ret = helix_bind_locked(gpu);
+		*first = gpu->first;
+		*nr = gpu->nr;
 		mutex_unlock(&helix_bind_lock);
 	}
 	if (ret)
-		fput(filp);
+		helix_gpu_release_master(gpu);
 	return ret;
-}
 
-static void helix_gpu_unbind(struct helix_gpu *gpu)
-{
-	lockdep_assert_held(&helix_bind_lock);
-
-	list_del(&gpu->link);
-	atomic_dec(&helix_nr_gpus);
-	helix_remove_scanouts(gpu);
-	drm_master_put(&gpu->master);
-	fput(gpu->master_file);
-	helix_gpu_put(gpu);
-	module_put(THIS_MODULE);
+err_file:
+	fput(filp);
+	return ret;
 }
 
 /* All or nothing: either every scanout is FREE and stays so, or none is touched. */
@@ -402,11 +562,10 @@ err:
 	return -EBUSY;
 }
 
-static int helix_unbind_locked(void)
+/* Moves every GPU to @gone. */
+static int helix_unbind_locked(struct list_head *gone)
 {
 	struct helix_gpu *gpu, *next;
-	struct helix_scanout *s;
-	unsigned long number;
 	int ret;
 
 	lockdep_assert_held(&helix_bind_lock);
@@ -423,26 +582,36 @@ static int helix_unbind_locked(void)
 		if (ret)
 			goto err;
 	}
-	list_for_each_entry_safe(gpu, next, &helix_gpus, link)
-		helix_gpu_unbind(gpu);
+	list_for_each_entry_safe(gpu, next, &helix_gpus, link) {
+		helix_gpu_unlist(gpu);
+		list_add_tail(&gpu->gone, gone);
+	}
 	return 0;
 
 err:
 	list_for_each_entry_continue_reverse(gpu, &helix_gpus, link)
 		helix_rehook_gpu(gpu);
-	xa_for_each(&helix_scanouts, number, s)
-		helix_scanout_thaw(s);
+	list_for_each_entry(gpu, &helix_gpus, link)
+		helix_thaw_scanouts(gpu);
 	return ret;
 }
 
 int helix_unbind(void)
 {
+	struct helix_gpu *gpu, *next;
+	LIST_HEAD(gone);
 	int ret;
 
 	ret = mutex_lock_interruptible(&helix_bind_lock);
 	if (ret)
 		return ret;
-	ret = helix_unbind_locked();
+	ret = helix_unbind_locked(&gone);
 	mutex_unlock(&helix_bind_lock);
+
+	list_for_each_entry_safe(gpu, next, &gone, gone) {
+		helix_put_scanouts(gpu);
+		helix_gpu_release_master(gpu);
+		module_put(THIS_MODULE);
+	}
 	return ret;
 }

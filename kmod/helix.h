@@ -11,7 +11,7 @@
  *
  * Locks, outermost first:
  *
- *   helix_bind_lock	    mutex: BIND and UNBIND, one at a time
+ *   helix_bind_lock	    mutex: BIND, UNBIND and the loss of a GPU, one at a time
  *   helix_policy_lock	    mutex: counting what an owner has, and claiming one more
  *   DRM mode-setting locks only ever tried by us; the core's check callbacks
  *			    call into guard.c with them held
@@ -32,6 +32,7 @@
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -68,8 +69,10 @@ struct helix_owner {
 
 /**
  * struct helix_gpu - a bound DRM device
- * @ref: held by the list and by every scanout
+ * @ref: held by the list (then by whoever lets go of it) and by every scanout
  * @link: in the list of gpu.c, helix_bind_lock
+ * @gone: in the list of those that UNBIND took
+ * @scanouts: its scanouts, helix_bind_lock while it is in the list
  * @drm: the device, referenced
  * @master_file: the caller's DRM file, ours until UNBIND
  * @master: its drm_master, the lessor of every lease
@@ -81,10 +84,16 @@ struct helix_owner {
  * @mode_funcs: a copy of @real_mode_funcs with our atomic_commit, what the
  *	device points to
  * @real_mode_funcs: the driver's
+ * @vdev: the virtio device below @drm->dev, referenced: what the driver drives
+ * @nb: on its bus: says that the driver goes
+ * @leave: lets go of a GPU that has gone
+ * @lost: it has gone; set once, under helix_bind_lock
  */
 struct helix_gpu {
 	struct kref ref;
 	struct list_head link;
+	struct list_head gone;
+	struct list_head scanouts;
 	struct drm_device *drm;
 	struct file *master_file;
 	struct drm_master *master;
@@ -95,6 +104,10 @@ struct helix_gpu {
 	u32 nr;
 	struct drm_mode_config_funcs mode_funcs;
 	const struct drm_mode_config_funcs *real_mode_funcs;
+	struct device *vdev;
+	struct notifier_block nb;
+	struct delayed_work leave;
+	bool lost;
 };
 
 /**
@@ -249,6 +262,7 @@ struct helix_notice {
  * struct helix_scanout - one output of a GPU, which can be leased
  * @ref: held by the table, leases, and whoever looked it up
  * @rcu: frees it
+ * @link: in helix_gpu.scanouts
  * @number: in the table, and the minor of the node
  * @output: the GPU's own number
  * @gpu: referenced
@@ -295,6 +309,7 @@ struct helix_notice {
 struct helix_scanout {
 	struct kref ref;
 	struct rcu_head rcu;
+	struct list_head link;
 	u32 number;
 	u32 output;
 	struct helix_gpu *gpu;
@@ -423,7 +438,7 @@ extern struct xarray helix_scanouts;
 struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *crtc);
 struct helix_scanout *helix_scanout_get(u32 number);
 void helix_scanout_put(struct helix_scanout *s);
-u32 helix_scanout_count(void);
+u32 helix_scanout_last(void);
 void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to);
 void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for,
 			    const char *name);
@@ -438,6 +453,7 @@ int helix_scanout_wait_over(struct helix_scanout *s, u64 generation, unsigned lo
 struct helix_lease *helix_scanout_lease(struct helix_scanout *s);
 bool helix_scanout_freeze(struct helix_scanout *s);
 void helix_scanout_thaw(struct helix_scanout *s);
+void helix_scanout_retire(struct helix_scanout *s);
 void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q);
 void helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_for,
 			 u32 *wait_ms, char name[HELIX_LEASE_WAIT_NAME_LEN]);

@@ -24,6 +24,7 @@
 
 #include <drm/drm_connector.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_print.h>
 
 #include <linux/helix_control.h>
 
@@ -359,6 +360,9 @@ static int helix_host_poll_connector(struct helix_scanout *s, bool connected, u1
 	while (helix_scanout_connected(s) != connected) {
 		if (helix_host_cancelled(s))
 			return -ECANCELED;
+		/* Nothing to see any more, and nobody to look. */
+		if (READ_ONCE(s->gpu->lost))
+			return connected ? -ECANCELED : 0;
 		slice = helix_slice(deadline, look_ms);
 		if (!slice)
 			return -ETIMEDOUT;
@@ -418,7 +422,8 @@ int helix_host_enable(struct helix_scanout *s, unsigned long deadline, bool *tol
 /*
  * Without a control device there is nobody to tell. With one, the scanout is
  * not free before the guest has seen its connector go: the next ACQUIRE could
- * not tell that connection from its own.
+ * not tell that connection from its own. There is none if its GPU has gone: the
+ * host is told once then, and may know it already.
  */
 int helix_host_disable(struct helix_scanout *s, unsigned long deadline)
 {
@@ -426,12 +431,10 @@ int helix_host_disable(struct helix_scanout *s, unsigned long deadline)
 
 	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOST, "output to be disabled");
 	ret = helix_host_output(s, HELIX_CTL_OP_OUTPUT_DISABLE, deadline);
-	if (ret == -ENODEV)
+	if (ret == -ENODEV || READ_ONCE(s->gpu->lost))
 		return 0;
 	if (ret)
 		return ret;
-	if (drm_dev_is_unplugged(s->gpu->drm))
-		return 0;
 	return helix_host_wait_connector(s, false, HELIX_CTL_OP_OUTPUT_DISABLE,
 					 true, deadline);
 }
@@ -443,7 +446,7 @@ void helix_host_announce(struct helix_scanout *s)
 				    helix_deadline(HELIX_ANNOUNCE_MS));
 
 	if (ret && ret != -EHOSTDOWN)
-		dev_warn(s->node, "host was not told again of scanout %u: %d\n",
+		drm_warn(s->gpu->drm, "helix: host was not told again of scanout %u: %d\n",
 			 s->number, ret);
 }
 

@@ -58,7 +58,7 @@ static int helix_ioctl_info(struct helix_ucmd *ucmd)
 		return -EOPNOTSUPP;
 	info->abi_version = HELIX_LEASE_ABI_VERSION;
 	info->nr_gpus = helix_gpu_count();
-	info->nr_scanouts = helix_scanout_count();
+	info->nr_scanouts = helix_scanout_last();
 	info->host_state = helix_host_state();
 	return helix_ucmd_respond(ucmd, sizeof(*info));
 }

@@ -421,7 +421,8 @@ static void helix_quiesce_finish(struct helix_scanout *s, int err)
 
 	wake_up_all(&s->waitq);
 	if (first)
-		dev_warn(s->node, "could not be turned off (%d), quarantined\n", err);
+		drm_warn(s->gpu->drm, "helix: scanout %u could not be turned off (%d), quarantined\n",
+			 s->number, err);
 	if (err)
 		queue_delayed_work(helix_wq, &s->work, msecs_to_jiffies(ms));
 }

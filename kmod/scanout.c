@@ -152,15 +152,16 @@ struct helix_scanout *helix_scanout_get(u32 number)
 	return s;
 }
 
-u32 helix_scanout_count(void)
+/* The largest number there is, 0 if there is none. */
+u32 helix_scanout_last(void)
 {
 	struct helix_scanout *s;
 	unsigned long number;
-	u32 count = 0;
+	u32 last = 0;
 
 	xa_for_each(&helix_scanouts, number, s)
-		count++;
-	return count;
+		last = number;
+	return last;
 }
 
 static void helix_scanout_work(struct work_struct *work)
@@ -216,6 +217,7 @@ struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *
 	/* Not to be had before the whole GPU is bound. */
 	s->going = true;
 	init_waitqueue_head(&s->waitq);
+	INIT_LIST_HEAD(&s->link);
 	INIT_DELAYED_WORK(&s->work, helix_scanout_work);
 	INIT_DELAYED_WORK(&s->idle_work, helix_idle_work);
 	spin_lock_init(&s->lock);
@@ -500,6 +502,18 @@ void helix_scanout_thaw(struct helix_scanout *s)
 	spin_lock(&s->lock);
 	s->going = false;
 	spin_unlock(&s->lock);
+}
+
+/* Its GPU goes: never to be given out again, and whoever has it loses it. */
+void helix_scanout_retire(struct helix_scanout *s)
+{
+	u64 generation;
+
+	spin_lock(&s->lock);
+	s->going = true;
+	generation = s->generation;
+	spin_unlock(&s->lock);
+	helix_scanout_end(s, generation, HELIX_LEASE_CAUSE_GPU);
 }
 
 /* Called with a new mediator behind the control device: what must it know? */

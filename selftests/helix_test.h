@@ -6,10 +6,14 @@
 #ifndef HELIX_TEST_H
 #define HELIX_TEST_H
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +33,67 @@
 #include <linux/helix_lease.h>
 
 #define CONTROL_NODE	"/dev/helix/lease"
-#define CARD		"/dev/dri/card0"
+#define PCI_DEVICES	"/sys/bus/pci/devices"
+/* The first virtio-gpu: card0, but one that was lost may come back with another number. */
+#define CARD		helix_card(0)
 
 /* A hang guard, not a measurement: emulation is slow. */
 #define PATIENCE_MS	60000
+
+/* The name in @dir that begins with @prefix and goes on with a digit. */
+static inline int helix_entry(const char *dir, const char *prefix, char name[NAME_MAX + 1])
+{
+	size_t len = strlen(prefix);
+	struct dirent *entry;
+	int ret = -ENOENT;
+	DIR *d = opendir(dir);
+
+	while (d && ret && (entry = readdir(d))) {
+		if (strncmp(entry->d_name, prefix, len) || !isdigit(entry->d_name[len]))
+			continue;
+		strcpy(name, entry->d_name);
+		ret = 0;
+	}
+	if (d)
+		closedir(d);
+	return ret;
+}
+
+/* Is there a virtio device below this one that virtio_gpu drives? */
+static inline bool helix_is_virtio_gpu(const char *device)
+{
+	char name[NAME_MAX + 1], path[PATH_MAX], driver[PATH_MAX];
+
+	if (helix_entry(device, "virtio", name))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s/driver", device, name);
+	return realpath(path, driver) && strstr(driver, "/virtio_gpu");
+}
+
+/* The node of the nth virtio-gpu by PCI address, "" if there are not so many. */
+static inline const char *helix_card(int n)
+{
+	char device[64], name[NAME_MAX + 1];
+	static char path[NAME_MAX + 16];
+	struct dirent **found;
+	int i, count;
+
+	path[0] = 0;
+	count = scandir(PCI_DEVICES, &found, NULL, alphasort);
+	for (i = 0; i < count; i++) {
+		snprintf(device, sizeof(device), PCI_DEVICES "/%.16s", found[i]->d_name);
+		if (!path[0] && helix_is_virtio_gpu(device) && !n--) {
+			snprintf(device, sizeof(device), PCI_DEVICES "/%.16s/drm",
+				 found[i]->d_name);
+			if (!helix_entry(device, "card", name))
+				snprintf(path, sizeof(path), "/dev/dri/%s", name);
+		}
+		free(found[i]);
+	}
+	if (count >= 0)
+		free(found);
+	return path;
+}
 
 static inline int sys_ioctl(int fd, unsigned long cmd, void *arg)
 {
@@ -194,8 +255,12 @@ static inline int helix_wait_all_free(int control)
 	int ret;
 
 	ret = helix_info(control, &info);
-	for (i = 1; !ret && i <= info.nr_scanouts; i++)
+	for (i = 1; !ret && i <= info.nr_scanouts; i++) {
 		ret = helix_wait_state(control, i, HELIX_LEASE_STATE_FREE);
+		/* A GPU that has gone leaves a gap. */
+		if (ret == -EINVAL)
+			ret = 0;
+	}
 	return ret;
 }
 

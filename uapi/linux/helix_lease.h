@@ -163,7 +163,8 @@ struct helix_lease_event {
  * @flags: must be 0
  * @abi_version: HELIX_LEASE_ABI_VERSION of the module
  * @nr_gpus: GPUs bound
- * @nr_scanouts: scanouts of all bound GPUs; they are numbered 1..@nr_scanouts
+ * @nr_scanouts: the largest number of a scanout; the numbers from 1 to it are those
+ *	of the scanouts of all bound GPUs, but for the ones of a GPU that has gone
  * @host_state: HELIX_LEASE_HOST_*
  *
  * Anyone who may open the control node may ask. Never waits.

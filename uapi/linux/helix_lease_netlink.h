@@ -18,12 +18,14 @@
  *   has ended
  * @HELIX_LEASE_CAUSE_NODE: the last close of its scanout node, as ACQUIRE had
  *   asked for
+ * @HELIX_LEASE_CAUSE_GPU: its GPU has gone
  */
 enum helix_lease_cause {
 	HELIX_LEASE_CAUSE_OWNER = 1,
 	HELIX_LEASE_CAUSE_ADMIN,
 	HELIX_LEASE_CAUSE_PROCESS,
 	HELIX_LEASE_CAUSE_NODE,
+	HELIX_LEASE_CAUSE_GPU,
 };
 
 enum helix_lease_attr {
