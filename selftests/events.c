@@ -9,6 +9,7 @@
 FIXTURE(events) {
 	int control;
 	uint64_t begun;
+	struct helix_lease_info info;
 	struct helix_lease_acquire acq;
 };
 
@@ -24,6 +25,7 @@ FIXTURE_SETUP(events)
 {
 	self->control = helix_setup();
 	ASSERT_GE(self->control, 0);
+	ASSERT_EQ(helix_info(self->control, &self->info), 0);
 	self->begun = now_ns();
 	ASSERT_EQ(helix_acquire(self->control, 0, &self->acq), 0);
 }
@@ -263,6 +265,76 @@ TEST_F_TIMEOUT(events, nothing_is_told_of_the_next_lease, 120)
 	ASSERT_EQ(next_event(next.handle_fd, &event), HELIX_LEASE_EVENT_GRANTED);
 	EXPECT_EQ(event.generation, next.generation);
 	helix_close_lease(&next);
+}
+
+TEST_F_TIMEOUT(events, a_handle_that_is_not_read_keeps_the_newest, 300)
+{
+	struct helix_lease_event event;
+	struct helix_lease_resize resize = {
+		.size = sizeof(resize),
+		.timeout_ms = PATIENCE_MS,
+		.height = 600,
+	};
+	uint32_t i, n, lost;
+	int ret;
+
+	for (i = 0; i < 40; i++) {
+		resize.width = 800 + 8 * (i % 2);
+		ret = sys_ioctl(self->acq.handle_fd, HELIX_LEASE_RESIZE, &resize);
+		/* No control device: nobody to ask for another size. */
+		if (ret == -EOPNOTSUPP && self->info.host_state == HELIX_LEASE_HOST_NONE)
+			SKIP(return, "no control device");
+		ASSERT_EQ(ret, 0);
+	}
+	ASSERT_EQ(helix_revoke(self->control, self->acq.scanout, self->acq.generation), 0);
+
+	/* GRANTED, 40 times RESIZED, REVOKING, REVOKED, FREED. */
+	ASSERT_EQ(next_event(self->acq.handle_fd, &event), HELIX_LEASE_EVENT_RESIZED);
+	lost = event.lost;
+	EXPECT_GT(lost, 1);
+	for (n = 1; next_event(self->acq.handle_fd, &event) > 0; n++) {
+		EXPECT_EQ(event.lost, 0);
+		ret = event.type;
+	}
+	EXPECT_EQ(n + lost, 44);
+	EXPECT_EQ(ret, HELIX_LEASE_EVENT_FREED);
+}
+
+TEST_F_TIMEOUT(events, every_lease_hears_that_the_host_goes_and_comes_back, 180)
+{
+	struct helix_lease_acquire last;
+	struct helix_lease_revoke revoke = { .size = sizeof(revoke), .timeout_ms = 100 };
+	struct helix_lease_event event;
+	int fd = self->acq.handle_fd;
+
+	if (!getenv("HELIX_STANDIN"))
+		SKIP(return, "needs the stand-in mediator");
+	/* It goes right after this one. */
+	helix_acquire_init(&last, 0);
+	memset(last.label, 0, sizeof(last.label));
+	strcpy((char *)last.label, "standin:leave");
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &last), 0);
+
+	ASSERT_EQ(next_event(fd, &event), HELIX_LEASE_EVENT_GRANTED);
+	ASSERT_EQ(next_event(fd, &event), HELIX_LEASE_EVENT_HOST_LOST);
+	EXPECT_EQ(event.scanout, 0);
+	EXPECT_EQ(event.generation, 0);
+	EXPECT_GE(event.time_ns, self->begun);
+
+	/* With nobody there to turn it off it cannot be free. */
+	sys_ioctl(fd, HELIX_LEASE_REVOKE, &revoke);
+	ASSERT_EQ(next_event(fd, &event), HELIX_LEASE_EVENT_REVOKING);
+	ASSERT_EQ(next_event(fd, &event), HELIX_LEASE_EVENT_REVOKED);
+	ASSERT_EQ(next_event(fd, &event), HELIX_LEASE_EVENT_QUARANTINED);
+	EXPECT_EQ(event.state, HELIX_LEASE_STATE_QUARANTINED);
+	EXPECT_EQ(event.generation, self->acq.generation);
+	EXPECT_EQ(event.wait_for, HELIX_LEASE_WAIT_HOST);
+
+	ASSERT_EQ(next_event(fd, &event), HELIX_LEASE_EVENT_HOST_BACK);
+	EXPECT_EQ(event.scanout, 0);
+	ASSERT_EQ(next_event(fd, &event), HELIX_LEASE_EVENT_FREED);
+	EXPECT_EQ(next_event(fd, &event), 0);
+	helix_close_lease(&last);
 }
 
 TEST_HARNESS_MAIN
