@@ -114,29 +114,11 @@ static bool helix_queue_ready(struct helix_queue *q)
 	return ready;
 }
 
-/**
- * helix_queue_read - as many events as there are and fit
- * @q: queue
- * @buf: the caller's
- * @count: its size
- * @nonblock: do not wait for the first one
- *
- * Returns: bytes, 0 once the last one has been read, -EINVAL if not even one
- * fits, -EAGAIN, -EFAULT, or -ERESTARTSYS.
- */
-ssize_t helix_queue_read(struct helix_queue *q, char __user *buf, size_t count, bool nonblock)
+/* What is there and fits: bytes, or -EFAULT. */
+static ssize_t helix_queue_copy(struct helix_queue *q, char __user *buf, size_t count)
 {
 	struct helix_lease_event event;
 	ssize_t done = 0;
-
-	if (count < sizeof(event))
-		return -EINVAL;
-	if (!helix_queue_ready(q)) {
-		if (nonblock)
-			return -EAGAIN;
-		if (wait_event_interruptible(q->waitq, helix_queue_ready(q)))
-			return -ERESTARTSYS;
-	}
 
 	while (count - done >= sizeof(event) && helix_queue_pop(q, &event)) {
 		if (copy_to_user(buf + done, &event, sizeof(event))) {
@@ -145,10 +127,38 @@ ssize_t helix_queue_read(struct helix_queue *q, char __user *buf, size_t count, 
 		}
 		done += sizeof(event);
 	}
-	/* Another reader was faster: as if nothing had come. */
-	if (!done && !READ_ONCE(q->over))
-		return -EAGAIN;
 	return done;
+}
+
+/**
+ * helix_queue_read - as many events as there are and fit
+ * @q: queue
+ * @buf: the caller's
+ * @count: its size
+ * @nonblock: do not wait for the first one
+ *
+ * Return: bytes, 0 once the last one has been read, -EINVAL if not even one
+ * fits, -EAGAIN, -EFAULT, or -ERESTARTSYS.
+ */
+ssize_t helix_queue_read(struct helix_queue *q, char __user *buf, size_t count, bool nonblock)
+{
+	ssize_t done;
+	bool over;
+
+	if (count < sizeof(struct helix_lease_event))
+		return -EINVAL;
+	for (;;) {
+		/* Before we look: FREED may come while we do. */
+		over = READ_ONCE(q->over);
+		done = helix_queue_copy(q, buf, count);
+		if (done || over)
+			return done;
+		if (nonblock)
+			return -EAGAIN;
+		/* Another reader may be faster: then it was nothing. */
+		if (wait_event_interruptible(q->waitq, helix_queue_ready(q)))
+			return -ERESTARTSYS;
+	}
 }
 
 static void helix_notice_fill(struct helix_notice *n, struct helix_scanout *s,
