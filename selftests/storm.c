@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything at once, for a bounded time: tenants that come, show, open, close,
- * revoke each other and are killed. Afterwards nothing may be left.
+ * Everything at once on every scanout, for a bounded time: tenants that come,
+ * show, open, close, resize, fork, revoke each other and are killed. Afterwards
+ * nothing may be left, and every scanout can be had again.
  *
  * The guest needs memory for it: the driver keeps a closed buffer until the host
  * has answered, and as many answers may be due as the control queue has entries,
@@ -12,7 +13,7 @@
 #include "helix_test.h"
 #include "kselftest_harness.h"
 
-#define WORKERS		24
+#define MAX_WORKERS	64
 #define SECONDS		12
 /* What the guest may have more in use than before: less than two pictures. */
 #define LEFTOVER_KIB	6144
@@ -31,6 +32,35 @@ static long shmem_kib(void)
 	return kib;
 }
 
+static uint32_t nr_scanouts;
+
+static uint32_t any_scanout(unsigned int *seed)
+{
+	return 1 + rand_r(seed) % nr_scanouts;
+}
+
+/* Of one's own, by the handle, or of somebody's, as an administrator. */
+static void resize(int control, struct helix_lease_acquire *acq, unsigned int *seed)
+{
+	struct helix_lease_resize resize = {
+		.size = sizeof(resize),
+		.timeout_ms = 1 + rand_r(seed) % 2000,
+		.width = 640 + 8 * (rand_r(seed) % 64),
+		.height = 480 + 8 * (rand_r(seed) % 32),
+	};
+	struct helix_lease_query query;
+
+	if (rand_r(seed) % 2) {
+		sys_ioctl(acq->handle_fd, HELIX_LEASE_RESIZE, &resize);
+		return;
+	}
+	resize.scanout = any_scanout(seed);
+	if (helix_query(control, resize.scanout, &query))
+		return;
+	resize.generation = query.generation;
+	sys_ioctl(control, HELIX_LEASE_RESIZE, &resize);
+}
+
 /* One step of a tenant's life; what fails may fail, others are at it too. */
 static void live(int control, unsigned int *seed)
 {
@@ -42,16 +72,17 @@ static void live(int control, unsigned int *seed)
 	char path[64];
 	int fd, i;
 
-	if (helix_acquire(control, 0, &acq))
+	/* Any, or a certain one, so that some wait for the same. */
+	if (helix_acquire(control, rand_r(seed) % 4 ? 0 : any_scanout(seed), &acq))
 		return;
 	fcntl(acq.lease_fd, F_SETFD, 0);
 	for (i = rand_r(seed) % 4; i >= 0; i--) {
-		switch (rand_r(seed) % 5) {
+		switch (rand_r(seed) % 7) {
 		case 0:
 			tenant_show(acq.lease_fd, &acq, &p, &mode);
 			break;
 		case 1:
-			helix_node_path(path, 1 + rand_r(seed) % 16);
+			helix_node_path(path, any_scanout(seed));
 			fd = open(path, O_RDWR | O_CLOEXEC);
 			if (fd >= 0) {
 				picture_create(fd, 64, 64, DRM_FORMAT_XRGB8888, &p);
@@ -59,7 +90,7 @@ static void live(int control, unsigned int *seed)
 			}
 			break;
 		case 2:
-			victim = 1 + rand_r(seed) % 16;
+			victim = any_scanout(seed);
 			if (!helix_query(control, victim, &query) && !(rand_r(seed) % 4))
 				helix_revoke(control, victim, query.generation);
 			break;
@@ -69,6 +100,17 @@ static void live(int control, unsigned int *seed)
 		case 4:
 			if (!fork())
 				_exit(0);
+			break;
+		case 5:
+			resize(control, &acq, seed);
+			break;
+		case 6:
+			/* A child that lives on with what it inherited, for a while. */
+			if (!fork()) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				helix_sleep_ms(rand_r(seed) % 200);
+				_exit(0);
+			}
 			break;
 		}
 	}
@@ -108,28 +150,50 @@ FIXTURE_TEARDOWN(storm)
 	close(self->control);
 }
 
-TEST_F_TIMEOUT(storm, nothing_is_left_afterwards, 180)
+/* All of them at once, by one; then all of them free. */
+static int acquire_all(int control)
+{
+	struct helix_lease_acquire acq[256];
+	uint32_t i, n;
+	int ret = 0;
+
+	for (n = 0; n < nr_scanouts && !ret; n++)
+		ret = helix_acquire(control, n + 1, &acq[n]);
+	if (ret)
+		n--;
+	for (i = 0; i < n; i++)
+		helix_close_lease(&acq[i]);
+	return ret ? ret : helix_wait_all_free(control);
+}
+
+TEST_F_TIMEOUT(storm, nothing_is_left_afterwards, 400)
 {
 	struct helix_lease_info info;
 	struct helix_lease_query query;
 	struct timespec begin, now;
-	pid_t workers[WORKERS];
-	unsigned int seed = 1, i;
+	unsigned int seed = 1, i, nr_workers;
+	pid_t workers[MAX_WORKERS];
 	uint64_t grants = 0;
 	int control = self->control;
 	long before, after, most = 0;
 	int waited;
 
 	ASSERT_EQ(helix_info(control, &info), 0);
+	nr_scanouts = info.nr_scanouts;
+	ASSERT_GT(nr_scanouts, 0);
+	/* More than there are scanouts, so that there is always somebody without. */
+	nr_workers = nr_scanouts + nr_scanouts / 2 + 1;
+	if (nr_workers > MAX_WORKERS)
+		nr_workers = MAX_WORKERS;
 	before = shmem_kib();
 	ASSERT_GE(before, 0);
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	for (i = 0; i < WORKERS; i++)
+	for (i = 0; i < nr_workers; i++)
 		workers[i] = start(control, seed++);
 	do {
 		helix_sleep_ms(50);
-		i = rand_r(&seed) % WORKERS;
+		i = rand_r(&seed) % nr_workers;
 		kill(workers[i], SIGKILL);
 		waitpid(workers[i], NULL, 0);
 		workers[i] = start(control, seed++);
@@ -137,7 +201,7 @@ TEST_F_TIMEOUT(storm, nothing_is_left_afterwards, 180)
 		most = after > most ? after : most;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while (now.tv_sec - begin.tv_sec < SECONDS);
-	for (i = 0; i < WORKERS; i++) {
+	for (i = 0; i < nr_workers; i++) {
 		kill(workers[i], SIGKILL);
 		waitpid(workers[i], NULL, 0);
 	}
@@ -160,7 +224,9 @@ TEST_F_TIMEOUT(storm, nothing_is_left_afterwards, 180)
 	TH_LOG("%llu grants; buffers: %ld KiB before, %ld at most, %ld after",
 	       (unsigned long long)grants, before, most, after);
 	EXPECT_LE(after, before + LEFTOVER_KIB);
-	EXPECT_GT(grants, 0);
+	/* Each scanout had its tenants. */
+	EXPECT_GE(grants, nr_scanouts);
+	EXPECT_EQ(acquire_all(control), 0);
 	EXPECT_EQ(helix_unbind(control), 0);
 }
 
