@@ -615,3 +615,31 @@ int helix_unbind(void)
 	}
 	return ret;
 }
+
+/**
+ * helix_unbind_by_force - end every lease, then let go of every GPU
+ * @deadline: in jiffies
+ *
+ * helix_bind_lock is not held while leases end: whoever else binds or unbinds
+ * meanwhile does not wait for that.
+ *
+ * Return: 0; -ENODEV if no GPU is bound; -ETIMEDOUT if a scanout is not FREE yet,
+ * and nothing was let go of.
+ */
+int helix_unbind_by_force(unsigned long deadline)
+{
+	int ret;
+
+	if (!helix_gpu_count())
+		return -ENODEV;
+	do {
+		/* EBUSY: a commit is still on its way, or a scanout came meanwhile. */
+		ret = helix_scanouts_end_all(deadline, helix_unbind);
+		if (ret != -EBUSY)
+			return ret;
+		schedule_timeout_interruptible(1);
+		if (signal_pending(current))
+			return -EINTR;
+	} while (time_before(jiffies, deadline));
+	return -ETIMEDOUT;
+}

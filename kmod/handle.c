@@ -53,7 +53,7 @@ static __poll_t helix_handle_poll(struct file *filp, poll_table *wait)
 
 static long helix_handle_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	return helix_ioctl(filp->private_data, cmd, arg);
+	return helix_ioctl(filp, filp->private_data, cmd, arg);
 }
 
 static const struct file_operations helix_handle_fops = {
@@ -87,10 +87,7 @@ static int helix_acquire_check(const struct helix_lease_acquire *acq)
 		return -EINVAL;
 	if (acq->priority > HELIX_LEASE_PRIORITY_MAX)
 		return -EINVAL;
-	if (!acq->width || acq->width > 16384 || !acq->height || acq->height > 16384)
-		return -EINVAL;
-	if (acq->refresh_mhz &&
-	    (acq->refresh_mhz < 1000 || acq->refresh_mhz > 1000000))
+	if (helix_check_mode(acq->width, acq->height, acq->refresh_mhz))
 		return -EINVAL;
 	if (acq->timeout_ms > HELIX_LEASE_TIMEOUT_MAX_MS)
 		return -EINVAL;
@@ -244,7 +241,7 @@ int helix_acquire(struct helix_ucmd *ucmd)
 	if (ret)
 		return ret;
 	if (!acq->refresh_mhz)
-		acq->refresh_mhz = 60000;
+		acq->refresh_mhz = HELIX_REFRESH_DEFAULT_MHZ;
 
 	handle_fd = get_unused_fd_flags(O_CLOEXEC);
 	if (handle_fd < 0)

@@ -51,9 +51,12 @@
 #include "compat.h"
 
 struct helix_pidfd;
+struct helix_resize;
 
 /* How many scanouts all GPUs together may bring; minor 0 is not used. */
 #define HELIX_MAX_SCANOUTS	255
+/* What a refresh_mhz of 0 stands for. */
+#define HELIX_REFRESH_DEFAULT_MHZ	60000
 
 /**
  * struct helix_owner - on whose behalf a lease is
@@ -292,8 +295,10 @@ struct helix_notice {
  * @queue: of the lease, until its FREED is in it; referenced
  * @revoked: in REVOKING: the tenant's rights are gone
  * @cause: what ended the lease; 0 while nothing did
- * @cancelled: an administrator revoked it while ENABLING
+ * @cancelled: an administrator revoked it while ENABLING, or who asked for
+ *	@resize gave it up
  * @announce: the mediator must hear of this output again
+ * @resize: the one under way; see resize.c
  * @going: BIND has not finished with it, or UNBIND is taking it away
  * @retries: since QUARANTINED
  * @width: as asked for
@@ -341,6 +346,7 @@ struct helix_scanout {
 	enum helix_lease_cause cause;
 	bool cancelled;
 	bool announce;
+	struct helix_resize *resize;
 	bool going;
 	unsigned int retries;
 	u32 width;
@@ -414,22 +420,28 @@ extern struct workqueue_struct *helix_wq;
  * @user_size: its size
  * @cmd: a zero-extended copy
  * @handle: the lease whose handle it came by, NULL on the control node
+ * @nonblock: the caller does not want to wait
  */
 struct helix_ucmd {
 	void __user *ubuffer;
 	u32 user_size;
 	void *cmd;
 	struct helix_lease *handle;
+	bool nonblock;
 };
 
-long helix_ioctl(struct helix_lease *handle, unsigned int cmd, unsigned long arg);
+long helix_ioctl(struct file *filp, struct helix_lease *handle, unsigned int cmd,
+		 unsigned long arg);
 int helix_ucmd_respond(struct helix_ucmd *ucmd, size_t size);
 struct helix_scanout *helix_ucmd_scanout(struct helix_ucmd *ucmd, u32 number);
+struct helix_scanout *helix_ucmd_lease(struct helix_ucmd *ucmd, u32 number, u64 *generation);
+int helix_check_mode(u32 width, u32 height, u32 refresh_mhz);
 unsigned long helix_deadline(u32 timeout_ms);
 
 /* gpu.c */
 int helix_bind(int drm_fd, u32 *first, u32 *nr);
 int helix_unbind(void);
+int helix_unbind_by_force(unsigned long deadline);
 void helix_gpu_put(struct helix_gpu *gpu);
 u32 helix_gpu_count(void);
 
@@ -442,6 +454,7 @@ u32 helix_scanout_last(void);
 void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to);
 void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for,
 			    const char *name);
+void helix_scanout_stop_wait(struct helix_scanout *s);
 int helix_owner_get(struct helix_owner *owner, u32 pid);
 struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 					  const struct helix_owner *owner);
@@ -449,15 +462,18 @@ int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease);
 void helix_scanout_give_up(struct helix_scanout *s, bool host_told);
 int helix_scanout_end(struct helix_scanout *s, u64 generation,
 		      enum helix_lease_cause cause);
+bool helix_scanout_is_over(struct helix_scanout *s, u64 generation);
 int helix_scanout_wait_over(struct helix_scanout *s, u64 generation, unsigned long deadline);
+int helix_scanouts_end_all(unsigned long deadline, int (*then)(void));
 struct helix_lease *helix_scanout_lease(struct helix_scanout *s);
 bool helix_scanout_freeze(struct helix_scanout *s);
 void helix_scanout_thaw(struct helix_scanout *s);
 void helix_scanout_retire(struct helix_scanout *s);
 void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q);
-void helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_for,
-			 u32 *wait_ms, char name[HELIX_LEASE_WAIT_NAME_LEN]);
+u32 helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_for,
+			u32 *wait_ms, char name[HELIX_LEASE_WAIT_NAME_LEN]);
 bool helix_scanout_connected(struct helix_scanout *s);
+bool helix_scanout_has_size(struct helix_scanout *s);
 void helix_scanouts_host_changed(void);
 
 const char *helix_state_name(u32 state);
@@ -558,6 +574,10 @@ u32 helix_watch_stalled(struct helix_scanout *s, enum helix_lease_wait *wait_for
 enum helix_lease_wait helix_watch_pending(struct helix_scanout *s,
 					  char name[HELIX_LEASE_WAIT_NAME_LEN]);
 
+/* resize.c */
+int helix_ioctl_resize(struct helix_ucmd *ucmd);
+void helix_resize_run(struct helix_scanout *s);
+
 /* quiesce.c */
 int helix_modeset_trylock(struct helix_scanout *s, struct drm_modeset_acquire_ctx *ctx,
 			  const char **busy);
@@ -573,6 +593,7 @@ int helix_host_init(void);
 void helix_host_exit(void);
 u32 helix_host_state(void);
 int helix_host_enable(struct helix_scanout *s, unsigned long deadline, bool *told);
+int helix_host_resize(struct helix_scanout *s, unsigned long deadline);
 int helix_host_disable(struct helix_scanout *s, unsigned long deadline);
 void helix_host_announce(struct helix_scanout *s);
 

@@ -105,10 +105,15 @@ u32 helix_host_state(void)
 	return state;
 }
 
-/* Was it revoked while its owner-to-be waits? */
-static bool helix_host_cancelled(struct helix_scanout *s)
+/* An output is only turned on, or changed, for a lease that is to be or goes on. */
+static bool helix_host_cancelled(struct helix_scanout *s, u16 op)
 {
-	return READ_ONCE(s->state) == HELIX_LEASE_STATE_ENABLING && READ_ONCE(s->cancelled);
+	enum helix_lease_state state = READ_ONCE(s->state);
+
+	if (op != HELIX_CTL_OP_OUTPUT_ENABLE)
+		return false;
+	return READ_ONCE(s->cancelled) ||
+	       (state != HELIX_LEASE_STATE_ENABLING && state != HELIX_LEASE_STATE_LEASED);
 }
 
 static struct helix_host_req *helix_host_find(struct helix_host *host, u32 id)
@@ -275,7 +280,7 @@ static int helix_host_ask(struct helix_host *host, struct helix_scanout *s,
 			err = -EHOSTDOWN;
 			break;
 		}
-		if (helix_host_cancelled(s)) {
+		if (helix_host_cancelled(s, le16_to_cpu(msg->op))) {
 			err = -ECANCELED;
 			break;
 		}
@@ -349,20 +354,20 @@ static int helix_host_output(struct helix_scanout *s, u16 op, unsigned long dead
  * by an event that it can lose when two come close together, so that the
  * request is repeated until its effect is seen.
  */
-static int helix_host_poll_connector(struct helix_scanout *s, bool connected, u16 op,
-				     bool repeat, unsigned long deadline)
+static int helix_host_poll_seen(struct helix_scanout *s, bool (*seen)(struct helix_scanout *s),
+				u16 op, bool repeat, unsigned long deadline)
 {
 	unsigned int resend_ms = HELIX_RESEND_MIN_MS, look_ms = HELIX_LOOK_MIN_MS;
 	unsigned long resend = jiffies + msecs_to_jiffies(resend_ms);
 	long slice;
 	int ret;
 
-	while (helix_scanout_connected(s) != connected) {
-		if (helix_host_cancelled(s))
+	while (!seen(s)) {
+		if (helix_host_cancelled(s, op))
 			return -ECANCELED;
 		/* Nothing to see any more, and nobody to look. */
 		if (READ_ONCE(s->gpu->lost))
-			return connected ? -ECANCELED : 0;
+			return op == HELIX_CTL_OP_OUTPUT_DISABLE ? 0 : -ECANCELED;
 		slice = helix_slice(deadline, look_ms);
 		if (!slice)
 			return -ETIMEDOUT;
@@ -382,16 +387,15 @@ static int helix_host_poll_connector(struct helix_scanout *s, bool connected, u1
 	return 0;
 }
 
-static int helix_host_wait_connector(struct helix_scanout *s, bool connected, u16 op,
-				     bool repeat, unsigned long deadline)
+static int helix_host_wait_seen(struct helix_scanout *s, bool (*seen)(struct helix_scanout *s),
+				const char *name, u16 op, bool repeat, unsigned long deadline)
 {
-	const char *name = connected ? "connector to come" : "connector to go";
 	struct helix_wait wait;
 	int ret;
 
 	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOTPLUG, name);
 	helix_wait_begin(&wait, s, HELIX_LEASE_WAIT_HOTPLUG, name);
-	ret = helix_host_poll_connector(s, connected, op, repeat, deadline);
+	ret = helix_host_poll_seen(s, seen, op, repeat, deadline);
 	helix_wait_end(&wait, ret);
 	return ret;
 }
@@ -415,8 +419,36 @@ int helix_host_enable(struct helix_scanout *s, unsigned long deadline, bool *tol
 		ret = -EHOSTDOWN;
 	if (ret && ret != -ENODEV)
 		return ret;
-	return helix_host_wait_connector(s, true, HELIX_CTL_OP_OUTPUT_ENABLE,
-					 *told, deadline);
+	return helix_host_wait_seen(s, helix_scanout_connected, "connector to come",
+				    HELIX_CTL_OP_OUTPUT_ENABLE, *told, deadline);
+}
+
+/**
+ * helix_host_resize - change the size of an output, and see it changed in the guest
+ * @s: in LEASED, with the new size; called by its worker
+ * @deadline: in jiffies
+ *
+ * Return: 0, or an error, after which the size may have been changed or not.
+ */
+int helix_host_resize(struct helix_scanout *s, unsigned long deadline)
+{
+	int ret;
+
+	helix_scanout_set_wait(s, HELIX_LEASE_WAIT_HOST, "mode to be changed");
+	ret = helix_host_output(s, HELIX_CTL_OP_OUTPUT_ENABLE, deadline);
+	if (ret == -ENODEV)
+		return -EOPNOTSUPP;
+	if (ret == -EIO)
+		return -EHOSTDOWN;
+	if (ret)
+		return ret;
+	return helix_host_wait_seen(s, helix_scanout_has_size, "mode to be seen",
+				    HELIX_CTL_OP_OUTPUT_ENABLE, true, deadline);
+}
+
+static bool helix_host_is_off(struct helix_scanout *s)
+{
+	return !helix_scanout_connected(s);
 }
 
 /*
@@ -435,8 +467,8 @@ int helix_host_disable(struct helix_scanout *s, unsigned long deadline)
 		return 0;
 	if (ret)
 		return ret;
-	return helix_host_wait_connector(s, false, HELIX_CTL_OP_OUTPUT_DISABLE,
-					 true, deadline);
+	return helix_host_wait_seen(s, helix_host_is_off, "connector to go",
+				    HELIX_CTL_OP_OUTPUT_DISABLE, true, deadline);
 }
 
 /* A new mediator does not know what the last one was told. */
@@ -445,7 +477,7 @@ void helix_host_announce(struct helix_scanout *s)
 	int ret = helix_host_output(s, HELIX_CTL_OP_OUTPUT_ENABLE,
 				    helix_deadline(HELIX_ANNOUNCE_MS));
 
-	if (ret && ret != -EHOSTDOWN)
+	if (ret && ret != -EHOSTDOWN && ret != -ECANCELED)
 		drm_warn(s->gpu->drm, "helix: host was not told again of scanout %u: %d\n",
 			 s->number, ret);
 }

@@ -81,9 +81,13 @@ static int helix_ioctl_unbind(struct helix_ucmd *ucmd)
 {
 	struct helix_lease_unbind *unbind = ucmd->cmd;
 
-	if (unbind->flags)
+	if ((unbind->flags & ~HELIX_LEASE_UNBIND_FORCE) || unbind->__reserved)
 		return -EOPNOTSUPP;
-	return helix_unbind();
+	if (unbind->timeout_ms > HELIX_LEASE_TIMEOUT_MAX_MS)
+		return -EINVAL;
+	if (!(unbind->flags & HELIX_LEASE_UNBIND_FORCE))
+		return unbind->timeout_ms ? -EINVAL : helix_unbind();
+	return helix_unbind_by_force(helix_deadline(unbind->timeout_ms));
 }
 
 /* The scanout an ioctl is about: a handle's own, or the one named. */
@@ -104,6 +108,26 @@ struct helix_scanout *helix_ucmd_scanout(struct helix_ucmd *ucmd, u32 number)
 	return s;
 }
 
+/* Likewise, and the lease meant: a handle's own, or the one named. */
+struct helix_scanout *helix_ucmd_lease(struct helix_ucmd *ucmd, u32 number, u64 *generation)
+{
+	if (ucmd->handle) {
+		if (*generation)
+			return ERR_PTR(-EINVAL);
+		*generation = ucmd->handle->generation;
+	}
+	return helix_ucmd_scanout(ucmd, number);
+}
+
+int helix_check_mode(u32 width, u32 height, u32 refresh_mhz)
+{
+	if (!width || width > 16384 || !height || height > 16384)
+		return -EINVAL;
+	if (refresh_mhz && (refresh_mhz < 1000 || refresh_mhz > 1000000))
+		return -EINVAL;
+	return 0;
+}
+
 static int helix_ioctl_revoke(struct helix_ucmd *ucmd)
 {
 	struct helix_lease_revoke *revoke = ucmd->cmd;
@@ -115,18 +139,14 @@ static int helix_ioctl_revoke(struct helix_ucmd *ucmd)
 		return -EOPNOTSUPP;
 	if (revoke->timeout_ms > HELIX_LEASE_TIMEOUT_MAX_MS)
 		return -EINVAL;
-	if (ucmd->handle) {
-		if (generation)
-			return -EINVAL;
-		generation = ucmd->handle->generation;
-	}
-
-	s = helix_ucmd_scanout(ucmd, revoke->scanout);
+	s = helix_ucmd_lease(ucmd, revoke->scanout, &generation);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
 	ret = helix_scanout_end(s, generation, ucmd->handle ? HELIX_LEASE_CAUSE_OWNER :
 							      HELIX_LEASE_CAUSE_ADMIN);
-	if (!ret)
+	if (!ret && ucmd->nonblock)
+		ret = helix_scanout_is_over(s, generation) ? 0 : -EINPROGRESS;
+	else if (!ret)
 		ret = helix_scanout_wait_over(s, generation,
 					      helix_deadline(revoke->timeout_ms));
 	helix_scanout_put(s);
@@ -135,6 +155,7 @@ static int helix_ioctl_revoke(struct helix_ucmd *ucmd)
 
 #define HELIX_ON_HANDLE		BIT(0)	/* also on a handle */
 #define HELIX_ADMIN		BIT(1)	/* needs CAP_SYS_ADMIN on the control node */
+#define HELIX_WAITS		BIT(2)	/* by its nature: not with O_NONBLOCK */
 
 struct helix_ioctl_op {
 	unsigned int cmd;
@@ -158,15 +179,17 @@ static const struct helix_ioctl_op helix_ioctl_ops[] = {
 	HELIX_OP(HELIX_LEASE_INFO, helix_ioctl_info, helix_lease_info,
 		 host_state, HELIX_ON_HANDLE),
 	HELIX_OP(HELIX_LEASE_BIND, helix_ioctl_bind, helix_lease_bind,
-		 __reserved, HELIX_ADMIN),
+		 __reserved, HELIX_ADMIN | HELIX_WAITS),
 	HELIX_OP(HELIX_LEASE_UNBIND, helix_ioctl_unbind, helix_lease_unbind,
-		 flags, HELIX_ADMIN),
+		 flags, HELIX_ADMIN | HELIX_WAITS),
 	HELIX_OP(HELIX_LEASE_ACQUIRE, helix_acquire, helix_lease_acquire,
-		 cursor_plane_id, 0),
+		 cursor_plane_id, HELIX_WAITS),
 	HELIX_OP(HELIX_LEASE_REVOKE, helix_ioctl_revoke, helix_lease_revoke,
 		 generation, HELIX_ON_HANDLE | HELIX_ADMIN),
 	HELIX_OP(HELIX_LEASE_QUERY, helix_ioctl_query, helix_lease_query,
 		 label, HELIX_ON_HANDLE),
+	HELIX_OP(HELIX_LEASE_RESIZE, helix_ioctl_resize, helix_lease_resize,
+		 __reserved, HELIX_ON_HANDLE | HELIX_ADMIN),
 	HELIX_OP(HELIX_LEASE_LIST, helix_ioctl_list, helix_lease_list,
 		 entries, 0),
 	HELIX_OP(HELIX_LEASE_SET_POLICY, helix_ioctl_set_policy, helix_lease_policy,
@@ -180,6 +203,7 @@ union helix_ucmd_buffer {
 	struct helix_lease_acquire acquire;
 	struct helix_lease_revoke revoke;
 	struct helix_lease_query query;
+	struct helix_lease_resize resize;
 	struct helix_lease_list list;
 	struct helix_lease_policy policy;
 };
@@ -199,13 +223,15 @@ static const struct helix_ioctl_op *helix_find_op(unsigned int cmd, bool on_hand
 
 /**
  * helix_ioctl - serve one of ours
+ * @filp: the file it came by
  * @handle: the lease whose handle it came by, NULL on the control node
  * @cmd: command
  * @arg: the caller's structure
  *
  * Return: 0 or a negative errno.
  */
-long helix_ioctl(struct helix_lease *handle, unsigned int cmd, unsigned long arg)
+long helix_ioctl(struct file *filp, struct helix_lease *handle, unsigned int cmd,
+		 unsigned long arg)
 {
 	const struct helix_ioctl_op *op = helix_find_op(cmd, handle);
 	union helix_ucmd_buffer buf;
@@ -213,6 +239,7 @@ long helix_ioctl(struct helix_lease *handle, unsigned int cmd, unsigned long arg
 		.ubuffer = (void __user *)arg,
 		.cmd = &buf,
 		.handle = handle,
+		.nonblock = filp->f_flags & O_NONBLOCK,
 	};
 	int ret;
 
@@ -232,12 +259,14 @@ long helix_ioctl(struct helix_lease *handle, unsigned int cmd, unsigned long arg
 	if (ret)
 		return ret;
 
+	if (ucmd.nonblock && (op->flags & HELIX_WAITS))
+		return -EAGAIN;
 	return op->execute(&ucmd);
 }
 
 static long helix_misc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	return helix_ioctl(NULL, cmd, arg);
+	return helix_ioctl(filp, NULL, cmd, arg);
 }
 
 static const struct file_operations helix_misc_fops = {

@@ -22,6 +22,7 @@
 #include <drm/drm_connector.h>
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_modes.h>
 
 #include "helix.h"
 #include "trace.h"
@@ -29,6 +30,9 @@
 DEFINE_XARRAY(helix_scanouts);
 
 static atomic64_t helix_generation = ATOMIC64_INIT(0);
+
+/* Nobody is given a scanout while somebody waits for all to be FREE. */
+static atomic_t helix_ending_all = ATOMIC_INIT(0);
 
 #define TO(state)	BIT(HELIX_LEASE_STATE_ ## state)
 
@@ -71,8 +75,12 @@ static void helix_scanout_set_wait_locked(struct helix_scanout *s,
 {
 	lockdep_assert_held(&s->lock);
 
-	/* Nobody waits for what is FREE or LEASED, whatever a late closer says. */
-	if (s->state == HELIX_LEASE_STATE_FREE || s->state == HELIX_LEASE_STATE_LEASED)
+	/*
+	 * Nobody waits for what is FREE, and for what is LEASED only a resize does,
+	 * whatever a late closer says.
+	 */
+	if (s->state == HELIX_LEASE_STATE_FREE ||
+	    (s->state == HELIX_LEASE_STATE_LEASED && !s->resize))
 		wait_for = HELIX_LEASE_WAIT_NONE;
 	if (wait_for == HELIX_LEASE_WAIT_NONE)
 		name = "";
@@ -108,6 +116,13 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 		helix_queue_put(s->queue);
 		s->queue = NULL;
 	}
+}
+
+/* What LEASED waited for is over. */
+void helix_scanout_stop_wait(struct helix_scanout *s)
+{
+	if (s->state == HELIX_LEASE_STATE_LEASED)
+		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
 }
 
 /**
@@ -170,6 +185,8 @@ static void helix_scanout_work(struct work_struct *work)
 					       struct helix_scanout, work);
 	enum helix_lease_state state;
 	bool announce, revoked;
+
+	helix_resize_run(s);
 
 	spin_lock(&s->lock);
 	state = s->state;
@@ -242,6 +259,40 @@ bool helix_scanout_connected(struct helix_scanout *s)
 	return READ_ONCE(s->connector->status) == connector_status_connected;
 }
 
+static bool helix_mode_ok(struct helix_scanout *s, u32 width, u32 height)
+{
+	const struct drm_connector_helper_funcs *funcs = s->connector->helper_private;
+	struct drm_display_mode mode = {
+		.hdisplay = width,
+		.vdisplay = height,
+		.type = DRM_MODE_TYPE_PREFERRED,
+	};
+
+	return !funcs->mode_valid || funcs->mode_valid(s->connector, &mode) == MODE_OK;
+}
+
+/*
+ * Is this the size that the driver last heard of, likewise without a probe?
+ * virtio-gpu's mode_valid() takes a preferred mode that is at most 16 pixels
+ * smaller, in each direction, than what the display-info response wrote; one of
+ * 1024x768 it always takes, so that it is never asked about that one. The EDID
+ * that modes are listed from was asked for before the display info, and answered
+ * before it.
+ */
+bool helix_scanout_has_size(struct helix_scanout *s)
+{
+	u32 width = READ_ONCE(s->width);
+	u32 height = READ_ONCE(s->height);
+	u32 near_width = width == 1024 ? width - 1 : width;
+	u32 near_height = height == 768 ? height - 1 : height;
+
+	return helix_scanout_connected(s) &&
+	       helix_mode_ok(s, width, near_height) &&
+	       !helix_mode_ok(s, width + 1, near_height) &&
+	       helix_mode_ok(s, near_width, height) &&
+	       !helix_mode_ok(s, near_width, height + 1);
+}
+
 static u64 helix_task_cgroup(struct task_struct *task)
 {
 #ifdef CONFIG_CGROUPS
@@ -294,7 +345,8 @@ static int helix_scanout_try_claim(struct helix_scanout *s,
 	int ret = -EBUSY;
 
 	spin_lock(&s->lock);
-	if (s->state == HELIX_LEASE_STATE_FREE && !s->going) {
+	if (s->state == HELIX_LEASE_STATE_FREE && !s->going &&
+	    !atomic_read(&helix_ending_all)) {
 		s->generation = atomic64_inc_return(&helix_generation);
 		helix_scanout_set_state(s, HELIX_LEASE_STATE_ENABLING);
 		s->cancelled = false;
@@ -442,7 +494,7 @@ int helix_scanout_end(struct helix_scanout *s, u64 generation,
 	return ret;
 }
 
-static bool helix_scanout_is_over(struct helix_scanout *s, u64 generation)
+bool helix_scanout_is_over(struct helix_scanout *s, u64 generation)
 {
 	bool over;
 
@@ -468,6 +520,52 @@ int helix_scanout_wait_over(struct helix_scanout *s, u64 generation,
 	else
 		ret = -EINTR;
 	helix_wait_end(&wait, ret);
+	return ret;
+}
+
+/* End the present lease, if there is one, and wait for FREE if @deadline is given. */
+static int helix_scanout_end_present(struct helix_scanout *s, const unsigned long *deadline)
+{
+	u64 generation;
+
+	spin_lock(&s->lock);
+	generation = s->generation;
+	spin_unlock(&s->lock);
+
+	if (helix_scanout_end(s, generation, HELIX_LEASE_CAUSE_ADMIN))
+		return 0;
+	return deadline ? helix_scanout_wait_over(s, generation, *deadline) : 0;
+}
+
+/**
+ * helix_scanouts_end_all - end every lease, and wait for every scanout to be FREE
+ * @deadline: in jiffies
+ * @then: called when they are, while nobody can be given one; its value is returned
+ *
+ * Return: -ETIMEDOUT or -EINTR if one is not FREE; no lease is left then either.
+ */
+int helix_scanouts_end_all(unsigned long deadline, int (*then)(void))
+{
+	struct helix_scanout *s;
+	unsigned long number;
+	int pass, ret = 0;
+
+	/* Seen by whoever takes a scanout's lock after we have. */
+	atomic_inc(&helix_ending_all);
+	/* All are told before one is waited for. */
+	for (pass = 0; pass < 2; pass++) {
+		xa_for_each(&helix_scanouts, number, s) {
+			s = helix_scanout_get(number);
+			if (!s)
+				continue;
+			if (!ret)
+				ret = helix_scanout_end_present(s, pass ? &deadline : NULL);
+			helix_scanout_put(s);
+		}
+	}
+	if (!ret)
+		ret = then();
+	atomic_dec(&helix_ending_all);
 	return ret;
 }
 
@@ -548,10 +646,14 @@ void helix_scanouts_host_changed(void)
  * @wait_for: out: what it waits for in transition, or its stalled tenant for
  * @wait_ms: out: for how long
  * @name: out: which one, for people; zero padded
+ *
+ * Return: for how long it is its tenant, who is stalled, that is waited for.
  */
-void helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_for,
-			 u32 *wait_ms, char name[HELIX_LEASE_WAIT_NAME_LEN])
+u32 helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_for,
+			u32 *wait_ms, char name[HELIX_LEASE_WAIT_NAME_LEN])
 {
+	u32 stalled_ms = 0;
+
 	lockdep_assert_held(&s->lock);
 
 	*wait_for = s->wait_for;
@@ -559,8 +661,12 @@ void helix_scanout_waits(struct helix_scanout *s, enum helix_lease_wait *wait_fo
 	memcpy(name, s->wait_name, HELIX_LEASE_WAIT_NAME_LEN);
 	if (s->wait_for != HELIX_LEASE_WAIT_NONE)
 		*wait_ms = ktime_ms_delta(ktime_get(), s->wait_since);
-	else
-		*wait_ms = helix_watch_stalled(s, wait_for, name);
+	/* A stalled tenant is more than a resize that is under way. */
+	if (s->wait_for == HELIX_LEASE_WAIT_NONE || s->state == HELIX_LEASE_STATE_LEASED)
+		stalled_ms = helix_watch_stalled(s, wait_for, name);
+	if (stalled_ms)
+		*wait_ms = stalled_ms;
+	return stalled_ms;
 }
 
 void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
@@ -568,6 +674,7 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	enum helix_lease_wait wait_for;
 	ktime_t now = ktime_get();
 	dev_t devt = helix_node_devt(s);
+	u32 stalled_ms;
 
 	q->scanout = s->number;
 	q->opens = atomic_read(&s->opens);
@@ -589,7 +696,7 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	q->width = s->width;
 	q->height = s->height;
 	q->refresh_mhz = s->refresh_mhz;
-	helix_scanout_waits(s, &wait_for, &q->wait_ms, (char *)q->wait_name);
+	stalled_ms = helix_scanout_waits(s, &wait_for, &q->wait_ms, (char *)q->wait_name);
 	q->wait_for = wait_for;
 	q->owner_pid = 0;
 	q->owner_uid = 0;
@@ -603,7 +710,7 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	q->quarantines = s->quarantines;
 	q->priority = s->priority;
 	q->stalls = s->watch.stalls;
-	q->stalled_ms = s->state == HELIX_LEASE_STATE_LEASED ? q->wait_ms : 0;
+	q->stalled_ms = s->state == HELIX_LEASE_STATE_LEASED ? stalled_ms : 0;
 	memcpy(q->label, s->label, sizeof(q->label));
 	spin_unlock(&s->lock);
 }

@@ -34,6 +34,7 @@ static const struct command {
 		HELIX_LEASE_ACQUIRE_END_ON_CLOSE | HELIX_LEASE_ACQUIRE_PIDFD, false, false),
 	COMMAND(REVOKE, helix_lease_revoke, generation, 0, true, true),
 	COMMAND(QUERY, helix_lease_query, label, 0, true, false),
+	COMMAND(RESIZE, helix_lease_resize, __reserved, 0, true, true),
 	COMMAND(LIST, helix_lease_list, entries, 0, false, false),
 	COMMAND(SET_POLICY, helix_lease_policy, grace_ms, 0, false, false),
 };
@@ -55,14 +56,19 @@ static int drop_admin(void)
 
 FIXTURE(abi) {
 	int control;
+	bool host;
 	struct helix_lease_acquire acq;
 	uint8_t *buf;
 };
 
 FIXTURE_SETUP(abi)
 {
+	struct helix_lease_info info;
+
 	self->control = helix_setup();
 	ASSERT_GE(self->control, 0);
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	self->host = info.host_state != HELIX_LEASE_HOST_NONE;
 	ASSERT_EQ(helix_acquire(self->control, 0, &self->acq), 0);
 	/* A page that a read past the end would leave. */
 	self->buf = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE,
@@ -86,7 +92,7 @@ TEST_F_TIMEOUT(abi, unknown_commands_are_enotty, 120)
 {
 	unsigned int nr;
 
-	for (nr = _IOC_NR(HELIX_LEASE_SET_POLICY) + 1; nr < 256; nr++)
+	for (nr = sizeof(commands) / sizeof(*commands); nr < 256; nr++)
 		EXPECT_EQ(sys_ioctl(self->control, _IO(HELIX_LEASE_IOC_TYPE, nr), self->buf),
 			  -ENOTTY);
 	EXPECT_EQ(sys_ioctl(self->control, _IO('d', 0), self->buf), -ENOTTY);
@@ -167,6 +173,143 @@ TEST_F_TIMEOUT(abi, a_longer_structure_with_a_zero_tail_is_served, 120)
 	EXPECT_EQ(future.info.size, sizeof(future));
 	EXPECT_EQ(future.info.abi_version, HELIX_LEASE_ABI_VERSION);
 	EXPECT_EQ(future.tail[0], 0);
+}
+
+/* A request that passes every check of its structure; returns what it gets. */
+static int good_request(const struct command *c, const struct helix_lease_acquire *held,
+			void *buf)
+{
+	struct helix_lease_acquire acquire;
+	struct helix_lease_bind *bind = buf;
+	struct helix_lease_revoke *revoke = buf;
+	struct helix_lease_query *query = buf;
+	struct helix_lease_resize *resize = buf;
+	struct helix_lease_list *list = buf;
+
+	memset(buf, 0, c->size);
+	switch (c->cmd) {
+	case HELIX_LEASE_BIND:
+		bind->drm_fd = -1;
+		return -EBADF;
+	case HELIX_LEASE_UNBIND:
+		return -EBUSY;
+	case HELIX_LEASE_ACQUIRE:
+		helix_acquire_init(&acquire, held->scanout);
+		memcpy(buf, &acquire, sizeof(acquire));
+		return -EBUSY;
+	case HELIX_LEASE_REVOKE:
+		revoke->scanout = held->scanout;
+		return -ESTALE;
+	case HELIX_LEASE_QUERY:
+		query->scanout = held->scanout;
+		return 0;
+	case HELIX_LEASE_RESIZE:
+		resize->scanout = held->scanout;
+		resize->width = 800;
+		resize->height = 600;
+		return -ESTALE;
+	case HELIX_LEASE_LIST:
+		list->entry_size = UP_TO(helix_lease_query, label);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static size_t first_other(const uint8_t *buf, size_t from, size_t to, uint8_t value)
+{
+	while (from < to && buf[from] == value)
+		from++;
+	return from;
+}
+
+TEST_F_TIMEOUT(abi, every_size_from_the_first_published_on_is_served, 300)
+{
+	uint8_t good[512];
+	const struct command *c;
+	uint32_t size;
+	int expected;
+
+	for_each_command(c) {
+		ASSERT_LE(c->first_size, c->size);
+		ASSERT_LE(c->size, sizeof(good));
+		for (size = c->first_size; size <= c->size + 64; size += 4) {
+			expected = good_request(c, &self->acq, good);
+			memset(self->buf, 0x5a, 2 * PAGE);
+			memset(self->buf, 0, size);
+			memcpy(self->buf, good, size < c->size ? size : c->size);
+			put32(self->buf, 0, size);
+			/* RESIZE cannot be begun without a host. */
+			if (c->cmd == HELIX_LEASE_RESIZE && !self->host)
+				expected = -EOPNOTSUPP;
+			EXPECT_EQ(sys_ioctl(self->control, c->cmd, self->buf), expected)
+				TH_LOG("%s of %u bytes", c->name, size);
+			/* The size stays the caller's, and what is not his is not written. */
+			EXPECT_EQ(memcmp(self->buf, &size, sizeof(size)), 0);
+			EXPECT_EQ(first_other(self->buf, size, 2 * PAGE, 0x5a), 2 * PAGE)
+				TH_LOG("%s of %u bytes", c->name, size);
+			if (size > c->size) {
+				EXPECT_EQ(first_other(self->buf, c->size, size, 0), size)
+					TH_LOG("%s of %u bytes", c->name, size);
+			}
+		}
+	}
+}
+
+TEST_F_TIMEOUT(abi, acquire_of_the_first_size_is_granted, 120)
+{
+	uint32_t size = UP_TO(helix_lease_acquire, cursor_plane_id);
+	struct helix_lease_acquire *acq = (void *)self->buf;
+	struct helix_lease_query query;
+
+	memset(self->buf, 0x5a, PAGE);
+	helix_acquire_init(acq, 0);
+	acq->size = size;
+	memset(self->buf + size, 0x5a, PAGE - size);
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, acq), 0);
+	EXPECT_EQ(acq->size, size);
+	EXPECT_NE(acq->primary_plane_id, 0xa5a5a5a5);
+	EXPECT_NE(acq->cursor_plane_id, 0xa5a5a5a5);
+	EXPECT_EQ(first_other(self->buf, size, PAGE, 0x5a), PAGE);
+	/* What it could not say reads as zero. */
+	ASSERT_EQ(helix_query(acq->handle_fd, 0, &query), 0);
+	EXPECT_EQ(query.priority, 0);
+	helix_close_lease(acq);
+}
+
+TEST_F_TIMEOUT(abi, query_of_the_current_size_fills_every_member, 120)
+{
+	struct helix_lease_query query;
+	const uint8_t *bytes = (void *)&query;
+	size_t i, run = 0;
+
+	ASSERT_EQ(helix_query(self->acq.handle_fd, 0, &query), 0);
+	/* Four poisoned bytes in a row would be a member that was left out. */
+	for (i = 0; i < sizeof(query); i++) {
+		run = bytes[i] == 0xa5 ? run + 1 : 0;
+		ASSERT_LT(run, 4) TH_LOG("at byte %zu", i);
+	}
+	EXPECT_EQ(query.wait_name[HELIX_LEASE_WAIT_NAME_LEN - 1], 0);
+}
+
+TEST_F_TIMEOUT(abi, the_version_is_the_headers, 60)
+{
+	struct helix_lease_info info;
+
+	/* Counted up with this header: a module that is older or newer would show. */
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	EXPECT_EQ(info.abi_version, 2);
+	EXPECT_EQ(HELIX_LEASE_ABI_VERSION, 2);
+	EXPECT_EQ(sizeof(struct helix_lease_info), 24);
+	EXPECT_EQ(sizeof(struct helix_lease_bind), 24);
+	EXPECT_EQ(sizeof(struct helix_lease_unbind), 16);
+	EXPECT_EQ(sizeof(struct helix_lease_acquire), 104);
+	EXPECT_EQ(sizeof(struct helix_lease_revoke), 24);
+	EXPECT_EQ(sizeof(struct helix_lease_query), 248);
+	EXPECT_EQ(sizeof(struct helix_lease_resize), 40);
+	EXPECT_EQ(sizeof(struct helix_lease_list), 32);
+	EXPECT_EQ(sizeof(struct helix_lease_policy), 32);
+	EXPECT_EQ(sizeof(struct helix_lease_event), 56);
 }
 
 TEST_F_TIMEOUT(abi, unknown_flags_are_eopnotsupp, 120)
@@ -291,6 +434,9 @@ TEST_F_TIMEOUT(abi, acquire_refuses_values_out_of_range, 120)
 	REFUSED(scanout, info.nr_scanouts + 1);
 	REFUSED(scanout, 0xffffffff);
 	REFUSED(label[HELIX_LEASE_LABEL_LEN - 1], 'x');
+	REFUSED(priority, HELIX_LEASE_PRIORITY_MAX + 1);
+	/* Without its flag. */
+	REFUSED(pidfd, 1);
 #undef REFUSED
 	helix_acquire_init(&acq, 0);
 	acq.owner_pid = 0x7fffffff;

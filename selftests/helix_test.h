@@ -166,6 +166,21 @@ static inline int helix_revoke(int control, uint32_t scanout, uint64_t generatio
 	return sys_ioctl(control, HELIX_LEASE_REVOKE, &revoke);
 }
 
+static inline int helix_resize(int fd, uint32_t scanout, uint64_t generation,
+			       uint32_t width, uint32_t height, uint32_t timeout_ms)
+{
+	struct helix_lease_resize resize = {
+		.size = sizeof(resize),
+		.scanout = scanout,
+		.timeout_ms = timeout_ms,
+		.generation = generation,
+		.width = width,
+		.height = height,
+	};
+
+	return sys_ioctl(fd, HELIX_LEASE_RESIZE, &resize);
+}
+
 static inline int helix_query(int fd, uint32_t scanout, struct helix_lease_query *query)
 {
 	memset(query, 0xa5, sizeof(*query));
@@ -246,6 +261,22 @@ static inline int write_parameter(const char *name, const char *value)
 	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
 	close(fd);
 	return ret;
+}
+
+/* Until a mediator is there, or none is. */
+static inline int helix_wait_host(int control, uint32_t state)
+{
+	struct helix_lease_info info;
+	int waited;
+
+	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
+		if (helix_info(control, &info))
+			return -errno;
+		if (info.host_state == state)
+			return 0;
+		helix_sleep_ms(20);
+	}
+	return -ETIMEDOUT;
 }
 
 static inline int helix_wait_all_free(int control)

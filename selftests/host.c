@@ -34,21 +34,6 @@ static int acquire_labelled(int control, uint32_t scanout, const char *label,
 	return sys_ioctl(control, HELIX_LEASE_ACQUIRE, acq);
 }
 
-static int wait_host(int control, uint32_t state)
-{
-	struct helix_lease_info info;
-	int waited;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
-		if (helix_info(control, &info))
-			return -errno;
-		if (info.host_state == state)
-			return 0;
-		helix_sleep_ms(20);
-	}
-	return -ETIMEDOUT;
-}
-
 TEST_F_TIMEOUT(host, is_up, 60)
 {
 	struct helix_lease_info info;
@@ -171,7 +156,7 @@ TEST_F_TIMEOUT(host, dies_and_its_successor_is_told_of_every_output, 180)
 	ASSERT_EQ(helix_acquire(self->control, 2, &goes), 0);
 	/* Goes right after this one, and turns its output off. */
 	ASSERT_EQ(acquire_labelled(self->control, 1, "standin:leave", PATIENCE_MS, &stays), 0);
-	ASSERT_EQ(wait_host(self->control, HELIX_LEASE_HOST_DOWN), 0);
+	ASSERT_EQ(helix_wait_host(self->control, HELIX_LEASE_HOST_DOWN), 0);
 
 	EXPECT_EQ(helix_acquire(self->control, 3, &other), -EHOSTDOWN);
 	ASSERT_EQ(helix_query(self->control, 3, &query), 0);
@@ -187,7 +172,7 @@ TEST_F_TIMEOUT(host, dies_and_its_successor_is_told_of_every_output, 180)
 	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
 	EXPECT_EQ(wait_connection(stays.lease_fd, stays.connector_id, DRM_MODE_DISCONNECTED), 0);
 
-	ASSERT_EQ(wait_host(self->control, HELIX_LEASE_HOST_UP), 0);
+	ASSERT_EQ(helix_wait_host(self->control, HELIX_LEASE_HOST_UP), 0);
 	EXPECT_EQ(wait_connection(stays.lease_fd, stays.connector_id, DRM_MODE_CONNECTED), 0);
 	EXPECT_EQ(helix_wait_state(self->control, 2, HELIX_LEASE_STATE_FREE), 0);
 	EXPECT_EQ(tenant_show(stays.lease_fd, &stays, &p, &mode), 0);
