@@ -138,6 +138,8 @@ static bool print_event(const struct hl_event *event, int json)
 		return print_object(hl_event_to_json(event));
 	printf("%" PRIu64 ".%06" PRIu64 " %s", event->time_ns / 1000000000,
 	       event->time_ns / 1000 % 1000000, hl_event_name(event->type));
+	if (event->cause)
+		printf(" by %s", hl_cause_name(event->cause));
 	if (event->scanout.scanout)
 		print_scanout(&event->scanout);
 	else

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "options.h"
 #include "server.h"
+#include "watch.h"
 
 #define EXIT_USAGE 2
 
@@ -54,8 +55,24 @@ static int start_loop(sd_event **event, struct hl_error *err)
 	return hl_error_set(err, -ret, "cannot make an event loop: %s", strerror(-ret));
 }
 
+/* To serve matters more: without it only the journal is the poorer. */
+static struct watch *start_watch(sd_event *event)
+{
+	struct watch *watch = NULL;
+	struct hl_monitor *mon;
+	struct hl_error err;
+	int ret = hl_monitor_open(&mon, &err);
+
+	if (!ret)
+		ret = watch_new(event, mon, &watch, &err);
+	if (ret)
+		log_warn("what happens to scanouts will not be written here: %s", err.message);
+	return watch;
+}
+
 static int serve(const struct options *opts, struct module *mod, int fd, struct hl_error *err)
 {
+	struct watch *watch = NULL;
 	struct server *srv = NULL;
 	sd_event *event = NULL;
 	int ret = start_loop(&event, err);
@@ -63,6 +80,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 	if (!ret)
 		ret = server_new(event, fd, mod, &opts->policy, &srv, err);
 	if (!ret) {
+		watch = start_watch(event);
 		sd_notify(0, "READY=1\nSTATUS=Serving scanouts");
 		log_info("serving");
 		ret = sd_event_loop(event);
@@ -71,6 +89,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 		sd_notify(0, "STOPPING=1");
 	}
 	server_free(srv);
+	watch_free(watch);
 	sd_event_unref(event);
 	return ret;
 }

@@ -545,6 +545,8 @@ json_object *hl_event_to_json(const struct hl_event *event)
 	bool ok = obj && hl_json_add(obj, "event", json_object_new_string(hl_event_name(event->type))) &&
 		  hl_json_add(obj, "time_ns", json_object_new_uint64(event->time_ns));
 
+	if (ok && event->cause)
+		ok = hl_json_add(obj, "cause", json_object_new_string(hl_cause_name(event->cause)));
 	for (size_t i = 0; ok && i < n; i++)
 		ok = hl_json_add(obj, event_members[i].name,
 				 member_to_json(&event_members[i], &event->scanout));

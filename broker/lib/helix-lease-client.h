@@ -364,12 +364,15 @@ int hl_unbind(struct hl_conn *conn, int force, uint32_t timeout_ms, struct hl_er
 /**
  * struct hl_event - something that happened
  * @type: HELIX_LEASE_EVENT_* of linux/helix_lease.h; see hl_event_name()
+ * @cause: from revoking on, what ended the lease: HELIX_LEASE_CAUSE_* of
+ *	linux/helix_lease_netlink.h, see hl_cause_name(); else 0
  * @time_ns: when, CLOCK_MONOTONIC
  * @scanout: what the scanout was like right after it, as far as the event says;
  *	its @scanout is 0 where the event is about the host
  */
 struct hl_event {
 	uint32_t type;
+	uint32_t cause;
 	uint64_t time_ns;
 	struct hl_scanout scanout;
 };
@@ -439,6 +442,9 @@ const char *hl_host_name(uint32_t host_state);
 
 /** hl_event_name() - word for an enum helix_lease_event_type, likewise */
 const char *hl_event_name(uint32_t type);
+
+/** hl_cause_name() - word for an enum helix_lease_cause, likewise */
+const char *hl_cause_name(uint32_t cause);
 
 /** hl_who_name() - word for a HELIX_LEASE_WHO_* value, likewise */
 const char *hl_who_name(uint32_t who);

@@ -86,6 +86,7 @@ static const struct place {
 	EVENT(DEV_MINOR, U32, scanout.dev_minor),
 	EVENT(EVENT, U32, type),
 	EVENT(TIME_NS, U64, time_ns),
+	EVENT(CAUSE, U32, cause),
 #undef EVENT
 };
 
@@ -142,6 +143,24 @@ int hl_event_parse(const struct nlmsghdr *nlh, struct hl_event *event, struct hl
 		hl_node_name(got.scanout.scanout, got.scanout.node);
 	*event = got;
 	return 0;
+}
+
+/*
+ * The message at *@at of a packet of @len bytes, or NULL at its end. Not
+ * mnl_nlmsg_ok(), which takes a length of more than 2 GiB for a negative one.
+ */
+static const struct nlmsghdr *next_message(const char *packet, size_t len, size_t *at)
+{
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(packet + *at);
+	size_t left = len - *at, step;
+
+	if (left < sizeof(*nlh) || nlh->nlmsg_len < sizeof(*nlh) || nlh->nlmsg_len > left) {
+		*at = len;
+		return NULL;
+	}
+	step = MNL_ALIGN((size_t)nlh->nlmsg_len);
+	*at += step < left ? step : left;
+	return nlh;
 }
 
 /* ---- requests ---- */
@@ -210,10 +229,10 @@ static void take_message(const struct nlmsghdr *nlh, struct answer *answer, stru
 static void take_packet(const char *packet, size_t len, uint32_t seq, struct answer *answer,
 			struct hl_error *err)
 {
-	const struct nlmsghdr *nlh = (const struct nlmsghdr *)packet;
-	int left = len;
+	const struct nlmsghdr *nlh;
+	size_t at = 0;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+	while ((nlh = next_message(packet, len, &at))) {
 		/* Another sequence: of a request that was given up on. */
 		if (nlh->nlmsg_seq == seq && !answer->done)
 			take_message(nlh, answer, err);
@@ -494,21 +513,6 @@ static int read_packet(struct hl_monitor *mon, struct hl_error *err)
 	return 0;
 }
 
-/* The next message of the packet, or NULL when there is none any more. */
-static const struct nlmsghdr *next_message(struct hl_monitor *mon)
-{
-	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(mon->packet + mon->at);
-	size_t step;
-
-	if (!mnl_nlmsg_ok(nlh, mon->len - mon->at)) {
-		mon->at = mon->len;
-		return NULL;
-	}
-	step = MNL_ALIGN(nlh->nlmsg_len);
-	mon->at = step < mon->len - mon->at ? mon->at + step : mon->len;
-	return nlh;
-}
-
 static bool is_event(const struct hl_monitor *mon, const struct nlmsghdr *nlh)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
@@ -530,7 +534,7 @@ int hl_monitor_next(struct hl_monitor *mon, struct hl_event *event, struct hl_er
 			if (ret)
 				return ret;
 		}
-		nlh = next_message(mon);
+		nlh = next_message(mon->packet, mon->len, &mon->at);
 		if (!nlh || !is_event(mon, nlh))
 			continue;
 		ret = hl_event_parse(nlh, &got, err);

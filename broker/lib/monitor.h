@@ -15,8 +15,7 @@
 #include "helix-lease-client.h"
 
 /*
- * One message of the family, whole and within its buffer, as mnl_nlmsg_ok() sees
- * to. -EPROTO: an attribute is not what the specification says; attributes that
+ * One message of the family, whole and within its buffer. -EPROTO: an attribute is not what the specification says; attributes that
  * are not in it are passed over.
  */
 int hl_event_parse(const struct nlmsghdr *nlh, struct hl_event *event, struct hl_error *err);

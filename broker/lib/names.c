@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Words for the numbers of linux/helix_lease.h, in one table each. */
+/* Words for the numbers of linux/helix_lease*.h, in one table each. */
 #include <string.h>
 
 #include <linux/helix_lease.h>
+#include <linux/helix_lease_netlink.h>
 
 #include "names.h"
 
@@ -51,6 +52,13 @@ static const char *const events[] = {
 	[HELIX_LEASE_EVENT_HOST_BACK] = "host-back",
 };
 
+static const char *const causes[] = {
+	[HELIX_LEASE_CAUSE_OWNER] = "owner",
+	[HELIX_LEASE_CAUSE_ADMIN] = "admin",
+	[HELIX_LEASE_CAUSE_PROCESS] = "process",
+	[HELIX_LEASE_CAUSE_NODE] = "node",
+};
+
 static const char *name_of(const char *const *table, size_t n, uint32_t value)
 {
 	return value < n && table[value] ? table[value] : "unknown";
@@ -82,6 +90,11 @@ const char *hl_host_name(uint32_t host_state)
 const char *hl_event_name(uint32_t type)
 {
 	return name_of(events, ARRAY_SIZE(events), type);
+}
+
+const char *hl_cause_name(uint32_t cause)
+{
+	return name_of(causes, ARRAY_SIZE(causes), cause);
 }
 
 const char *hl_who_name(uint32_t who)
