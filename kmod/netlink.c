@@ -244,7 +244,7 @@ static int helix_nl_send(const struct helix_notice *n)
 	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
-	hdr = genlmsg_put(skb, 0, 0, &helix_nl_family, 0, HELIX_LEASE_CMD_EVENT);
+	hdr = genlmsg_put(skb, 0, 0, &helix_nl_family, 0, HELIX_LEASE_CMD_EVENT_NTF);
 	if (!hdr || helix_nl_put_event(skb, n)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;

@@ -199,7 +199,7 @@ static int next_event(struct family *f, struct answer *answer)
 		return -errno;
 	if (mnl_cb_run(buf, n, 0, 0, on_message, answer) < 0)
 		return -errno;
-	return answer->n == 1 && answer->messages[0].cmd == HELIX_LEASE_CMD_EVENT ?
+	return answer->n == 1 && answer->messages[0].cmd == HELIX_LEASE_CMD_EVENT_NTF ?
 	       0 : -EPROTO;
 }
 
@@ -214,6 +214,17 @@ static int next_of(struct family *f, uint64_t generation, struct answer *answer)
 	} while (!ret && (!(m->has & (1ULL << HELIX_LEASE_A_GENERATION)) ||
 			  m->u64[HELIX_LEASE_A_GENERATION] != generation));
 	return ret ?: (int)m->u32[HELIX_LEASE_A_EVENT];
+}
+
+/* The message about @scanout, NULL if there is none. */
+static const struct message *about(const struct answer *answer, uint32_t scanout)
+{
+	int i;
+
+	for (i = 0; i < answer->n; i++)
+		if (answer->messages[i].u32[HELIX_LEASE_A_SCANOUT] == scanout)
+			return &answer->messages[i];
+	return NULL;
 }
 
 static bool has(const struct message *m, int attr)
@@ -307,8 +318,9 @@ TEST_F_TIMEOUT(netlink, a_dump_says_what_query_says, 120)
 {
 	struct helix_lease_acquire one, other;
 	struct helix_lease_query query;
+	const struct message *m;
 	struct answer answer;
-	int i;
+	int i, n = 0;
 
 	ASSERT_EQ(helix_acquire(self->control, 2, &one), 0);
 	helix_acquire_init(&other, 5);
@@ -317,14 +329,18 @@ TEST_F_TIMEOUT(netlink, a_dump_says_what_query_says, 120)
 	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &other), 0);
 
 	ASSERT_EQ(dump_scanouts(&self->family, &answer), 0);
-	ASSERT_EQ(answer.n, self->info.nr_scanouts);
-	for (i = 0; i < answer.n; i++) {
-		ASSERT_EQ(helix_query(self->control, i + 1, &query), 0);
-		expect_query(_metadata, &answer.messages[i], &query);
+	for (i = 1; i <= self->info.nr_scanouts; i++) {
+		if (helix_query(self->control, i, &query))
+			continue;
+		n++;
+		m = about(&answer, i);
+		ASSERT_NE(m, NULL) TH_LOG("scanout %d", i);
+		expect_query(_metadata, m, &query);
 	}
-	EXPECT_EQ(answer.messages[1].u32[HELIX_LEASE_A_OWNER_PID], getpid());
-	EXPECT_EQ(strlen(answer.messages[4].text[HELIX_LEASE_A_LABEL]), 32);
-	EXPECT_EQ(answer.messages[4].u32[HELIX_LEASE_A_PRIORITY], 7);
+	EXPECT_EQ(answer.n, n);
+	EXPECT_EQ(about(&answer, 2)->u32[HELIX_LEASE_A_OWNER_PID], getpid());
+	EXPECT_EQ(strlen(about(&answer, 5)->text[HELIX_LEASE_A_LABEL]), 32);
+	EXPECT_EQ(about(&answer, 5)->u32[HELIX_LEASE_A_PRIORITY], 7);
 	helix_close_lease(&one);
 	helix_close_lease(&other);
 }
@@ -366,7 +382,7 @@ TEST_F_TIMEOUT(netlink, requests_are_checked, 60)
 	mnl_attr_put_u16(nlh, HELIX_LEASE_A_SCANOUT, 1);
 	EXPECT_EQ(talk(&self->family, nlh, on_message, &answer), -EINVAL);
 	/* An event is nothing to ask for. */
-	nlh = request(&self->family, buf, self->family.id, 0, HELIX_LEASE_CMD_EVENT, 1);
+	nlh = request(&self->family, buf, self->family.id, 0, HELIX_LEASE_CMD_EVENT_NTF, 1);
 	EXPECT_EQ(talk(&self->family, nlh, on_message, &answer), -EOPNOTSUPP);
 	EXPECT_EQ(answer.n, 0);
 }

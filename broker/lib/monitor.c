@@ -519,7 +519,7 @@ static bool is_event(const struct hl_monitor *mon, const struct nlmsghdr *nlh)
 
 	return nlh->nlmsg_type == mon->family &&
 	       mnl_nlmsg_get_payload_len(nlh) >= sizeof(*genl) &&
-	       genl->cmd == HELIX_LEASE_CMD_EVENT;
+	       genl->cmd == HELIX_LEASE_CMD_EVENT_NTF;
 }
 
 int hl_monitor_next(struct hl_monitor *mon, struct hl_event *event, struct hl_error *err)

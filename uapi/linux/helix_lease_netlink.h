@@ -70,7 +70,7 @@ enum helix_lease_attr {
 
 enum helix_lease_cmd {
 	HELIX_LEASE_CMD_SCANOUT_GET = 1,
-	HELIX_LEASE_CMD_EVENT,
+	HELIX_LEASE_CMD_EVENT_NTF,
 
 	__HELIX_LEASE_CMD_MAX,
 	HELIX_LEASE_CMD_MAX = (__HELIX_LEASE_CMD_MAX - 1)
