@@ -267,6 +267,39 @@ TEST_F_TIMEOUT(events, nothing_is_told_of_the_next_lease, 120)
 	helix_close_lease(&next);
 }
 
+TEST_F_TIMEOUT(events, a_handle_that_is_not_read_keeps_the_newest, 300)
+{
+	struct helix_lease_event event;
+	struct helix_lease_resize resize = {
+		.size = sizeof(resize),
+		.timeout_ms = PATIENCE_MS,
+		.height = 600,
+	};
+	uint32_t i, n, lost;
+	int ret;
+
+	for (i = 0; i < 40; i++) {
+		resize.width = 800 + 8 * (i % 2);
+		ret = sys_ioctl(self->acq.handle_fd, HELIX_LEASE_RESIZE, &resize);
+		/* No control device: nobody to ask for another size. */
+		if (ret == -EOPNOTSUPP && self->info.host_state == HELIX_LEASE_HOST_NONE)
+			SKIP(return, "no control device");
+		ASSERT_EQ(ret, 0);
+	}
+	ASSERT_EQ(helix_revoke(self->control, self->acq.scanout, self->acq.generation), 0);
+
+	/* GRANTED, 40 times RESIZED, REVOKING, REVOKED, FREED. */
+	ASSERT_EQ(next_event(self->acq.handle_fd, &event), HELIX_LEASE_EVENT_RESIZED);
+	lost = event.lost;
+	EXPECT_GT(lost, 1);
+	for (n = 1; next_event(self->acq.handle_fd, &event) > 0; n++) {
+		EXPECT_EQ(event.lost, 0);
+		ret = event.type;
+	}
+	EXPECT_EQ(n + lost, 44);
+	EXPECT_EQ(ret, HELIX_LEASE_EVENT_FREED);
+}
+
 TEST_F_TIMEOUT(events, every_lease_hears_that_the_host_goes_and_comes_back, 180)
 {
 	struct helix_lease_acquire last;

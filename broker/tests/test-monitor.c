@@ -76,7 +76,7 @@ static struct nlmsghdr *put_message(char *at, uint16_t type, uint8_t cmd, uint32
 static struct nlmsghdr *put_event(char *at, uint32_t type, uint64_t time_ns, uint32_t scanout,
 				  uint32_t scanout_state)
 {
-	struct nlmsghdr *nlh = put_message(at, FAMILY, HELIX_LEASE_CMD_EVENT, 0);
+	struct nlmsghdr *nlh = put_message(at, FAMILY, HELIX_LEASE_CMD_EVENT_NTF, 0);
 
 	mnl_attr_put_u32(nlh, HELIX_LEASE_A_EVENT, type);
 	mnl_attr_put_u64(nlh, HELIX_LEASE_A_TIME_NS, time_ns);
@@ -216,7 +216,7 @@ static void events_in_one_packet_come_in_their_order(void **state)
 	size_t len = first->nlmsg_len;
 
 	(void)state;
-	other = put_message(packet + len, FAMILY + 1, HELIX_LEASE_CMD_EVENT, 0);
+	other = put_message(packet + len, FAMILY + 1, HELIX_LEASE_CMD_EVENT_NTF, 0);
 	len += other->nlmsg_len;
 	other = put_message(packet + len, FAMILY, HELIX_LEASE_CMD_SCANOUT_GET, 0);
 	len += other->nlmsg_len;
