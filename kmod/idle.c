@@ -33,12 +33,25 @@ bool helix_lease_is_idle(struct helix_lease *lease)
 static int helix_idle_over(struct helix_lease *lease)
 {
 	if (lease->end_on_close) {
+		if (!helix_lease_is_idle(lease))
+			return 0;
 		helix_scanout_end(lease->scanout, lease->generation,
 				  HELIX_LEASE_CAUSE_NODE);
 		return 0;
 	}
 	return helix_kms_disable(lease->scanout, lease->generation, lease,
 				 jiffies + msecs_to_jiffies(helix_close_ms));
+}
+
+/* Not once it is over: its scanout may be about to go. */
+static void helix_idle_arm(struct helix_lease *lease, unsigned long ticks)
+{
+	struct helix_scanout *s = lease->scanout;
+
+	spin_lock(&s->lock);
+	if (s->lease == lease)
+		mod_delayed_work(helix_wq, &s->idle_work, ticks);
+	spin_unlock(&s->lock);
 }
 
 /**
@@ -63,8 +76,7 @@ void helix_idle_begin(struct helix_lease *lease)
 		return;
 	if (!grace_ms && !helix_idle_over(lease))
 		return;
-	mod_delayed_work(helix_wq, &lease->scanout->idle_work,
-			 msecs_to_jiffies(grace_ms ?: HELIX_IDLE_RETRY_MS));
+	helix_idle_arm(lease, msecs_to_jiffies(grace_ms ?: HELIX_IDLE_RETRY_MS));
 }
 
 /* How long until it may be looked at again; 0 for now, negative for never. */
@@ -92,6 +104,6 @@ void helix_idle_work(struct work_struct *work)
 	if (!left && helix_idle_over(lease))
 		left = msecs_to_jiffies(HELIX_IDLE_RETRY_MS);
 	if (left > 0)
-		queue_delayed_work(helix_wq, &s->idle_work, left);
+		helix_idle_arm(lease, left);
 	helix_lease_put(lease);
 }

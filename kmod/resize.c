@@ -26,7 +26,8 @@
  * @height: likewise
  * @refresh_mhz: likewise
  * @deadline: in jiffies
- * @begun: the worker is at it
+ * @taken: the worker has it, and ends it
+ * @begun: its size is in force
  * @err: how it ended
  */
 struct helix_resize {
@@ -36,6 +37,7 @@ struct helix_resize {
 	u32 height;
 	u32 refresh_mhz;
 	unsigned long deadline;
+	bool taken;
 	bool begun;
 	int err;
 };
@@ -69,6 +71,8 @@ static struct helix_resize *helix_resize_begin(struct helix_scanout *s)
 
 	spin_lock(&s->lock);
 	r = s->resize;
+	if (r)
+		r->taken = true;
 	if (r && helix_resize_lives(s, r)) {
 		r->begun = true;
 		helix_resize_swap(s, r);
@@ -127,12 +131,10 @@ static int helix_resize_try_start(struct helix_scanout *s, struct helix_resize *
 		kref_get(&r->ref);
 		s->resize = r;
 		s->cancelled = false;
+		mod_delayed_work(helix_wq, &s->work, 0);
 		ret = 0;
 	}
 	spin_unlock(&s->lock);
-
-	if (!ret)
-		mod_delayed_work(helix_wq, &s->work, 0);
 	return ret;
 }
 
@@ -186,7 +188,7 @@ static int helix_resize_give_up(struct helix_scanout *s, struct helix_resize *r,
 	spin_lock(&s->lock);
 	if (s->resize != r) {
 		why = r->err;
-	} else if (r->begun) {
+	} else if (r->taken) {
 		s->cancelled = true;
 	} else {
 		s->resize = NULL;

@@ -4,7 +4,9 @@
  *
  * Every change of state goes through helix_scanout_set_state(), which knows the
  * only transitions there are. helix_scanout.lock protects the state and all
- * that belongs to it; nothing is waited for under it.
+ * that belongs to it; nothing is waited for under it. A scanout's works are
+ * queued under it, too, and while it is not FREE: a GPU is let go of when all of
+ * its scanouts are, and cancels them then for the last time.
  *
  * A scanout leaves FREE with a new generation, which no other lease ever had:
  * whoever names a lease names scanout and generation, and cannot hit the next
@@ -443,11 +445,11 @@ void helix_scanout_give_up(struct helix_scanout *s, bool host_told)
 	spin_lock(&s->lock);
 	helix_scanout_set_state(s, host_told ? HELIX_LEASE_STATE_QUIESCING :
 					       HELIX_LEASE_STATE_FREE);
+	if (host_told)
+		mod_delayed_work(helix_wq, &s->work, 0);
 	spin_unlock(&s->lock);
 
 	wake_up_all(&s->waitq);
-	if (host_told)
-		mod_delayed_work(helix_wq, &s->work, 0);
 }
 
 /**
@@ -487,8 +489,8 @@ int helix_scanout_end(struct helix_scanout *s, u64 generation,
 		spin_lock(&s->lock);
 		s->revoked = true;
 		helix_event(s, HELIX_LEASE_EVENT_REVOKED);
-		spin_unlock(&s->lock);
 		mod_delayed_work(helix_wq, &s->work, 0);
+		spin_unlock(&s->lock);
 		helix_lease_put(lease);
 	}
 	return ret;
@@ -621,21 +623,16 @@ void helix_scanouts_host_changed(void)
 	unsigned long number;
 
 	xa_for_each(&helix_scanouts, number, s) {
-		bool kick = false;
-
 		s = helix_scanout_get(number);
 		if (!s)
 			continue;
 		spin_lock(&s->lock);
-		if (s->state == HELIX_LEASE_STATE_LEASED) {
+		if (s->state == HELIX_LEASE_STATE_LEASED)
 			s->announce = true;
-			kick = true;
-		} else if (s->state == HELIX_LEASE_STATE_QUARANTINED) {
-			kick = true;
-		}
-		spin_unlock(&s->lock);
-		if (kick)
+		if (s->state == HELIX_LEASE_STATE_LEASED ||
+		    s->state == HELIX_LEASE_STATE_QUARANTINED)
 			mod_delayed_work(helix_wq, &s->work, 0);
+		spin_unlock(&s->lock);
 		helix_scanout_put(s);
 	}
 }
