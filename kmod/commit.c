@@ -33,6 +33,7 @@
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_connector.h>
 #include <drm/drm_device.h>
+#include <drm/drm_ioctl.h>
 
 #include "helix.h"
 
@@ -332,6 +333,27 @@ static long helix_call_core(struct helix_call *call, unsigned long deadline,
 	}
 }
 
+/* Is what the core is doing for us now a tenant's call with ids of blobs in it? */
+bool helix_call_names_blobs(void)
+{
+	struct helix_call *call = helix_call_current();
+
+	return call && call->names_blobs;
+}
+
+/* Of the other calls that commit, what blobs there are the core makes itself. */
+static bool helix_cmd_names_blobs(unsigned int cmd)
+{
+	switch (_IOC_NR(cmd)) {
+	case DRM_IOCTL_NR(DRM_IOCTL_MODE_ATOMIC):
+	case DRM_IOCTL_NR(DRM_IOCTL_MODE_OBJ_SETPROPERTY):
+	case DRM_IOCTL_NR(DRM_IOCTL_MODE_SETPROPERTY):
+		return true;
+	default:
+		return false;
+	}
+}
+
 /**
  * helix_commit_ioctl - a tenant's ioctl that may commit
  * @lease: the tenant's
@@ -351,6 +373,7 @@ long helix_commit_ioctl(struct helix_lease *lease, struct file *filp, unsigned i
 	struct helix_call call = {
 		.task = current,
 		.lease = lease,
+		.names_blobs = helix_cmd_names_blobs(cmd),
 		.waiting = LIST_HEAD_INIT(call.waiting),
 	};
 	long ret;

@@ -12,7 +12,8 @@
  *  - what a plane is to show is checked where no copy is left to change: in the
  *    plane's atomic_check, under its lock. The driver's helper table is replaced
  *    at BIND by a copy of it with our check in front. A framebuffer may stay
- *    where it is; a new one must have been created by the present lease.
+ *    where it is; a new one must have been created by the present lease. So must
+ *    a blob that an atomic commit names: see blob.c.
  *  - the CRTC's atomic_check is wrapped likewise. A call that was under way when
  *    its lease ended either committed before the scanout was turned off, and is
  *    undone by that, or comes after, and finds here that it may not turn it on.
@@ -45,6 +46,7 @@ enum helix_rule {
 	HELIX_LIVE,	/* only while the lease lives */
 	HELIX_COMMIT,	/* likewise, and may commit: see commit.c */
 	HELIX_NOOP,	/* succeeds and does nothing */
+	HELIX_NO_LEASE,	/* what the core says to every lessee */
 	HELIX_GETFB,
 	HELIX_GETFB2,
 	HELIX_DIRTYFB,
@@ -55,8 +57,8 @@ enum helix_rule {
 #define RULE(name, rule)	[DRM_IOCTL_NR(DRM_IOCTL_ ## name)] = HELIX_ ## rule
 
 /*
- * Not here, and so denied: buffers by global name (GEM_FLINK, GEM_OPEN), leases
- * of a lease, and everything from before mode-setting.
+ * Not here, and so denied: buffers by global name (GEM_FLINK, GEM_OPEN),
+ * what concerns leases, and everything from before mode-setting.
  */
 static const u8 helix_rules[256] = {
 	RULE(VERSION, ALWAYS),
@@ -73,6 +75,10 @@ static const u8 helix_rules[256] = {
 	/* Seat managers call them; a lessee is master while its owner is. */
 	RULE(SET_MASTER, NOOP),
 	RULE(DROP_MASTER, NOOP),
+	/* wlroots tries, and opens its node once more when the answer is EINVAL. */
+	RULE(MODE_CREATE_LEASE, NO_LEASE),
+	/* KWin asks for its own. GET_LEASE writes to user memory under idr_mutex. */
+	RULE(MODE_LIST_LESSEES, LIVE),
 
 	RULE(GEM_CLOSE, ALWAYS),
 	RULE(PRIME_HANDLE_TO_FD, ALWAYS),
@@ -154,7 +160,7 @@ static const u8 helix_rules[256] = {
 	RULE(VIRTGPU_CONTEXT_INIT, ALWAYS),
 };
 
-static long helix_deny(struct helix_lease *lease, const char *what, unsigned int value)
+long helix_deny(struct helix_lease *lease, const char *what, unsigned int value)
 {
 	struct helix_scanout *s = lease->scanout;
 
@@ -302,29 +308,29 @@ out:
 	return ret;
 }
 
-/*
- * Blobs have ids that all may guess, too. One that somebody made is in the list
- * of the file that he made it with; the others are the driver's (EDIDs, formats),
- * or their makers let go of the id while they are in use.
- */
 static int helix_getblob(struct drm_device *drm, void *data, struct drm_file *priv)
 {
 	struct helix_lease *lease = helix_file_lease(priv);
 	struct drm_mode_get_blob *r = data;
 	struct drm_property_blob *blob;
-	int ret = 0;
+	int ret;
 
 	blob = drm_property_lookup_blob(drm, r->blob_id);
 	if (!blob)
 		return -ENOENT;
 
-	if (!helix_lease_may_read_blob(lease, blob))
+	ret = helix_lease_may_read_blob(lease, blob);
+	if (!ret)
 		ret = helix_deny(lease, "blob", r->blob_id);
-	else if (r->length == blob->length &&
+	if (ret < 0)
+		goto out;
+	ret = 0;
+	if (r->length == blob->length &&
 		 copy_to_user(u64_to_user_ptr(r->data), blob->data, blob->length))
 		ret = -EFAULT;
 	else
 		r->length = blob->length;
+out:
 	drm_property_blob_put(blob);
 	return ret;
 }
@@ -444,6 +450,8 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 		return 0;
 	if (rule == HELIX_RMFB)
 		return helix_serve(filp, cmd, arg, helix_rmfb, sizeof(u32));
+	if (rule == HELIX_NO_LEASE)
+		return -EINVAL;
 	if (!helix_lease_live(lease))
 		return -EACCES;
 
@@ -492,6 +500,8 @@ static int helix_plane_check(struct drm_plane *plane, struct drm_atomic_state *s
 	if (new->fb && new->fb != was->fb &&
 	    !helix_may_show(guard->scanout, plane, new->fb))
 		return -EACCES;
+	if (!helix_may_set_plane_blobs(guard->scanout, was, new))
+		return -EACCES;
 
 	return guard->real->atomic_check ? guard->real->atomic_check(plane, state) : 0;
 }
@@ -505,6 +515,8 @@ static int helix_crtc_check(struct drm_crtc *crtc, struct drm_atomic_state *stat
 
 	if (((new->enable && !was->enable) || (new->active && !was->active)) &&
 	    !READ_ONCE(guard->scanout->lease))
+		return -EACCES;
+	if (!helix_may_set_crtc_blobs(guard->scanout, was, new))
 		return -EACCES;
 
 	return guard->real->atomic_check ? guard->real->atomic_check(crtc, state) : 0;

@@ -118,6 +118,7 @@ struct helix_gpu {
  * @link: in the list of commit.c, helix_calls_lock
  * @task: whose it is
  * @lease: the tenant's
+ * @names_blobs: by their ids, the caller's choice
  * @nonblock: the commit was asked for without waiting for it
  * @again: it was not taken: what is in the way has to be waited for first
  * @accepted: it was taken
@@ -131,6 +132,7 @@ struct helix_call {
 	struct list_head link;
 	struct task_struct *task;
 	struct helix_lease *lease;
+	bool names_blobs;
 	bool nonblock;
 	bool again;
 	bool accepted;
@@ -512,7 +514,6 @@ void helix_lease_get(struct helix_lease *lease);
 void helix_lease_put(struct helix_lease *lease);
 bool helix_lease_live(struct helix_lease *lease);
 bool helix_lease_owns_fb(struct helix_lease *lease, struct drm_framebuffer *fb, bool by_handle);
-bool helix_lease_may_read_blob(struct helix_lease *lease, struct drm_property_blob *blob);
 struct helix_lease *helix_file_lease(struct drm_file *file);
 
 /* handle.c */
@@ -538,6 +539,13 @@ unsigned int helix_policy_grace_ms(void);
 int helix_ioctl_query(struct helix_ucmd *ucmd);
 int helix_ioctl_list(struct helix_ucmd *ucmd);
 
+/* blob.c */
+int helix_lease_may_read_blob(struct helix_lease *lease, struct drm_property_blob *blob);
+bool helix_may_set_crtc_blobs(struct helix_scanout *s, const struct drm_crtc_state *was,
+			      const struct drm_crtc_state *new);
+bool helix_may_set_plane_blobs(struct helix_scanout *s, const struct drm_plane_state *was,
+			       const struct drm_plane_state *new);
+
 /* node.c */
 int helix_nodes_init(void);
 void helix_nodes_exit(void);
@@ -551,11 +559,13 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 		       helix_ioctl_fn core);
 int helix_guard_planes(struct helix_scanout *s);
 int helix_unguard_planes(struct helix_scanout *s);
+long helix_deny(struct helix_lease *lease, const char *what, unsigned int value);
 
 /* commit.c */
 long helix_commit_ioctl(struct helix_lease *lease, struct file *filp, unsigned int cmd,
 			unsigned long arg, helix_ioctl_fn core);
 unsigned long helix_commit_deadline(void);
+bool helix_call_names_blobs(void);
 bool helix_commit_is_known(struct drm_device *drm);
 void helix_commit_hook(struct helix_gpu *gpu);
 int helix_commit_unhook(struct helix_gpu *gpu);

@@ -19,7 +19,6 @@
 #include <drm/drm_device.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
-#include <drm/drm_property.h>
 
 #include "helix.h"
 
@@ -265,23 +264,4 @@ bool helix_lease_owns_fb(struct helix_lease *lease, struct drm_framebuffer *fb,
 	}
 	mutex_unlock(&lease->opens_lock);
 	return owns;
-}
-
-/* Is it this tenant's, or nobody's in particular? */
-bool helix_lease_may_read_blob(struct helix_lease *lease, struct drm_property_blob *blob)
-{
-	struct mutex *blob_lock = &lease->scanout->gpu->drm->mode_config.blob_lock;
-	struct drm_property_blob *other;
-	struct helix_open *open;
-	bool may;
-
-	mutex_lock(&lease->opens_lock);
-	mutex_lock(blob_lock);
-	may = list_empty(&blob->head_file);
-	list_for_each_entry(open, &lease->opens, link)
-		list_for_each_entry(other, &open->file->blobs, head_file)
-			may |= other == blob;
-	mutex_unlock(blob_lock);
-	mutex_unlock(&lease->opens_lock);
-	return may;
 }
