@@ -72,6 +72,7 @@ class Machine:
         self.initrd = Path(initrd)
         self.desktop_image = Path(desktop_image)
         self.desktops = desktops
+        self.autostart = desktops   # how many the guest starts by itself
         self.accel = accel
         self.gpu = gpu
         self.extra = list(extra)
@@ -81,7 +82,7 @@ class Machine:
 
     def kernel_command_line(self):
         words = ["root=/dev/vda", "rw", "console=ttyS0", "quiet", "systemd.show_status=0", "rd.systemd.show_status=0",
-                 "mitigations=off", "panic=5", f"helix.desktops={self.desktops}"]
+                 "mitigations=off", "panic=5", f"helix.desktops={self.autostart}"]
         return " ".join(words)
 
     def input_devices(self):

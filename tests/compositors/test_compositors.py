@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Real compositors as tenants: each comes up on its scanout, is seen by a viewer, and is refused nothing.
+
+One boot; one compositor after the other, unmodified from Debian 13, each in
+namespaces of its own with a scanout node in the card's place. Prints TAP.
+Runs in the build root, with the environment of scripts/with-parts and
+HELIX_COMPOSITORS, the cache entry of their root file system.
+"""
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+sys.path.insert(0, str(TOP / "scripts"))
+from PIL import Image  # noqa: E402
+from vm.system import System  # noqa: E402
+
+HANG = 240      # seconds; nothing takes so long unless it never ends
+OUTPUT = Path("build/compositors")
+
+# name, variant of its start script, scanout, and what is dominant on its screen (None: only that it is not black)
+TENANTS = (
+    ("weston", "", 1, (0x20, 0x60, 0xa0)),
+    ("weston", "pixman", 2, (0x20, 0x60, 0xa0)),
+    ("sway", "", 3, (0xa0, 0x60, 0x20)),
+    ("sway", "pixman", 4, (0xa0, 0x60, 0x20)),
+    ("kwin", "", 5, None),
+    ("kwin", "own-name", 6, None),
+    ("gnome-shell", "", 7, None),
+)
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+class Tenant:
+    """One compositor, from its lease to the end of it."""
+
+    def __init__(self, system, compositor, variant, scanout, colour):
+        self.system = system
+        self.agent = system.agent
+        self.compositor = compositor
+        self.variant = variant
+        self.scanout = scanout
+        self.colour = colour
+        self.unit = "-".join(filter(None, ("tenant", compositor, variant)))
+
+    def start(self):
+        self.agent.check(
+            f"systemd-run --quiet --collect --unit={self.unit} helixctl run --scanout {self.scanout} --size 1024x768 "
+            f"--label {self.unit} -- /run/compositors/tenant {self.compositor} {self.variant}")
+
+    def query(self):
+        rows = json.loads(self.agent.check("helixctl list --json"))
+        return next(row for row in rows if row["scanout"] == self.scanout)
+
+    def alive(self):
+        return self.agent.run(f"systemctl is-active --quiet {self.unit}").status == 0
+
+    def log(self, lines=60):
+        return self.agent.run(f"journalctl -q --no-pager -o cat -u {self.unit} | tail -n {lines}").out
+
+    def kms(self):
+        """(whether its CRTC is active, who made the framebuffer on its primary plane), as the kernel says."""
+        text = self.agent.check("cat /sys/kernel/debug/dri/*02.0/state 2>/dev/null || cat /sys/kernel/debug/dri/0/state")
+        output = self.query()["output"]
+        crtc = re.search(rf"^crtc\[\d+\]: crtc-{output}\n(?:\t.*\n)*", text, re.M)
+        plane = re.search(rf"^plane\[\d+\]: .*\n\tcrtc=crtc-{output}\n(?:\t.*\n)*", text, re.M)
+        maker = plane and re.search(r"allocated by = (\S+)", plane.group(0))
+        return bool(crtc and "\tactive=1" in crtc.group(0)), maker.group(1) if maker else None
+
+    def comes_up(self):
+        deadline = time.monotonic() + HANG
+        while True:
+            active, maker = self.kms()
+            if active and maker:
+                return maker
+            check(self.alive(), f"it ended:\n{self.log()}")
+            check(time.monotonic() < deadline, f"after {HANG} s its CRTC is {'active' if active else 'off'}, "
+                  f"framebuffer of {maker}:\n{self.log()}")
+            time.sleep(1)
+
+    def picture(self, name):
+        """What a viewer sees: the last frame of the stream, decoded."""
+        record = OUTPUT / name
+        record.mkdir(parents=True, exist_ok=True)
+        stream = record / f"scanout-{self.scanout}.h264"
+        stream.unlink(missing_ok=True)
+        done = subprocess.run(
+            [str(self.system.viewer_binary), "--url", self.system.exportd.url, "--scanout", str(self.scanout), "--wait", "60",
+             "--for", "3", "--record", str(record), "--output", str(record / "report.json"), "--quiet"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANG)
+        check(stream.exists(), f"the viewer ended with status {done.returncode}: {done.stderr[-400:]}")
+        image = record.with_suffix(".png")
+        subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-f", "h264", "-i", str(stream), "-update", "1", str(image)],
+                       stdin=subprocess.DEVNULL, check=True, timeout=HANG)
+        with Image.open(image) as picture:
+            return picture.convert("RGB")
+
+    def looks_right(self, image):
+        check(image.size == (1024, 768), f"the picture is {image.size}")
+        pixels = list(image.resize((128, 96), Image.NEAREST).getdata())
+        lit = sum(max(p) > 48 for p in pixels) / len(pixels)
+        if self.colour is None:
+            return lit > 0.002, f"{lit:.1%} of it is not black"
+        near = sum(all(abs(a - b) < 24 for a, b in zip(p, self.colour)) for p in pixels) / len(pixels)
+        return near > 0.3, f"{near:.0%} of it has the background's colour {self.colour}"
+
+    def is_seen(self):
+        deadline = time.monotonic() + HANG
+        while True:
+            good, text = self.looks_right(self.picture(self.unit))
+            if good:
+                return text
+            check(self.alive(), f"it ended:\n{self.log()}")
+            check(time.monotonic() < deadline, f"{text}:\n{self.log()}")
+
+    def stop(self):
+        self.agent.run(f"systemctl stop {self.unit}", HANG)
+        deadline = time.monotonic() + HANG
+        while self.query()["state"] != "free":
+            check(time.monotonic() < deadline, f"scanout {self.scanout} is {self.query()['state']} long after its tenant")
+            time.sleep(0.5)
+
+
+class Report:
+    def __init__(self):
+        self.n = 0
+        self.bad = 0
+
+    def case(self, name, function):
+        begun = time.monotonic()
+        self.n += 1
+        try:
+            said, error = function(), None
+        except AssertionError as failure:
+            said, error = None, str(failure)
+        except Exception:       # a broken case must not hide the next ones
+            said, error = None, traceback.format_exc()
+        self.bad += error is not None
+        print(f"{'ok' if error is None else 'not ok'} {self.n} - {name}")
+        for line in (said or error or "").splitlines():
+            print(f"# {line}")
+        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
+        return error is None
+
+
+def boot(system):
+    system.start()
+    system.machine.wait_agent(HANG)
+    agent = system.agent
+    agent.check("mkdir -p /run/compositors")
+    for path in sorted(HERE.iterdir()):
+        if path.suffix not in (".py", ".packages") and path.is_file():
+            data = base64.b64encode(path.read_bytes())
+            agent.run(f"base64 -d > /run/compositors/{path.name}; chmod 755 /run/compositors/{path.name}", HANG, data)
+    agent.check("for i in $(seq 240); do [ -e /dev/helix/scanout15 ] && mountpoint -q /var/lib/helix/images/desktop && exit; "
+                "sleep 0.5; done; exit 1", HANG)
+    # Refusals go to the kernel's log, so that a test can say which they were.
+    agent.check("echo 0x80 > /sys/module/drm/parameters/debug; udevadm settle --timeout=120", HANG)
+
+
+def try_one(report, tenant):
+    name = tenant.unit.removeprefix("tenant-")
+    agent = tenant.agent
+    before = tenant.query()["denials"]
+    agent.check("dmesg -C")
+
+    def denials():
+        said = "\n".join(line for line in agent.check("dmesg").splitlines() if "denied" in line)
+        refused = tenant.query()["denials"] - before
+        check(refused == 0, f"{refused} calls were refused:\n{said}")
+
+    def comes_up():
+        tenant.start()
+        return f"the framebuffer on its primary plane was made by {tenant.comes_up()}"
+
+    if report.case(f"{name}: comes up, with a framebuffer of its own on its scanout", comes_up):
+        report.case(f"{name}: a viewer sees what it draws", tenant.is_seen)
+        report.case(f"{name}: was refused nothing", denials)
+        report.case(f"{name}: gives its scanout back when it ends", tenant.stop)
+    else:
+        print("\n".join("# " + line for line in agent.check("dmesg").splitlines()[-20:]))
+        tenant.stop()
+    (OUTPUT / f"{tenant.unit}.log").write_text(tenant.log(2000))
+
+
+def kernel_quiet(agent):
+    found = [line for line in agent.check("journalctl -k -q --no-pager -o cat").splitlines()
+             if re.search(r"\bBUG\b|WARNING:|Oops|general protection|hung task|blocked for more|refcount_t|use-after-free", line)]
+    check(not found, "\n".join(found[:20]))
+
+
+def main():
+    report = Report()
+    system = None
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    os.environ["HELIX_DESKTOP_IMAGE"] = os.environ["HELIX_COMPOSITORS"]
+    wanted = sys.argv[1:]
+    try:
+        # Memory and input devices for seven; none is started with the guest.
+        system = System(7, os.environ.get("ACCEL", ""), 0, "build/compositors/run")
+        system.machine.autostart = 0
+        if report.case("a guest with the compositors' image", lambda: boot(system)):
+            for which in TENANTS:
+                if not wanted or which[0] in wanted:
+                    try_one(report, Tenant(system, *which))
+            report.case("the guest's kernel has nothing to complain about", lambda: kernel_quiet(system.agent))
+    except Exception:
+        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
+    finally:
+        if system:
+            system.stop()
+    print(f"1..{report.n}")
+    return 1 if report.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
