@@ -326,7 +326,7 @@ static int helix_getblob(struct drm_device *drm, void *data, struct drm_file *pr
 		goto out;
 	ret = 0;
 	if (r->length == blob->length &&
-		 copy_to_user(u64_to_user_ptr(r->data), blob->data, blob->length))
+	    copy_to_user(u64_to_user_ptr(r->data), blob->data, blob->length))
 		ret = -EFAULT;
 	else
 		r->length = blob->length;
