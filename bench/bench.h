@@ -95,7 +95,7 @@ static inline int open_card(void)
 {
 	int fd = open(CARD, O_RDWR | O_CLOEXEC);
 
-	must(fd >= 0, "opening " CARD);
+	must(fd >= 0, "opening the card");
 	must(!drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1), "universal planes");
 	return fd;
 }
