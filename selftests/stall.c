@@ -144,4 +144,155 @@ TEST_F_TIMEOUT(stall, is_reported_until_it_moves, 120)
 	helix_close_lease(&self->other);
 }
 
+/* --- all outputs of a GPU: one is stuck, fourteen are not -------------------- */
+
+#define TENANTS		15
+#define FLIPS		20
+
+struct flipper {
+	struct helix_lease_acquire acq;
+	struct picture pictures[2];
+	drmModeModeInfo mode;
+	int flips;
+};
+
+FIXTURE(full_house) {
+	int control;
+	int vgem;
+	uint32_t fence;
+	int sync_file;
+	struct flipper tenants[TENANTS];
+};
+
+static int flipper_start(int control, uint32_t scanout, struct flipper *f)
+{
+	int ret = helix_acquire(control, scanout, &f->acq);
+
+	f->flips = 0;
+	if (!ret)
+		ret = tenant_show(f->acq.lease_fd, &f->acq, &f->pictures[0], &f->mode);
+	if (!ret)
+		ret = picture_create(f->acq.lease_fd, f->mode.hdisplay, f->mode.vdisplay,
+				     DRM_FORMAT_XRGB8888, &f->pictures[1]);
+	return ret;
+}
+
+static int flipper_flip(struct flipper *f)
+{
+	if (drmModePageFlip(f->acq.lease_fd, f->acq.crtc_id,
+			    f->pictures[++f->flips % 2].fb, DRM_MODE_PAGE_FLIP_EVENT, NULL))
+		return -errno;
+	return 0;
+}
+
+static int flipper_flipped(struct flipper *f)
+{
+	struct pollfd pfd = { .fd = f->acq.lease_fd, .events = POLLIN };
+	char event[256];
+
+	if (poll(&pfd, 1, PATIENCE_MS) != 1)
+		return -ETIMEDOUT;
+	return read(f->acq.lease_fd, event, sizeof(event)) > 0 ? 0 : -errno;
+}
+
+FIXTURE_SETUP(full_house)
+{
+	int i;
+
+	self->vgem = open_vgem();
+	if (self->vgem < 0)
+		SKIP(return, "needs vgem");
+	self->control = helix_setup();
+	ASSERT_GE(self->control, 0);
+	ASSERT_EQ(write_parameter("stall_ms", "100"), 0);
+	for (i = 0; i < TENANTS; i++)
+		ASSERT_EQ(flipper_start(self->control, i + 1, &self->tenants[i]), 0);
+	ASSERT_EQ(drmSetClientCap(self->tenants[0].acq.lease_fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
+	self->sync_file = vgem_fence(self->vgem, &self->fence);
+	ASSERT_GE(self->sync_file, 0);
+}
+
+FIXTURE_TEARDOWN(full_house)
+{
+	int i;
+
+	if (self->vgem < 0)
+		return;
+	write_parameter("stall_ms", "2000");
+	vgem_signal(self->vgem, self->fence);
+	for (i = 0; i < TENANTS; i++)
+		helix_close_lease(&self->tenants[i].acq);
+	close(self->control);
+}
+
+/* Where there is nobody to ask for it, that is what it says. */
+static int resize_other(int handle)
+{
+	struct helix_lease_resize resize = {
+		.size = sizeof(resize),
+		.timeout_ms = PATIENCE_MS,
+		.width = 1280,
+		.height = 720,
+	};
+	int ret = sys_ioctl(handle, HELIX_LEASE_RESIZE, &resize);
+
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+static void stuck_among_many(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(full_house) *self, uint32_t flags)
+{
+	struct flipper *stuck = &self->tenants[0], *other = &self->tenants[1];
+	struct helix_lease_query query;
+	int i, round, status;
+	pid_t child = 0;
+
+	if (!(flags & DRM_MODE_ATOMIC_NONBLOCK))
+		child = fork();
+	if (!child) {
+		status = -flip_after(stuck->acq.lease_fd, stuck->acq.primary_plane_id,
+				     stuck->pictures[1].fb, self->sync_file, flags);
+		if (!(flags & DRM_MODE_ATOMIC_NONBLOCK))
+			_exit(status);
+		ASSERT_EQ(status, 0);
+	}
+	ASSERT_EQ(wait_stalled(stuck->acq.handle_fd, 0), 0);
+
+	for (round = 0; round < FLIPS; round++) {
+		for (i = 1; i < TENANTS; i++)
+			ASSERT_EQ(flipper_flip(&self->tenants[i]), 0);
+		for (i = 1; i < TENANTS; i++)
+			ASSERT_EQ(flipper_flipped(&self->tenants[i]), 0);
+	}
+	for (i = 0; i < TENANTS; i++) {
+		ASSERT_EQ(helix_query(self->control, i + 1, &query), 0);
+		EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+	}
+	EXPECT_EQ(resize_other(other->acq.handle_fd), 0);
+	EXPECT_EQ(helix_revoke(self->control, 2, other->acq.generation), 0);
+	helix_close_lease(&other->acq);
+	EXPECT_EQ(flipper_start(self->control, 2, other), 0);
+	EXPECT_EQ(flipper_flip(other), 0);
+	EXPECT_EQ(flipper_flipped(other), 0);
+
+	/* All that, and nobody had to wait for the one. */
+	EXPECT_TRUE(fence_pending(self->sync_file));
+	ASSERT_EQ(helix_query(stuck->acq.handle_fd, 0, &query), 0);
+	EXPECT_NE(query.stalled_ms, 0);
+	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
+	EXPECT_EQ(wait_moves(stuck->acq.handle_fd, 0), 0);
+	if (child)
+		EXPECT_EQ(waitpid(child, &status, 0), child);
+}
+
+TEST_F_TIMEOUT(full_house, fourteen_flip_while_one_blocks, 120)
+{
+	stuck_among_many(_metadata, self, 0);
+}
+
+TEST_F_TIMEOUT(full_house, fourteen_flip_while_ones_commit_is_pending, 120)
+{
+	stuck_among_many(_metadata, self, DRM_MODE_ATOMIC_NONBLOCK);
+}
+
 TEST_HARNESS_MAIN
