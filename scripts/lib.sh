@@ -13,6 +13,24 @@ export HELIX_CACHE
 say() { printf '%s\n' "$*" >&2; }
 die() { say "${0##*/}: $*"; exit 1; }
 
+# TAP, for the scripts that check something: points, then points_end.
+points=0 points_bad=0
+point() {	# NAME STATUS: 0 is ok
+	points=$((points + 1))
+	if [ "$2" = 0 ]; then echo "ok $points - $1"; else echo "not ok $points - $1"; points_bad=1; fi
+}
+holds() {	# NAME CMD...: shows what a command that fails has said
+	local name=$1 out status=0
+	shift
+	out=$("$@" 2>&1) || status=$?
+	point "$name" "$status"
+	[ "$status" = 0 ] || sed 's/^/# /' <<<"$out" | tail -n 40
+}
+points_end() {
+	echo "1..$points"
+	exit "$points_bad"
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || die "must be run as root: it makes mount namespaces and file systems"
 }
