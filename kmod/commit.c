@@ -479,15 +479,18 @@ static int helix_wait_grace(unsigned long deadline)
 int helix_commit_unhook(struct helix_gpu *gpu)
 {
 	unsigned long deadline = helix_deadline(0);
+	struct helix_wait wait;
 	long left;
 	int ret;
 
 	helix_commit_set_funcs(gpu, gpu->real_mode_funcs);
+	helix_wait_begin(&wait, NULL, HELIX_LEASE_WAIT_COMMIT, "everybody to be out of our hook");
 	ret = helix_wait_grace(deadline);
 	left = max_t(long, deadline - jiffies, 1);
 	if (!ret && !wait_event_timeout(helix_commits_waitq,
 					!atomic_read(&helix_commits_inside), left))
 		ret = -EBUSY;
+	helix_wait_end(&wait, ret);
 	if (ret)
 		helix_commit_set_funcs(gpu, &gpu->mode_funcs);
 	return ret;

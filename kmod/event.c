@@ -181,8 +181,11 @@ static void helix_notice_fill(struct helix_notice *n, struct helix_scanout *s,
 	n->event.refresh_mhz = s->refresh_mhz;
 	n->priority = s->priority;
 	n->cause = s->cause;
-	helix_scanout_waits(s, &wait_for, &n->event.wait_ms, n->wait_name);
-	n->event.wait_for = wait_for;
+	/* Only these two are about waiting; what others waited for is over. */
+	if (type == HELIX_LEASE_EVENT_STALLED || type == HELIX_LEASE_EVENT_QUARANTINED) {
+		helix_scanout_waits(s, &wait_for, &n->event.wait_ms, n->wait_name);
+		n->event.wait_for = wait_for;
+	}
 	memcpy(n->label, s->label, sizeof(s->label));
 	if (s->owner.pid) {
 		n->owned = true;

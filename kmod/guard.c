@@ -526,8 +526,8 @@ static int helix_crtc_check(struct drm_crtc *crtc, struct drm_atomic_state *stat
  * Whoever uses a helper table holds the object's lock, or is a commit that has
  * not been cleaned up: with the locks and no commit the tables can be swapped.
  */
-static int helix_with_helpers(struct helix_scanout *s,
-			      void (*change)(struct helix_scanout *s))
+static int helix_try_with_helpers(struct helix_scanout *s,
+				  void (*change)(struct helix_scanout *s))
 {
 	struct drm_modeset_acquire_ctx ctx;
 	unsigned long deadline = helix_deadline(1000);
@@ -548,6 +548,18 @@ static int helix_with_helpers(struct helix_scanout *s,
 		if (schedule_timeout_interruptible(msecs_to_jiffies(5)))
 			return -EINTR;
 	}
+}
+
+static int helix_with_helpers(struct helix_scanout *s,
+			      void (*change)(struct helix_scanout *s))
+{
+	struct helix_wait wait;
+	int ret;
+
+	helix_wait_begin(&wait, s, HELIX_LEASE_WAIT_LOCK, "locks of the helper tables");
+	ret = helix_try_with_helpers(s, change);
+	helix_wait_end(&wait, ret);
+	return ret;
 }
 
 static void helix_guard_plane(struct helix_scanout *s, struct drm_plane *plane,

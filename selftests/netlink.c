@@ -14,6 +14,8 @@
 
 #include <linux/helix_lease_netlink.h>
 
+#include "vgem.h"
+
 #define ROOM	(64 << 10)
 
 struct family {
@@ -257,6 +259,8 @@ FIXTURE_SETUP(netlink)
 
 FIXTURE_TEARDOWN(netlink)
 {
+	write_parameter("quiesce_ms", "5000");
+	write_parameter("stall_ms", "2000");
 	mnl_socket_close(self->family.nl);
 	close(self->control);
 }
@@ -424,6 +428,100 @@ TEST_F_TIMEOUT(netlink, a_life_is_told_in_order, 120)
 			EXPECT_SAME(HELIX_LEASE_A_CAUSE, (uint32_t)HELIX_LEASE_CAUSE_ADMIN);
 		}
 	}
+	helix_close_lease(&acq);
+}
+
+/* What the handle says comes next; the same must come over netlink. */
+static void expect_next(struct __test_metadata *_metadata, struct family *f, int handle,
+			uint32_t type, struct helix_lease_event *event, struct answer *answer)
+{
+	const struct message *m = &answer->messages[0];
+
+	memset(event, 0xa5, sizeof(*event));
+	ASSERT_EQ(read(handle, event, sizeof(*event)), sizeof(*event));
+	ASSERT_EQ(event->type, type);
+	ASSERT_EQ(next_of(f, event->generation, answer), type);
+	EXPECT_SAME(HELIX_LEASE_A_SCANOUT, event->scanout);
+	EXPECT_SAME(HELIX_LEASE_A_STATE, event->state);
+	EXPECT_SAME(HELIX_LEASE_A_TIME_NS, event->time_ns);
+	EXPECT_SAME(HELIX_LEASE_A_WIDTH, event->width);
+	EXPECT_SAME(HELIX_LEASE_A_HEIGHT, event->height);
+	EXPECT_SAME(HELIX_LEASE_A_REFRESH_MHZ, event->refresh_mhz);
+	EXPECT_SAME(HELIX_LEASE_A_WAIT_FOR, event->wait_for);
+	EXPECT_SAME(HELIX_LEASE_A_WAIT_MS, event->wait_ms);
+	if (type == HELIX_LEASE_EVENT_STALLED || type == HELIX_LEASE_EVENT_QUARANTINED) {
+		EXPECT_EQ(event->wait_for, HELIX_LEASE_WAIT_FENCE);
+		if (type == HELIX_LEASE_EVENT_STALLED) {
+			EXPECT_GE(event->wait_ms, 100) TH_LOG("stall_ms is 100");
+		}
+		EXPECT_NE(strstr(m->text[HELIX_LEASE_A_WAIT_NAME], "vgem"), NULL)
+			TH_LOG("%s", m->text[HELIX_LEASE_A_WAIT_NAME]);
+	} else {
+		EXPECT_EQ(event->wait_for, HELIX_LEASE_WAIT_NONE);
+		EXPECT_EQ(event->wait_ms, 0);
+		EXPECT_STREQ(m->text[HELIX_LEASE_A_WAIT_NAME], "");
+	}
+}
+
+#define EXPECT_NEXT(type)							\
+	expect_next(_metadata, &self->family, acq.handle_fd, HELIX_LEASE_EVENT_ ## type,	\
+		    &event, &answer)
+
+TEST_F_TIMEOUT(netlink, all_that_happens_to_a_lease_is_told_here_and_there, 180)
+{
+	struct helix_lease_resize resize = {
+		.size = sizeof(resize), .timeout_ms = PATIENCE_MS, .width = 800, .height = 600,
+	};
+	struct helix_lease_revoke revoke = { .size = sizeof(revoke), .timeout_ms = 1 };
+	struct helix_lease_acquire acq;
+	struct helix_lease_event event;
+	struct picture first, second;
+	struct answer answer;
+	drmModeModeInfo mode;
+	int vgem = open_vgem(), sync_file;
+	uint32_t fence = 0;
+
+	if (vgem < 0)
+		SKIP(return, "needs vgem");
+	ASSERT_EQ(write_parameter("quiesce_ms", "300"), 0);
+	ASSERT_EQ(write_parameter("stall_ms", "100"), 0);
+	ASSERT_EQ(family_listen(&self->family), 0);
+
+	ASSERT_EQ(helix_acquire(self->control, 0, &acq), 0);
+	EXPECT_NEXT(GRANTED);
+	EXPECT_EQ(event.width, 1024);
+	if (self->info.host_state == HELIX_LEASE_HOST_UP) {
+		ASSERT_EQ(sys_ioctl(acq.handle_fd, HELIX_LEASE_RESIZE, &resize), 0);
+		EXPECT_NEXT(RESIZED);
+		EXPECT_EQ(event.width, 800);
+		EXPECT_EQ(event.height, 600);
+	}
+
+	ASSERT_EQ(drmSetClientCap(acq.lease_fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
+	ASSERT_EQ(tenant_show(acq.lease_fd, &acq, &first, &mode), 0);
+	ASSERT_EQ(picture_create(acq.lease_fd, mode.hdisplay, mode.vdisplay,
+				 DRM_FORMAT_XRGB8888, &second), 0);
+	sync_file = vgem_fence(vgem, &fence);
+	ASSERT_GE(sync_file, 0);
+	ASSERT_EQ(flip_after(acq.lease_fd, acq.primary_plane_id, second.fb, sync_file,
+			     DRM_MODE_ATOMIC_NONBLOCK), 0);
+	EXPECT_NEXT(STALLED);
+	ASSERT_EQ(vgem_signal(vgem, fence), 0);
+	EXPECT_NEXT(RESUMED);
+
+	close(sync_file);
+	sync_file = vgem_fence(vgem, &fence);
+	ASSERT_GE(sync_file, 0);
+	ASSERT_EQ(flip_after(acq.lease_fd, acq.primary_plane_id, first.fb, sync_file,
+			     DRM_MODE_ATOMIC_NONBLOCK), 0);
+	EXPECT_NEXT(STALLED);
+	EXPECT_EQ(sys_ioctl(acq.handle_fd, HELIX_LEASE_REVOKE, &revoke), -ETIMEDOUT);
+	EXPECT_NEXT(REVOKING);
+	EXPECT_NEXT(REVOKED);
+	EXPECT_NEXT(QUARANTINED);
+	ASSERT_EQ(vgem_signal(vgem, fence), 0);
+	EXPECT_NEXT(FREED);
+	EXPECT_EQ(read(acq.handle_fd, &event, sizeof(event)), 0);
 	helix_close_lease(&acq);
 }
 
