@@ -411,6 +411,42 @@ TEST_F_TIMEOUT(abi, unbind_is_ebusy_while_a_scanout_is_not_free, 120)
 	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
 }
 
+TEST_F_TIMEOUT(abi, with_o_nonblock_nothing_waits, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+	struct helix_lease_bind bind;
+	struct helix_lease_info info;
+	int control = open(CONTROL_NODE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int ret;
+
+	ASSERT_GE(control, 0);
+	/* What has to wait, and leaves nothing half done, is not begun. */
+	EXPECT_EQ(helix_acquire(control, 0, &acq), -EAGAIN);
+	EXPECT_EQ(helix_bind_fd(control, -1, &bind), -EAGAIN);
+	EXPECT_EQ(helix_unbind(control), -EAGAIN);
+	/* What never waits is as ever. */
+	EXPECT_EQ(helix_info(control, &info), 0);
+	EXPECT_EQ(helix_query(control, self->acq.scanout, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+
+	/* REVOKE is begun, and over where no host has to be told. The rights are gone at once. */
+	ret = helix_revoke(control, self->acq.scanout, self->acq.generation);
+	EXPECT_TRUE(ret == -EINPROGRESS || (!ret && !self->host));
+	EXPECT_EQ(drmModeGetResources(self->acq.lease_fd), NULL);
+	EXPECT_EQ(helix_wait_state(control, self->acq.scanout, HELIX_LEASE_STATE_FREE), 0);
+	EXPECT_EQ(helix_revoke(control, self->acq.scanout, self->acq.generation), -ESTALE);
+	close(control);
+
+	/* A handle that is read without waiting is no different. */
+	ASSERT_EQ(helix_acquire(self->control, 0, &acq), 0);
+	ASSERT_EQ(fcntl(acq.handle_fd, F_SETFL, O_NONBLOCK), 0);
+	ret = helix_revoke(acq.handle_fd, 0, 0);
+	EXPECT_TRUE(ret == -EINPROGRESS || (!ret && !self->host));
+	EXPECT_EQ(helix_wait_state(self->control, acq.scanout, HELIX_LEASE_STATE_FREE), 0);
+	helix_close_lease(&acq);
+}
+
 TEST_F_TIMEOUT(abi, acquire_refuses_values_out_of_range, 120)
 {
 	struct helix_lease_acquire acq;

@@ -3,6 +3,8 @@
  * BIND and UNBIND: what a card brings, and that letting go of it leaves it as
  * it was. Runs last: it ends with nothing bound.
  */
+#include <sys/syscall.h>
+
 #include "helix_test.h"
 #include "kselftest_harness.h"
 
@@ -171,6 +173,158 @@ TEST_F_TIMEOUT(bind, nobody_becomes_master_by_opening_a_node, 120)
 	helix_close_lease(&acq);
 	close(card);
 	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+}
+
+static int unbind_by_force(int control, uint32_t timeout_ms)
+{
+	struct helix_lease_unbind unbind = {
+		.size = sizeof(unbind),
+		.flags = HELIX_LEASE_UNBIND_FORCE,
+		.timeout_ms = timeout_ms,
+	};
+
+	return sys_ioctl(control, HELIX_LEASE_UNBIND, &unbind);
+}
+
+static int acquire_labelled(int control, uint32_t scanout, const char *label,
+			    struct helix_lease_acquire *acq)
+{
+	helix_acquire_init(acq, scanout);
+	memset(acq->label, 0, sizeof(acq->label));
+	strcpy((char *)acq->label, label);
+	return sys_ioctl(control, HELIX_LEASE_ACQUIRE, acq);
+}
+
+TEST_F_TIMEOUT(bind, unbind_by_force_ends_every_lease, 120)
+{
+	struct helix_lease_acquire acq[3];
+	struct helix_lease_query query;
+	struct helix_lease_info info;
+	drmModeModeInfo mode;
+	struct picture p[3];
+	struct pollfd pfd;
+	int i;
+
+	ASSERT_EQ(helix_bind_card(self->control), 0);
+	for (i = 0; i < 3; i++) {
+		helix_acquire_init(&acq[i], 0);
+		acq[i].flags = i ? 0 : HELIX_LEASE_ACQUIRE_END_ON_CLOSE;
+		ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq[i]), 0);
+		ASSERT_EQ(tenant_show(acq[i].lease_fd, &acq[i], &p[i], &mode), 0);
+	}
+	EXPECT_EQ(helix_unbind(self->control), -EBUSY);
+	ASSERT_EQ(unbind_by_force(self->control, PATIENCE_MS), 0);
+
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	EXPECT_EQ(info.nr_gpus, 0);
+	EXPECT_EQ(info.nr_scanouts, 0);
+	for (i = 0; i < 3; i++) {
+		pfd = (struct pollfd){ .fd = acq[i].handle_fd };
+		EXPECT_EQ(poll(&pfd, 1, 0), 1);
+		EXPECT_TRUE(pfd.revents & POLLHUP);
+		/* A handle still says how its lease ended. */
+		ASSERT_EQ(helix_query(acq[i].handle_fd, 0, &query), 0);
+		EXPECT_EQ(query.state, HELIX_LEASE_STATE_FREE);
+		EXPECT_EQ(tenant_set_crtc(acq[i].lease_fd, &acq[i], p[i].fb, &mode), -EACCES);
+		helix_close_lease(&acq[i]);
+	}
+	EXPECT_EQ(unbind_by_force(self->control, 0), -ENODEV);
+	/* And it can be bound again. */
+	EXPECT_EQ(helix_bind_card(self->control), 0);
+}
+
+TEST_F_TIMEOUT(bind, unbind_by_force_ends_who_waits_for_a_scanout, 120)
+{
+	struct helix_lease_acquire acq;
+	int status;
+	pid_t child;
+
+	if (!getenv("HELIX_STANDIN"))
+		SKIP(return, "needs the stand-in mediator");
+	ASSERT_EQ(helix_bind_card(self->control), 0);
+	child = fork();
+	if (!child)
+		_exit(-acquire_labelled(self->control, 5, "standin:silent", &acq));
+	ASSERT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_ENABLING), 0);
+	EXPECT_EQ(unbind_by_force(self->control, PATIENCE_MS), 0);
+	waitpid(child, &status, 0);
+	EXPECT_EQ(WEXITSTATUS(status), ECANCELED);
+}
+
+TEST_F_TIMEOUT(bind, unbind_by_force_gives_up_at_its_deadline, 180)
+{
+	struct helix_lease_acquire acq, other;
+	struct helix_lease_query query;
+	struct helix_lease_info info;
+
+	if (!getenv("HELIX_STANDIN"))
+		SKIP(return, "needs the stand-in mediator");
+	ASSERT_EQ(helix_bind_card(self->control), 0);
+	ASSERT_EQ(helix_acquire(self->control, 1, &other), 0);
+	/* Without a mediator nothing is turned off. */
+	ASSERT_EQ(acquire_labelled(self->control, 2, "standin:leave", &acq), 0);
+	ASSERT_EQ(helix_wait_host(self->control, HELIX_LEASE_HOST_DOWN), 0);
+	EXPECT_EQ(unbind_by_force(self->control, 300), -ETIMEDOUT);
+
+	/* The GPU is bound, the leases are gone. */
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	EXPECT_EQ(info.nr_gpus, 1);
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_NE(query.state, HELIX_LEASE_STATE_LEASED);
+	EXPECT_NE(query.state, HELIX_LEASE_STATE_FREE);
+	helix_close_lease(&acq);
+	helix_close_lease(&other);
+
+	ASSERT_EQ(helix_wait_host(self->control, HELIX_LEASE_HOST_UP), 0);
+	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+	/* It gives out again what it did not while it waited. */
+	ASSERT_EQ(helix_acquire(self->control, 1, &other), 0);
+	helix_close_lease(&other);
+	EXPECT_EQ(unbind_by_force(self->control, PATIENCE_MS), 0);
+}
+
+TEST_F_TIMEOUT(bind, unbind_refuses_what_it_does_not_know, 60)
+{
+	struct helix_lease_unbind unbind = { .size = sizeof(unbind) };
+
+	ASSERT_EQ(helix_bind_card(self->control), 0);
+	unbind.flags = HELIX_LEASE_UNBIND_FORCE;
+	unbind.timeout_ms = HELIX_LEASE_TIMEOUT_MAX_MS + 1;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_UNBIND, &unbind), -EINVAL);
+	/* Without force nothing is waited for. */
+	unbind.flags = 0;
+	unbind.timeout_ms = 1;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_UNBIND, &unbind), -EINVAL);
+	unbind.timeout_ms = 0;
+	unbind.__reserved = 1;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_UNBIND, &unbind), -EOPNOTSUPP);
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "helix_lease", O_NONBLOCK) ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(bind, the_module_stays_while_it_is_in_use, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+
+	ASSERT_EQ(helix_bind_card(self->control), 0);
+	/* This file, the GPU, the lease's two files: rmmod says that it is in use. */
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	ASSERT_EQ(helix_acquire(self->control, 1, &acq), 0);
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	ASSERT_EQ(helix_query(acq.handle_fd, 0, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+
+	ASSERT_EQ(unbind_by_force(self->control, PATIENCE_MS), 0);
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	close(acq.handle_fd);
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	close(acq.lease_fd);
+	/* The control node is still open here; guest-init unloads it after us. */
+	EXPECT_EQ(unload(), -EWOULDBLOCK);
 }
 
 TEST_HARNESS_MAIN

@@ -241,6 +241,49 @@ TEST_F_TIMEOUT(tenant, opens_share_one_lessee_and_closing_one_revokes_nothing, 1
 	EXPECT_EQ(drmModePageFlip(self->node, self->acq.crtc_id, p.fb, 0, NULL), 0);
 }
 
+TEST_F_TIMEOUT(tenant, reading_events_honours_o_nonblock_and_signals, 120)
+{
+	char event[256];
+	int status;
+	pid_t child;
+
+	child = fork();
+	if (!child)
+		_exit(read(self->node, event, sizeof(event)) ? 1 : 0);
+	helix_sleep_ms(100);
+	/* There is no event, so it waits. */
+	EXPECT_EQ(waitpid(child, &status, WNOHANG), 0);
+	kill(child, SIGTERM);
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_TRUE(WIFSIGNALED(status));
+
+	ASSERT_EQ(fcntl(self->node, F_SETFL, O_NONBLOCK), 0);
+	EXPECT_EQ(read(self->node, event, sizeof(event)), -1);
+	EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST_F_TIMEOUT(tenant, a_node_is_for_root_until_somebody_says_otherwise, 60)
+{
+	char path[64];
+	struct stat st;
+	int status;
+
+	helix_node_path(path, self->acq.scanout);
+	ASSERT_EQ(stat(path, &st), 0);
+	EXPECT_EQ(st.st_mode & 07777, 0600);
+	EXPECT_EQ(st.st_uid, 0);
+	/* Whoever may open it has it, as with any device: an owner, or a container. */
+	ASSERT_EQ(chown(path, 1000, 1000), 0);
+	if (!fork()) {
+		if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+			_exit(1);
+		_exit(open(path, O_RDWR) < 0);
+	}
+	wait(&status);
+	EXPECT_EQ(status, 0);
+	ASSERT_EQ(chown(path, 0, 0), 0);
+}
+
 TEST_F_TIMEOUT(tenant, set_and_drop_master_succeed_and_do_nothing, 120)
 {
 	drmModeModeInfo mode;
