@@ -41,6 +41,8 @@
 static DEFINE_MUTEX(helix_bind_lock);
 static LIST_HEAD(helix_gpus);
 static atomic_t helix_nr_gpus = ATOMIC_INIT(0);
+/* The system is about to sleep, asleep, or waking up; helix_bind_lock. */
+static bool helix_asleep;
 
 u32 helix_gpu_count(void)
 {
@@ -491,6 +493,8 @@ static int helix_bind_locked(struct helix_gpu *gpu)
 		return -ENODEV;
 	if (!helix_commit_is_known(gpu->drm))
 		return -EINVAL;
+	if (helix_asleep && !helix_vdev_may_sleep(gpu->vdev))
+		return -EBUSY;
 
 	gpu->first = helix_first_number(gpu->drm->mode_config.num_crtc - 1);
 	ret = helix_add_scanouts(gpu);
@@ -540,6 +544,32 @@ int helix_bind(int drm_fd, u32 *first, u32 *nr)
 err_file:
 	fput(filp);
 	return ret;
+}
+
+/* May the system sleep? If so, no GPU is bound that it may not sleep with. */
+int helix_gpus_sleep(void)
+{
+	struct helix_gpu *gpu;
+	int ret = 0;
+
+	mutex_lock(&helix_bind_lock);
+	list_for_each_entry(gpu, &helix_gpus, link) {
+		/* It is listed: its driver has not been unbound yet. */
+		if (helix_vdev_may_sleep(gpu->vdev))
+			continue;
+		drm_warn(gpu->drm, "helix: bound, and its driver does not survive a sleep\n");
+		ret = -EBUSY;
+	}
+	helix_asleep = !ret;
+	mutex_unlock(&helix_bind_lock);
+	return ret;
+}
+
+void helix_gpus_wake(void)
+{
+	mutex_lock(&helix_bind_lock);
+	helix_asleep = false;
+	mutex_unlock(&helix_bind_lock);
 }
 
 /* All or nothing: either every scanout is FREE and stays so, or none is touched. */

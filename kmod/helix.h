@@ -446,6 +446,13 @@ int helix_unbind(void);
 int helix_unbind_by_force(unsigned long deadline);
 void helix_gpu_put(struct helix_gpu *gpu);
 u32 helix_gpu_count(void);
+int helix_gpus_sleep(void);
+void helix_gpus_wake(void);
+
+/* pm.c */
+int helix_pm_init(void);
+void helix_pm_exit(void);
+bool helix_vdev_may_sleep(struct device *vdev);
 
 /* scanout.c */
 extern struct xarray helix_scanouts;

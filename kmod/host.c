@@ -19,6 +19,7 @@
 #include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm.h>
 #include <linux/random.h>
 #include <linux/rwsem.h>
 
@@ -646,6 +647,8 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	}
 	dev_info(dev, "host channel, mediator %s\n",
 		 host->up ? "connected" : "not connected");
+	if (host->up)
+		helix_event(NULL, HELIX_LEASE_EVENT_HOST_BACK);
 	/* It may have come after we looked and before there was an interrupt. */
 	schedule_work(&host->status_work);
 	helix_scanouts_host_changed();
@@ -675,8 +678,21 @@ static const struct pci_device_id helix_host_ids[] = {
 };
 MODULE_DEVICE_TABLE(pci, helix_host_ids);
 
+/* Awake again, and reset if it was more than a nap: GENERATION tells. */
+static int helix_host_resume(struct device *dev)
+{
+	struct helix_host *host = dev_get_drvdata(dev);
+
+	schedule_work(&host->status_work);
+	return 0;
+}
+
+/* The PCI core keeps the registers, the vectors with them. */
+static DEFINE_SIMPLE_DEV_PM_OPS(helix_host_pm, NULL, helix_host_resume);
+
 static struct pci_driver helix_host_driver = {
 	.name		= "helix_lease",
+	.driver.pm	= pm_sleep_ptr(&helix_host_pm),
 	.id_table	= helix_host_ids,
 	.probe		= helix_host_probe,
 	.remove		= helix_host_remove,

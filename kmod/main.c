@@ -301,12 +301,17 @@ static int __init helix_init(void)
 	ret = helix_host_init();
 	if (ret)
 		goto err_nodes;
-	ret = misc_register(&helix_misc);
+	ret = helix_pm_init();
 	if (ret)
 		goto err_host;
+	ret = misc_register(&helix_misc);
+	if (ret)
+		goto err_pm;
 	helix_debugfs_init();
 	return 0;
 
+err_pm:
+	helix_pm_exit();
 err_host:
 	helix_host_exit();
 err_nodes:
@@ -322,6 +327,7 @@ static void __exit helix_exit(void)
 {
 	helix_debugfs_exit();
 	misc_deregister(&helix_misc);
+	helix_pm_exit();
 	helix_host_exit();
 	helix_nodes_exit();
 	helix_netlink_exit();

@@ -40,6 +40,17 @@ static int gpu_find(uint32_t address, struct gpu *gpu)
 	return helix_entry(dir, "virtio", gpu->virtio);
 }
 
+static int gpu_of_card(const char *card, struct gpu *gpu)
+{
+	char path[64], device[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/drm/%s/device", strrchr(card, '/') + 1);
+	if (!realpath(path, device))
+		return -errno;
+	snprintf(gpu->pci, sizeof(gpu->pci), "%s", strrchr(device, '/') + 1);
+	return helix_entry(device, "virtio", gpu->virtio);
+}
+
 /*
  * virtio_gpu leaks what its device has not answered when it is torn down, and
  * says so in the kernel's log, with this module or without. The console is
@@ -403,6 +414,91 @@ TEST(the_module_is_not_unloaded_under_a_lease)
 	/* Nobody has a file of it, but the GPU is bound. */
 	EXPECT_EQ(syscall(SYS_delete_module, "helix_lease", O_NONBLOCK), -1);
 	EXPECT_EQ(errno, EWOULDBLOCK);
+}
+
+#define PM_TEST		"/sys/power/pm_test"
+#define PM_TEST_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
+
+/* All of a sleep but the sleep itself, or as much of it as @level says. */
+static int system_sleep(const char *level)
+{
+	int ret;
+
+	sysfs_write(PM_TEST_DELAY, "0");
+	ret = sysfs_write(PM_TEST, level);
+	if (ret)
+		return ret;
+	ret = sysfs_write("/sys/power/state", "mem");
+	sysfs_write(PM_TEST, "none");
+	return ret;
+}
+
+/* virtio_gpu is dead after a sleep: what is leased is worth more. */
+TEST(the_system_does_not_sleep_while_a_gpu_is_bound)
+{
+	struct helix_lease_acquire acq, other;
+	struct helix_lease_query query;
+	drmModeModeInfo mode;
+	struct picture p;
+	int control;
+
+	if (access(PM_TEST, W_OK))
+		SKIP(return, "needs CONFIG_PM_SLEEP_DEBUG");
+	control = helix_setup();
+	ASSERT_GE(control, 0);
+	ASSERT_EQ(helix_acquire(control, 1, &acq), 0);
+	ASSERT_EQ(tenant_show(acq.lease_fd, &acq, &p, &mode), 0);
+	EXPECT_EQ(system_sleep("freezer"), -EBUSY);
+	EXPECT_EQ(system_sleep("devices"), -EBUSY);
+
+	ASSERT_EQ(helix_query(control, 1, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+	EXPECT_EQ(tenant_show(acq.lease_fd, &acq, &p, &mode), 0);
+	ASSERT_EQ(helix_acquire(control, 2, &other), 0);
+	helix_close_lease(&other);
+	helix_close_lease(&acq);
+	EXPECT_EQ(helix_wait_all_free(control), 0);
+	EXPECT_EQ(helix_unbind(control), 0);
+	close(control);
+}
+
+/* The GPUs are taken away meanwhile, so that there are live ones afterwards. */
+TEST(the_control_device_works_after_a_sleep)
+{
+	struct helix_lease_info before, after;
+	struct helix_lease_acquire acq;
+	drmModeModeInfo mode;
+	struct gpu gpus[4];
+	struct picture p;
+	int control, i;
+	char path[64];
+
+	if (access(PM_TEST, W_OK))
+		SKIP(return, "needs CONFIG_PM_SLEEP_DEBUG");
+	control = helix_setup();
+	ASSERT_GE(control, 0);
+	ASSERT_EQ(helix_unbind(control), 0);
+	ASSERT_EQ(helix_info(control, &before), 0);
+	for (i = 0; i < 4 && *helix_card(0); i++) {
+		ASSERT_EQ(gpu_of_card(helix_card(0), &gpus[i]), 0);
+		ASSERT_EQ(gpu_lose(&gpus[i], true), 0);
+	}
+	EXPECT_EQ(system_sleep("devices"), 0);
+	ASSERT_EQ(sysfs_write(PCI "/rescan", "1"), 0);
+	while (i--) {
+		snprintf(path, sizeof(path), PCI "/devices/%s", gpus[i].pci);
+		ASSERT_TRUE(helix_is_virtio_gpu(path));
+	}
+	ASSERT_EQ(helix_info(control, &after), 0);
+	EXPECT_EQ(after.host_state, before.host_state);
+
+	ASSERT_EQ(helix_bind_card(control), 0);
+	ASSERT_EQ(helix_acquire(control, 1, &acq), 0);
+	EXPECT_EQ(tenant_show(acq.lease_fd, &acq, &p, &mode), 0);
+	helix_close_lease(&acq);
+	EXPECT_EQ(helix_wait_all_free(control), 0);
+	EXPECT_EQ(helix_unbind(control), 0);
+	close(control);
 }
 
 TEST_HARNESS_MAIN

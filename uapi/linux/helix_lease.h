@@ -192,7 +192,8 @@ struct helix_lease_info {
  *
  * EBADF: @drm_fd is not an open file; EINVAL: it is not a DRM primary node, or
  * of another driver; EACCES: it is not the current master; EEXIST: that GPU is
- * bound; ENOSPC: no scanout besides output 0.
+ * bound; ENOSPC: no scanout besides output 0; ENODEV: its driver is being unbound;
+ * EBUSY: the system is about to sleep.
  */
 struct helix_lease_bind {
 	__u32 size;
