@@ -484,7 +484,8 @@ TEST_F_TIMEOUT(netlink, all_that_happens_to_a_lease_is_told_here_and_there, 180)
 	if (vgem < 0)
 		SKIP(return, "needs vgem");
 	ASSERT_EQ(write_parameter("quiesce_ms", "300"), 0);
-	ASSERT_EQ(write_parameter("stall_ms", "100"), 0);
+	/* Only what this test holds up is to be a stall, however slow the machine. */
+	ASSERT_EQ(write_parameter("stall_ms", "0"), 0);
 	ASSERT_EQ(family_listen(&self->family), 0);
 
 	ASSERT_EQ(helix_acquire(self->control, 0, &acq), 0);
@@ -501,6 +502,7 @@ TEST_F_TIMEOUT(netlink, all_that_happens_to_a_lease_is_told_here_and_there, 180)
 	ASSERT_EQ(tenant_show(acq.lease_fd, &acq, &first, &mode), 0);
 	ASSERT_EQ(picture_create(acq.lease_fd, mode.hdisplay, mode.vdisplay,
 				 DRM_FORMAT_XRGB8888, &second), 0);
+	ASSERT_EQ(write_parameter("stall_ms", "100"), 0);
 	sync_file = vgem_fence(vgem, &fence);
 	ASSERT_GE(sync_file, 0);
 	ASSERT_EQ(flip_after(acq.lease_fd, acq.primary_plane_id, second.fb, sync_file,
