@@ -463,7 +463,8 @@ u32 helix_scanout_last(void);
 void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to);
 void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_for,
 			    const char *name);
-void helix_scanout_stop_wait(struct helix_scanout *s);
+void helix_scanout_set_wait_locked(struct helix_scanout *s, enum helix_lease_wait wait_for,
+				   const char *name);
 int helix_owner_get(struct helix_owner *owner, u32 pid);
 struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 					  const struct helix_owner *owner);

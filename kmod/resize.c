@@ -54,6 +54,15 @@ static bool helix_resize_lives(struct helix_scanout *s, const struct helix_resiz
 	return s->state == HELIX_LEASE_STATE_LEASED && s->generation == r->generation;
 }
 
+/* Whatever of a resize was waited for; the waits of a transition stay. */
+static void helix_resize_no_wait(struct helix_scanout *s)
+{
+	lockdep_assert_held(&s->lock);
+
+	if (s->state == HELIX_LEASE_STATE_LEASED)
+		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
+}
+
 /* Also back again: what is replaced is kept in @r. */
 static void helix_resize_swap(struct helix_scanout *s, struct helix_resize *r)
 {
@@ -96,7 +105,7 @@ static void helix_resize_end(struct helix_scanout *s, struct helix_resize *r, in
 	}
 	if (!err)
 		helix_event(s, HELIX_LEASE_EVENT_RESIZED);
-	helix_scanout_stop_wait(s);
+	helix_resize_no_wait(s);
 	s->cancelled = false;
 	r->err = err;
 	spin_unlock(&s->lock);
@@ -131,6 +140,7 @@ static int helix_resize_try_start(struct helix_scanout *s, struct helix_resize *
 		kref_get(&r->ref);
 		s->resize = r;
 		s->cancelled = false;
+		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_HOST, "resize to begin");
 		mod_delayed_work(helix_wq, &s->work, 0);
 		ret = 0;
 	}
@@ -192,6 +202,7 @@ static int helix_resize_give_up(struct helix_scanout *s, struct helix_resize *r,
 		s->cancelled = true;
 	} else {
 		s->resize = NULL;
+		helix_resize_no_wait(s);
 		drop = true;
 	}
 	spin_unlock(&s->lock);

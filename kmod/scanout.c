@@ -71,9 +71,8 @@ const char *helix_state_name(u32 state)
 	return state < ARRAY_SIZE(helix_state_names) ? helix_state_names[state] : "?";
 }
 
-static void helix_scanout_set_wait_locked(struct helix_scanout *s,
-					  enum helix_lease_wait wait_for,
-					  const char *name)
+void helix_scanout_set_wait_locked(struct helix_scanout *s, enum helix_lease_wait wait_for,
+				   const char *name)
 {
 	lockdep_assert_held(&s->lock);
 
@@ -118,13 +117,6 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 		helix_queue_put(s->queue);
 		s->queue = NULL;
 	}
-}
-
-/* What LEASED waited for is over. */
-void helix_scanout_stop_wait(struct helix_scanout *s)
-{
-	if (s->state == HELIX_LEASE_STATE_LEASED)
-		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
 }
 
 /**

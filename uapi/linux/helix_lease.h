@@ -29,8 +29,11 @@
  *  - EFAULT: the structure cannot be read or written
  *  - EPERM: the caller lacks what the command asks for
  *  - ENODEV: no GPU is bound
- *  - EINTR: a signal arrived while waiting; nothing was changed
+ *  - EINTR: a signal arrived while waiting; the call is not restarted
  *  - ETIMEDOUT: @timeout_ms passed; HELIX_LEASE_QUERY says what was waited for
+ *  - EAGAIN: the file has O_NONBLOCK, and the command would have had to wait; nothing
+ *    was done. BIND, UNBIND and ACQUIRE always would
+ *  - EINPROGRESS: the file has O_NONBLOCK; REVOKE or RESIZE has begun, and goes on
  *
  * Every other error is listed with its command.
  */
@@ -209,13 +212,15 @@ struct helix_lease_bind {
  * @size: sizeof(struct helix_lease_unbind)
  * @flags: HELIX_LEASE_UNBIND_FORCE, or 0
  * @timeout_ms: FORCE: how long to wait for every scanout to be FREE, at most
- *	HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default
+ *	HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default, and without FORCE
  * @__reserved: must be 0
  *
- * Lets go of every bound GPU. Needs CAP_SYS_ADMIN.
+ * Lets go of every bound GPU. Needs CAP_SYS_ADMIN. With FORCE all leases end first,
+ * as by REVOKE, and nobody is given one meanwhile.
  *
- * EBUSY: without FORCE: a scanout is not FREE; nothing was changed. ETIMEDOUT:
- * with FORCE: one is not FREE yet; the leases are gone, every GPU is still bound.
+ * EBUSY: without FORCE: a scanout is not FREE; nothing was changed. ETIMEDOUT,
+ * EINTR: with FORCE: one is not FREE yet; the leases are gone, every GPU is still
+ * bound, and its scanouts can be leased again.
  */
 struct helix_lease_unbind {
 	__u32 size;
@@ -257,9 +262,10 @@ struct helix_lease_unbind {
  *
  * ESRCH: there is no process @owner_pid; ENOSPC: every scanout is taken; EBUSY:
  * the one wanted is, or the DRM master leased it by itself; EINVAL: there is no
- * such scanout, or @label is not zero padded; EHOSTDOWN: no mediator is behind
- * the control device; EHOSTUNREACH: the mediator refused the output; ECANCELED:
- * an administrator revoked it meanwhile; EMFILE, ENFILE: no descriptors left;
+ * such scanout, a value is out of range, or @label is not zero padded; EHOSTDOWN: no
+ * mediator is behind the control device; EHOSTUNREACH: the mediator refused the
+ * output; ECANCELED: it was revoked meanwhile, by an administrator, by UNBIND, or
+ * with its GPU; EMFILE, ENFILE: no descriptors left;
  * EBADF: @pidfd is not one; ESRCH: its process has ended already; EDQUOT: the
  * owner has as many as the policy lets him have; EPERM: it lets him have none.
  */
@@ -301,9 +307,15 @@ struct helix_lease_acquire {
  * not change before the tenant sets the mode. On the control node it needs
  * CAP_SYS_ADMIN; a handle may always resize its own.
  *
- * EINVAL: there is no such scanout, or a size is out of range; ESTALE:
+ * One after the other: a call waits until those of others on this lease are done.
+ * After any error, EINTR and ETIMEDOUT included, the size is the former one, of
+ * which the host is told again. After EINPROGRESS the end is an event (RESIZED), or
+ * QUERY with no wait and one size or the other.
+ *
+ * EINVAL: there is no such scanout, or a value is out of range; ESTALE:
  * @generation is not the present lease; EHOSTDOWN, EHOSTUNREACH: see ACQUIRE;
- * EOPNOTSUPP: there is no control device; ECANCELED: the lease ended meanwhile.
+ * EOPNOTSUPP: there is no control device; ECANCELED: the lease ended meanwhile;
+ * EAGAIN: the file has O_NONBLOCK, and another resize is under way.
  */
 struct helix_lease_resize {
 	__u32 size;
@@ -325,9 +337,9 @@ struct helix_lease_resize {
  * @timeout_ms: how long to wait for FREE, at most HELIX_LEASE_TIMEOUT_MAX_MS; 0 for the default
  * @generation: the lease meant; must be 0 on a handle
  *
- * The owner's rights are gone when this returns, whatever it returns other than
- * ESTALE or EINVAL; success says that the scanout is blank and FREE as well. On the
- * control node it needs CAP_SYS_ADMIN; a handle may always revoke its own lease.
+ * The owner's rights are gone when this returns 0, EINPROGRESS, EINTR or ETIMEDOUT; 0
+ * says that the scanout is blank and FREE as well. On the control node it needs
+ * CAP_SYS_ADMIN; a handle may always revoke its own lease.
  *
  * EINVAL: there is no such scanout; ESTALE: @generation is not the present lease
  * (it ended before), and nothing was done.
@@ -350,7 +362,8 @@ struct helix_lease_revoke {
  * @width: out: pixels asked for
  * @height: out: pixels asked for
  * @refresh_mhz: out: millihertz asked for
- * @wait_for: out: enum helix_lease_wait
+ * @wait_for: out: enum helix_lease_wait: of a transition, of a stalled tenant, or of a
+ *	RESIZE under way
  * @wait_ms: out: how long it has been waiting for that
  * @opens: out: files open on the scanout node (lease_fd included)
  * @owner_pid: out: who acquired it, as the caller's PID namespace sees it; 0 if not visible
@@ -424,9 +437,13 @@ struct helix_lease_query {
  * @entry_size: in: bytes from one entry to the next, at least the first published size
  *	of struct helix_lease_query; out: bytes written of each, the rest is zeroed
  * @__reserved: must be 0
- * @entries: array of struct helix_lease_query, written as QUERY writes it
+ * @entries: array of struct helix_lease_query, written as QUERY writes it; the size of
+ *	each is the bytes written of it
  *
- * Anyone who may open the control node may ask. Never waits.
+ * Anyone who may open the control node may ask. Without a GPU there are no entries.
+ * Never waits.
+ *
+ * EINVAL: @entry_size is too small; E2BIG: it is more than a page.
  */
 struct helix_lease_list {
 	__u32 size;
