@@ -341,6 +341,14 @@ bool helix_call_names_blobs(void)
 	return call && call->names_blobs;
 }
 
+/* Has the driver taken what we are asking the core to commit now? */
+bool helix_call_accepted_now(void)
+{
+	struct helix_call *call = helix_call_current();
+
+	return call && call->accepted;
+}
+
 /* Of the other calls that commit, what blobs there are the core makes itself. */
 static bool helix_cmd_names_blobs(unsigned int cmd)
 {

@@ -444,6 +444,7 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 	rule = helix_rules[array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(helix_rules))];
 	if (rule == HELIX_DENY)
 		return helix_deny(lease, "ioctl", _IOC_NR(cmd));
+	core = helix_nofault_core(cmd, core);
 	if (rule == HELIX_ALWAYS)
 		return core(filp, cmd, arg);
 	if (rule == HELIX_NOOP)

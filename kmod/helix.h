@@ -547,6 +547,9 @@ unsigned int helix_policy_grace_ms(void);
 int helix_ioctl_query(struct helix_ucmd *ucmd);
 int helix_ioctl_list(struct helix_ucmd *ucmd);
 
+/* fault.c */
+helix_ioctl_fn helix_nofault_core(unsigned int cmd, helix_ioctl_fn core);
+
 /* blob.c */
 int helix_lease_may_read_blob(struct helix_lease *lease, struct drm_property_blob *blob);
 bool helix_may_set_crtc_blobs(struct helix_scanout *s, const struct drm_crtc_state *was,
@@ -574,6 +577,7 @@ long helix_commit_ioctl(struct helix_lease *lease, struct file *filp, unsigned i
 			unsigned long arg, helix_ioctl_fn core);
 unsigned long helix_commit_deadline(void);
 bool helix_call_names_blobs(void);
+bool helix_call_accepted_now(void);
 bool helix_commit_is_known(struct drm_device *drm);
 void helix_commit_hook(struct helix_gpu *gpu);
 int helix_commit_unhook(struct helix_gpu *gpu);
