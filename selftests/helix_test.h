@@ -40,6 +40,18 @@
 /* A hang guard, not a measurement: emulation is slow. */
 #define PATIENCE_MS	60000
 
+static inline int sysfs_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 /* The name in @dir that begins with @prefix and goes on with a digit. */
 static inline int helix_entry(const char *dir, const char *prefix, char name[NAME_MAX + 1])
 {

@@ -127,6 +127,47 @@ TEST_F_TIMEOUT(host, answers_what_nobody_asked, 120)
 	helix_close_lease(&acq);
 }
 
+TEST_F_TIMEOUT(host, answers_when_nobody_waits_any_more, 120)
+{
+	struct helix_lease_acquire acq, next;
+
+	ASSERT_EQ(acquire_labelled(self->control, 5, "standin:slow", 300, &acq), -ETIMEDOUT);
+	EXPECT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
+	/* Its answer comes while the next one waits, and is not his. */
+	ASSERT_EQ(acquire_labelled(self->control, 5, "standin:slow", PATIENCE_MS, &next), 0);
+	helix_close_lease(&next);
+	EXPECT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
+}
+
+TEST_F_TIMEOUT(host, takes_back_what_it_answered, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+
+	/* The first answer is the answer. */
+	ASSERT_EQ(acquire_labelled(self->control, 5, "standin:double", PATIENCE_MS, &acq), 0);
+	ASSERT_EQ(helix_query(self->control, 5, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+	helix_close_lease(&acq);
+}
+
+TEST_F_TIMEOUT(host, answers_garbage, 120)
+{
+	struct helix_lease_acquire acq;
+
+	EXPECT_EQ(acquire_labelled(self->control, 5, "standin:garbage", PATIENCE_MS, &acq),
+		  -EHOSTUNREACH);
+	EXPECT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
+}
+
+TEST_F_TIMEOUT(host, fills_the_ring_with_answers, 120)
+{
+	struct helix_lease_acquire acq;
+
+	ASSERT_EQ(acquire_labelled(self->control, 5, "standin:flood", PATIENCE_MS, &acq), 0);
+	helix_close_lease(&acq);
+}
+
 static int wait_connection(int fd, uint32_t id, drmModeConnection wanted)
 {
 	drmModeConnection now;
@@ -189,6 +230,88 @@ TEST_F_TIMEOUT(host, writes_an_index_that_makes_no_sense, 180)
 	EXPECT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
 	ASSERT_EQ(helix_acquire(self->control, 5, &acq), 0);
 	helix_close_lease(&acq);
+}
+
+#define DRIVER	"/sys/bus/pci/drivers/helix_lease"
+
+/* Where the control device is, as its driver names it. */
+static int find_control(char address[16])
+{
+	char name[NAME_MAX + 1];
+	int ret = helix_entry(DRIVER, "0000:", name);
+
+	snprintf(address, 16, "%.15s", name);
+	return ret;
+}
+
+static int write_control(const char *address, const char *file, const char *value)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/%s", address, file);
+	return sysfs_write(path, value);
+}
+
+TEST_F_TIMEOUT(host, is_taken_away_with_its_device, 180)
+{
+	struct helix_lease_acquire stays, goes, other;
+	struct helix_lease_info info;
+	drmModeModeInfo mode;
+	struct picture p;
+	char address[16];
+	int status;
+	pid_t child;
+
+	ASSERT_EQ(find_control(address), 0);
+	ASSERT_EQ(helix_acquire(self->control, 1, &stays), 0);
+	ASSERT_EQ(helix_acquire(self->control, 2, &goes), 0);
+	child = fork();
+	if (!child)
+		_exit(-acquire_labelled(self->control, 5, "standin:silent", PATIENCE_MS, &other));
+	ASSERT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_ENABLING), 0);
+	ASSERT_EQ(write_control(address, "remove", "1"), 0);
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_EQ(WEXITSTATUS(status), EHOSTDOWN);
+
+	/* Like a guest that never had one: leases go on, and nobody is told of their end. */
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	EXPECT_EQ(info.host_state, HELIX_LEASE_HOST_NONE);
+	EXPECT_EQ(tenant_show(stays.lease_fd, &stays, &p, &mode), 0);
+	helix_close_lease(&goes);
+	EXPECT_EQ(helix_wait_state(self->control, 2, HELIX_LEASE_STATE_FREE), 0);
+	helix_acquire_init(&other, 7);
+	other.timeout_ms = 300;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &other), -ETIMEDOUT);
+
+	ASSERT_EQ(sysfs_write("/sys/bus/pci/rescan", "1"), 0);
+	ASSERT_EQ(helix_wait_host(self->control, HELIX_LEASE_HOST_UP), 0);
+	ASSERT_EQ(helix_acquire(self->control, 7, &other), 0);
+	helix_close_lease(&other);
+	EXPECT_EQ(tenant_show(stays.lease_fd, &stays, &p, &mode), 0);
+	helix_close_lease(&stays);
+	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+}
+
+TEST_F_TIMEOUT(host, cannot_interrupt, 180)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_info info;
+	char address[16];
+
+	/* Without MSI-X the device is not driven, and as good as not there. */
+	ASSERT_EQ(find_control(address), 0);
+	ASSERT_EQ(sysfs_write(DRIVER "/unbind", address), 0);
+	ASSERT_EQ(write_control(address, "msi_bus", "0"), 0);
+	EXPECT_NE(sysfs_write(DRIVER "/bind", address), 0);
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	EXPECT_EQ(info.host_state, HELIX_LEASE_HOST_NONE);
+
+	ASSERT_EQ(write_control(address, "msi_bus", "1"), 0);
+	ASSERT_EQ(sysfs_write(DRIVER "/bind", address), 0);
+	ASSERT_EQ(helix_wait_host(self->control, HELIX_LEASE_HOST_UP), 0);
+	ASSERT_EQ(helix_acquire(self->control, 5, &acq), 0);
+	helix_close_lease(&acq);
+	EXPECT_EQ(helix_wait_all_free(self->control), 0);
 }
 
 TEST_HARNESS_MAIN

@@ -13,18 +13,6 @@
 #define DRIVER	"/sys/bus/virtio/drivers/virtio_gpu"
 #define TENANTS	4
 
-static int sysfs_write(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 struct gpu {
 	char pci[32];
 	char virtio[NAME_MAX + 1];
