@@ -185,6 +185,18 @@ static void helix_put_scanouts(struct helix_gpu *gpu)
 	}
 }
 
+/* One that cannot be guarded again stays going, so that nobody is given it. */
+static void helix_reguard_scanouts(struct helix_gpu *gpu)
+{
+	struct helix_scanout *s;
+
+	list_for_each_entry(s, &gpu->scanouts, link)
+		if (helix_reguard_planes(s))
+			drm_warn(gpu->drm,
+				 "scanout %u: planes are busy, it needs another BIND\n",
+				 s->number);
+}
+
 static int helix_unguard_scanouts(struct helix_gpu *gpu)
 {
 	struct helix_scanout *s;
@@ -192,43 +204,32 @@ static int helix_unguard_scanouts(struct helix_gpu *gpu)
 
 	list_for_each_entry(s, &gpu->scanouts, link) {
 		ret = helix_unguard_planes(s);
-		if (ret)
-			goto err;
+		if (ret) {
+			helix_reguard_scanouts(gpu);
+			return ret;
+		}
 	}
 	return 0;
-
-err:
-	list_for_each_entry_continue_reverse(s, &gpu->scanouts, link) {
-		/* It has just been let go of, so that it can be had again. */
-		WARN_ON(helix_guard_planes(s));
-	}
-	return ret;
 }
 
 /* Hand the driver's function tables back to it; all of them, or none. */
 static int helix_unhook_gpu(struct helix_gpu *gpu)
 {
-	struct helix_scanout *s;
 	int ret;
 
 	ret = helix_unguard_scanouts(gpu);
 	if (ret)
 		return ret;
 	ret = helix_commit_unhook(gpu);
-	if (!ret)
-		return 0;
-	list_for_each_entry(s, &gpu->scanouts, link)
-		WARN_ON(helix_guard_planes(s));
+	if (ret)
+		helix_reguard_scanouts(gpu);
 	return ret;
 }
 
 static void helix_rehook_gpu(struct helix_gpu *gpu)
 {
-	struct helix_scanout *s;
-
 	helix_commit_hook(gpu);
-	list_for_each_entry(s, &gpu->scanouts, link)
-		WARN_ON(helix_guard_planes(s));
+	helix_reguard_scanouts(gpu);
 }
 
 static int helix_add_scanouts(struct helix_gpu *gpu)
@@ -259,7 +260,8 @@ static void helix_thaw_scanouts(struct helix_gpu *gpu)
 	struct helix_scanout *s;
 
 	list_for_each_entry(s, &gpu->scanouts, link)
-		helix_scanout_thaw(s);
+		if (s->guarded)
+			helix_scanout_thaw(s);
 }
 
 /* The first of @nr numbers in a row that are free. */
@@ -576,6 +578,7 @@ void helix_gpus_wake(void)
 static int helix_freeze_all(void)
 {
 	struct helix_scanout *s;
+	struct helix_gpu *gpu;
 	unsigned long number;
 
 	lockdep_assert_held(&helix_bind_lock);
@@ -587,8 +590,8 @@ static int helix_freeze_all(void)
 	return 0;
 
 err:
-	xa_for_each(&helix_scanouts, number, s)
-		helix_scanout_thaw(s);
+	list_for_each_entry(gpu, &helix_gpus, link)
+		helix_thaw_scanouts(gpu);
 	return -EBUSY;
 }
 

@@ -22,7 +22,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/nospec.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -528,7 +530,8 @@ static int helix_crtc_check(struct drm_crtc *crtc, struct drm_atomic_state *stat
  * not been cleaned up: with the locks and no commit the tables can be swapped.
  */
 static int helix_try_with_helpers(struct helix_scanout *s,
-				  void (*change)(struct helix_scanout *s))
+				  void (*change)(struct helix_scanout *s),
+				  bool interruptible)
 {
 	struct drm_modeset_acquire_ctx ctx;
 	unsigned long deadline = helix_deadline(1000);
@@ -546,19 +549,20 @@ static int helix_try_with_helpers(struct helix_scanout *s,
 
 		if (!ret || time_after_eq(jiffies, deadline))
 			return ret;
-		if (schedule_timeout_interruptible(msecs_to_jiffies(5)))
+		if (interruptible && signal_pending(current))
 			return -EINTR;
+		msleep(5);
 	}
 }
 
 static int helix_with_helpers(struct helix_scanout *s,
-			      void (*change)(struct helix_scanout *s))
+			      void (*change)(struct helix_scanout *s), bool interruptible)
 {
 	struct helix_wait wait;
 	int ret;
 
 	helix_wait_begin(&wait, s, HELIX_LEASE_WAIT_LOCK, "locks of the helper tables");
-	ret = helix_try_with_helpers(s, change);
+	ret = helix_try_with_helpers(s, change, interruptible);
 	helix_wait_end(&wait, ret);
 	return ret;
 }
@@ -584,6 +588,7 @@ static void helix_guard_swap(struct helix_scanout *s)
 	s->crtc_guard.funcs = *s->crtc_guard.real;
 	s->crtc_guard.funcs.atomic_check = helix_crtc_check;
 	s->crtc->helper_private = &s->crtc_guard.funcs;
+	s->guarded = true;
 }
 
 static void helix_unguard_swap(struct helix_scanout *s)
@@ -592,14 +597,21 @@ static void helix_unguard_swap(struct helix_scanout *s)
 	if (s->cursor)
 		s->cursor->helper_private = s->cursor_guard.real;
 	s->crtc->helper_private = s->crtc_guard.real;
+	s->guarded = false;
 }
 
 int helix_guard_planes(struct helix_scanout *s)
 {
-	return helix_with_helpers(s, helix_guard_swap);
+	return helix_with_helpers(s, helix_guard_swap, true);
+}
+
+/* As helix_guard_planes(), for those who have to go on after a signal. */
+int helix_reguard_planes(struct helix_scanout *s)
+{
+	return s->guarded ? 0 : helix_with_helpers(s, helix_guard_swap, false);
 }
 
 int helix_unguard_planes(struct helix_scanout *s)
 {
-	return helix_with_helpers(s, helix_unguard_swap);
+	return s->guarded ? helix_with_helpers(s, helix_unguard_swap, true) : 0;
 }

@@ -278,6 +278,7 @@ struct helix_notice {
  * @primary_guard: see guard.c
  * @cursor_guard: see guard.c
  * @crtc_guard: see guard.c
+ * @guarded: the guards are in place; of who binds or unbinds
  * @node: the device of /dev/helix/scanoutN
  * @waitq: woken on every change of state
  * @work: quiesces, and announces to a new mediator; never runs twice at once,
@@ -327,6 +328,7 @@ struct helix_scanout {
 	struct helix_plane_guard primary_guard;
 	struct helix_plane_guard cursor_guard;
 	struct helix_crtc_guard crtc_guard;
+	bool guarded;
 	struct device *node;
 	wait_queue_head_t waitq;
 	struct delayed_work work;
@@ -569,6 +571,7 @@ struct file *helix_lease_file(struct helix_lease *lease);
 long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 		       helix_ioctl_fn core);
 int helix_guard_planes(struct helix_scanout *s);
+int helix_reguard_planes(struct helix_scanout *s);
 int helix_unguard_planes(struct helix_scanout *s);
 long helix_deny(struct helix_lease *lease, const char *what, unsigned int value);
 

@@ -173,7 +173,7 @@ static bool helix_node_detach(struct helix_lease *lease, struct drm_file *priv)
 /*
  * The core removes a closing file's framebuffers from wherever they are shown
  * with every mode-setting lock held, however long others hold those. So it finds
- * none: a framebuffer that is shown lives on without an id until it is not.
+ * none: a framebuffer that is shown lives on, in nobody's list, until it is not.
  */
 static void helix_node_drop_fbs(struct drm_file *priv)
 {
