@@ -7,6 +7,7 @@
 # meanwhile are left alone; it needs four free scanouts.
 #
 # HELIXCTL, HELIX_LEASED and SETPRIV name the programs, else those in PATH are used.
+# HELIX_ALONE: nobody else uses the GPU, so it may be unbound as well.
 set -u
 . "$(dirname "$0")/tap.sh"
 helixctl=${HELIXCTL:-helixctl}
@@ -14,6 +15,7 @@ leased=${HELIX_LEASED:-helix-leased}
 setpriv=${SETPRIV:-setpriv}
 dir=$(mktemp -d)
 sock=$dir/leased.sock
+control=/dev/helix/lease
 chmod 755 "$dir"
 pids=
 cleanup()
@@ -86,6 +88,16 @@ ctl info | sed 's/^/# /'
 check "there are scanouts" sh -c '[ "$1" -ge 4 ]' sh "$(ctl info | awk '/^scanouts/ { print $2 }')"
 before=$(leased_now)
 
+# What happens, as it happens: a file that the tests below look into.
+"$helixctl" monitor --json >"$dir/events" 2>"$dir/events.err" &
+monitor=$!
+pids="$pids $monitor"
+event() { grep "\"event\":\"$1\"" "$dir/events" | grep "\"scanout\":$2," | grep -q "${3:-}"; }
+states() { grep -c '"event":"state",.*"scanout":' "$1"; }
+check "monitor begins with the host" wait_for grep -q '"event":"state","host_state":"up"' "$dir/events"
+all_states() { [ "$(states "$dir/events")" -ge "$("$helixctl" --direct list | awk 'NR > 1' | wc -l)" ]; }
+check "and with every scanout" wait_for all_states
+
 holder1='' holder2='' holder3='' scanout1='' scanout2='' scanout3='' generation1='' generation2=''
 # Three leases, each owned by who asked and not by the broker.
 for n in 1 2 3; do
@@ -99,9 +111,22 @@ for n in 1 2 3; do
 	same "its owner is the process that asked" "$holder" "$(column "$scanout" 7)"
 	same "its label is shown" "desk$n" "$(column "$scanout" 14)"
 	check "its node is there" test -c "/dev/helix/scanout$scanout"
+	check "monitor told of it" wait_for event granted "$scanout" "\"generation\":$generation,\"label\":\"desk$n\""
 done
 status 1 "a taken one is refused" ctl acquire --scanout "$scanout1"
 says "and is said to be taken" "is taken" "$out"
+
+# Another size
+status 0 "resize" ctl resize --timeout 60 "$scanout2" 1024x768
+same "the list has the new size" 1024x768 "$(column "$scanout2" 4)"
+check "monitor told of it" wait_for event resized "$scanout2" '"width":1024,"height":768'
+status 1 "a stale generation is not resized" ctl resize --generation $((generation2 + 1000)) "$scanout2" 640x480
+status 0 "without a broker as well" "$helixctl" --direct resize --generation "$generation2" --timeout 60 "$scanout2" 800x600
+same "by who may" 800x600 "$(column "$scanout2" 4)"
+status 1 "but not an ended lease" "$helixctl" --direct resize --generation $((generation2 + 1000)) "$scanout2" 640x480
+says "which is said" "is not the present lease" "$out"
+status 0 "info of one" ctl info "$scanout1"
+says "has its label" "label: desk1" "$out"
 
 # The broker is killed and started again.
 table >"$dir/table.before"
@@ -120,12 +145,17 @@ status 0 "revoke" ctl revoke --generation "$generation1" --timeout 60 "$scanout1
 wait "$holder1"
 same "its owner is told" 1 "$?"
 check "the scanout is free" wait_for is_state "$scanout1" free
+check "monitor told who did it" wait_for event revoking "$scanout1" '"cause":"admin"'
+check "and that it is free" wait_for event freed "$scanout1"
+in_log() { grep -q "$1" "$dir/log"; }
+check "the broker wrote down what happened" wait_for in_log "scanout $scanout1 generation $generation1 .* was revoked by an administrator"
 status 1 "to revoke it again is refused" ctl revoke --generation "$generation1" "$scanout1"
 check "the others are as before" sh -c '[ "$1$2" = leasedleased ]' sh "$(column "$scanout2" 2)" "$(column "$scanout3" 2)"
 
 # Owners that die.
 kill -KILL "$holder2"
 check "a killed owner's scanout is free" wait_for is_state "$scanout2" free
+check "which was not an administrator" wait_for event freed "$scanout2" '"cause":"owner"'
 hold again --scanout "$scanout2"
 check "it can be had again" is_state "$scanout2" leased
 check "with a later generation" test "$generation" -gt "$generation2"
@@ -156,9 +186,59 @@ status 0 "run gives the command its node" ctl run --timeout 60 -- sh -c '[ -c "$
 status 9 "and its status comes back" ctl run --timeout 60 -- sh -c 'exit 9'
 check "its lease is gone" wait_for count_is $((before + 1))
 
+# A command's lease is the command's.
+ctl_bg run --scanout "$scanout1" --timeout 60 -- sh -c 'echo $$ >"$1"; exec sleep 1000' sh "$dir/command" &
+holder=$!
+pids="$pids $holder"
+check "a command runs" wait_for grep -q . "$dir/command"
+kill -STOP "$holder"
+kill -KILL "$(cat "$dir/command")"
+check "its scanout is free when it is killed, helixctl being stopped" wait_for is_state "$scanout1" free
+check "because the process ended" wait_for event freed "$scanout1" '"cause":"process"'
+kill -CONT "$holder"
+wait "$holder"
+same "helixctl knows how it ended" 137 "$?"
+
+# monitor in scripts
+status 0 "a monitor whose time is up" "$helixctl" monitor --timeout 0.3
+status 1 "a monitor that cannot write" sh -c '"$0" monitor >/dev/full' "$helixctl"
+"$helixctl" monitor --count 2 --timeout 60 >"$dir/two" &
+monitor2=$!
+pids="$pids $monitor2"
+wait_for grep -q "^state scanout" "$dir/two"
+ctl run --timeout 60 -- true
+wait "$monitor2"
+same "a monitor that has seen enough" 0 "$?"
+same "told two events" 2 "$(grep -cv '^state' "$dir/two")"
+
+# One that does not read loses events, is told so, and knows the state of things again.
+if echo 2304 >/proc/sys/net/core/rmem_default 2>/dev/null; then
+	"$helixctl" monitor --json >"$dir/slow" &
+	slow=$!
+	pids="$pids $slow"
+	wait_for grep -q '"event":"state",.*"scanout":1,' "$dir/slow"
+	echo 212992 >/proc/sys/net/core/rmem_default
+	kill -STOP "$slow"
+	for n in 1 2 3 4; do ctl run --timeout 60 -- true; done
+	hold slow --scanout "$scanout1"
+	slow_holder=$holder
+	kill -CONT "$slow"
+	check "a monitor that was too slow says so" wait_for grep -q '"event":"lost"' "$dir/slow"
+	last_of() { grep "\"scanout\":$1," "$dir/slow" | tail -n 1; }
+	last_says() { last_of "$1" | grep -q "\"state\":\"$2\",\"generation\":$3,"; }
+	check "and then tells the present state" wait_for last_says "$scanout1" leased "$generation"
+	kill -TERM "$slow_holder"
+	wait "$slow_holder"
+	check "and goes on" wait_for last_says "$scanout1" free "$generation"
+	kill -TERM "$slow"
+	wait "$slow"
+	same "until it is ended" 0 "$?"
+fi
+
 # Users
 kill_broker
 start_broker --quota 1
+same "the quota is the module's" "per user: 1" "$("$helixctl" --direct policy | grep 'per user')"
 chmod 666 "$sock"
 if as_nobody true; then
 	status 1 "a user cannot revoke root's" as_nobody "$helixctl" --socket "$sock" revoke "$scanout3"
@@ -170,6 +250,21 @@ if as_nobody true; then
 	check "a user gets a scanout" test -n "$scanout"
 	status 1 "and no second one over its quota" as_nobody "$helixctl" --socket "$sock" acquire
 	says "which is said" "has as many scanouts as it may" "$out"
+	as_nobody "$helixctl" --socket "$sock" list >"$dir/list"
+	same "a user sees its own" "leased 65534" "$(awk -v n="$scanout" '$1 == n { print $2, $8 ~ /nobody|65534/ ? 65534 : $8 }' "$dir/list")"
+	same "and of others that it is taken" "leased - - - -" "$(awk -v n="$scanout3" '$1 == n { print $2, $4, $6, $7, $8 }' "$dir/list")"
+	check "no label of others" sh -c '! grep -q desk "$1"' sh "$dir/list"
+	status 1 "a user cannot resize root's" as_nobody "$helixctl" --socket "$sock" resize --generation "$generation3" "$scanout3" 640x480
+	status 0 "but its own" as_nobody "$helixctl" --socket "$sock" resize --timeout 60 "$scanout" 640x480
+	status 1 "a user does not set the policy" as_nobody "$helixctl" --socket "$sock" policy --per-user 9
+	status 0 "but may read it" as_nobody "$helixctl" --socket "$sock" policy
+	status 1 "a user does not listen" as_nobody "$helixctl" monitor
+	status 1 "a user has no priority above the others'" as_nobody "$helixctl" --socket "$sock" acquire --priority 200
+	says "which is said" "only root may have" "$out"
+	chmod 666 "$control"
+	status 1 "the quota binds those who ask the module, too" as_nobody "$helixctl" --direct acquire
+	says "which is said" "has as many scanouts as it may" "$out"
+	chmod 600 "$control"
 	status 0 "a user revokes its own" as_nobody "$helixctl" --socket "$sock" revoke --timeout 60 "$scanout"
 else
 	echo "# no way to be another user here"
@@ -178,6 +273,34 @@ ctl policy --per-user 0 >/dev/null
 kill -TERM "$holder3"
 wait "$holder3"
 check "in the end all is as it was" wait_for count_is "$before"
+
+kill -TERM "$monitor"
+wait "$monitor"
+same "a monitor that is ended succeeds" 0 "$?"
+same "and had nothing to complain of" "" "$(cat "$dir/events.err")"
+
+# Without the GPU, where that disturbs nobody.
+if [ -n "${HELIX_ALONE:-}" ]; then
+	hold last
+	status 1 "unbind is refused while there is a lease" "$helixctl" unbind
+	says "and says so" "a scanout is in use" "$out"
+	check "the lease stays" is_state "$scanout" leased
+	status 0 "unbind by force" "$helixctl" unbind --force --timeout 60
+	[ "$got" = 0 ] || kill -TERM "$holder"
+	wait "$holder"
+	same "its owner is told" 1 "$?"
+	status 0 "the broker still answers" ctl info
+	says "without a GPU" "gpus: 0" "$out"
+	same "and lists nothing" 1 "$(ctl list | wc -l)"
+	status 1 "nobody gets a scanout" ctl acquire
+	says "and is told why" "no GPU is bound" "$out"
+	kill_broker
+	start_broker
+	same "a new broker binds it again" "gpus: 1" "$(ctl info | grep ^gpus)"
+	status 0 "it can be acquired again" ctl run --timeout 60 -- true
+	check "and is given back" wait_for count_is 0
+	status 0 "unbind of what is free" "$helixctl" unbind
+fi
 
 # The system's own broker, where there is one.
 if main=$(systemctl show -P MainPID helix-leased.service 2>/dev/null) && [ "${main:-0}" -gt 0 ]; then
