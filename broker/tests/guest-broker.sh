@@ -221,7 +221,7 @@ if echo 2304 >/proc/sys/net/core/rmem_default 2>/dev/null; then
 	kill -STOP "$slow"
 	for n in 1 2 3 4; do ctl run --timeout 60 -- true; done
 	wait_for is_state "$scanout1" free
-	hold slow --scanout "$scanout1"
+	hold desk4 --scanout "$scanout1"
 	slow_holder=$holder
 	kill -CONT "$slow"
 	check "a monitor that was too slow says so" wait_for grep -q '"event":"lost"' "$dir/slow"
