@@ -83,6 +83,8 @@ static DECLARE_RWSEM(helix_host_sem);
 static struct helix_host *helix_host;
 /* Set before the writer waits, so that readers end their waits. */
 static bool helix_host_going;
+/* What was said last: nobody is told of a mediator that was there from the start. */
+static bool helix_host_was_lost;
 
 static bool helix_host_is_up(struct helix_host *host)
 {
@@ -497,6 +499,13 @@ static irqreturn_t helix_host_status_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
+/* One function at a time: its probe, its work, its removal. */
+static void helix_host_event(enum helix_lease_event_type type)
+{
+	helix_host_was_lost = type == HELIX_LEASE_EVENT_HOST_LOST;
+	helix_event(NULL, type);
+}
+
 static void helix_host_status_work(struct work_struct *work)
 {
 	struct helix_host *host = container_of(work, struct helix_host, status_work);
@@ -514,9 +523,9 @@ static void helix_host_status_work(struct work_struct *work)
 		dev_info(&host->pdev->dev, "mediator %s\n", up ? "connected" : "gone");
 	/* Up before and after, but not the same: it went and came while nobody looked. */
 	if (host->up)
-		helix_event(NULL, HELIX_LEASE_EVENT_HOST_LOST);
+		helix_host_event(HELIX_LEASE_EVENT_HOST_LOST);
 	if (up)
-		helix_event(NULL, HELIX_LEASE_EVENT_HOST_BACK);
+		helix_host_event(HELIX_LEASE_EVENT_HOST_BACK);
 	host->mediator = mediator;
 	host->up = up;
 
@@ -647,8 +656,8 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	}
 	dev_info(dev, "host channel, mediator %s\n",
 		 host->up ? "connected" : "not connected");
-	if (host->up)
-		helix_event(NULL, HELIX_LEASE_EVENT_HOST_BACK);
+	if (host->up && helix_host_was_lost)
+		helix_host_event(HELIX_LEASE_EVENT_HOST_BACK);
 	/* It may have come after we looked and before there was an interrupt. */
 	schedule_work(&host->status_work);
 	helix_scanouts_host_changed();
@@ -669,7 +678,7 @@ static void helix_host_remove(struct pci_dev *pdev)
 
 	helix_host_free_irqs(host);
 	if (host->up)
-		helix_event(NULL, HELIX_LEASE_EVENT_HOST_LOST);
+		helix_host_event(HELIX_LEASE_EVENT_HOST_LOST);
 }
 
 static const struct pci_device_id helix_host_ids[] = {
