@@ -34,9 +34,18 @@ static const char *end_of_lease(uint32_t cause)
 		return "ended with its process";
 	case HELIX_LEASE_CAUSE_NODE:
 		return "ended with the last close of its node";
+	case HELIX_LEASE_CAUSE_GPU:
+		return "ended because its GPU has gone";
 	default:
 		return "ended";
 	}
+}
+
+static const char *level_of_end(uint32_t cause)
+{
+	if (cause == HELIX_LEASE_CAUSE_GPU)
+		return SD_ERR;
+	return cause == HELIX_LEASE_CAUSE_ADMIN ? SD_NOTICE : SD_INFO;
 }
 
 static void describe(const struct hl_scanout *s, const char *what, char *line, size_t size)
@@ -64,7 +73,7 @@ const char *watch_line(const struct hl_event *event, char *line, size_t size)
 	switch (event->type) {
 	case HELIX_LEASE_EVENT_REVOKING:
 		describe(s, end_of_lease(event->cause), line, size);
-		return event->cause == HELIX_LEASE_CAUSE_ADMIN ? SD_NOTICE : SD_INFO;
+		return level_of_end(event->cause);
 	case HELIX_LEASE_EVENT_QUARANTINED:
 		describe_wait(s, "could not be turned off", s->wait_ms, line, size);
 		return SD_ERR;

@@ -57,6 +57,7 @@ static const char *const causes[] = {
 	[HELIX_LEASE_CAUSE_ADMIN] = "admin",
 	[HELIX_LEASE_CAUSE_PROCESS] = "process",
 	[HELIX_LEASE_CAUSE_NODE] = "node",
+	[HELIX_LEASE_CAUSE_GPU] = "gpu",
 };
 
 static const char *name_of(const char *const *table, size_t n, uint32_t value)

@@ -397,6 +397,8 @@ static void the_journal_gets_what_matters(void **state)
 		    "scanout 3 generation 7 of pid 77 user 1000 \"editor\" was revoked by an administrator");
 	assert_line(HELIX_LEASE_EVENT_REVOKING, HELIX_LEASE_CAUSE_PROCESS, SD_INFO,
 		    "scanout 3 generation 7 of pid 77 user 1000 \"editor\" ended with its process");
+	assert_line(HELIX_LEASE_EVENT_REVOKING, HELIX_LEASE_CAUSE_GPU, SD_ERR,
+		    "scanout 3 generation 7 of pid 77 user 1000 \"editor\" ended because its GPU has gone");
 	assert_line(HELIX_LEASE_EVENT_QUARANTINED, 0, SD_ERR,
 		    "scanout 3 generation 7 of pid 77 user 1000 \"editor\" could not be turned off: "
 		    "it has waited 5.042 s for host (output to be disabled)");
