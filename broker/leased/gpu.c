@@ -46,6 +46,59 @@ static bool is_virtio_gpu(int fd)
 	return yes;
 }
 
+/* Bus, device and function as struct helix_lease_query has them; -1 where it is on no PCI bus. */
+static int64_t pci_address(drmDevicePtr device)
+{
+	const drmPciBusInfoPtr pci = device->bustype == DRM_BUS_PCI ? device->businfo.pci : NULL;
+
+	return pci ? pci->bus << 8 | pci->dev << 3 | pci->func : -1;
+}
+
+/* BIND could not say: whoever is not the master, which the module is then, is just refused. */
+static int is_bound(struct module *mod, int fd, bool *yes, struct hl_error *err)
+{
+	struct hl_scanout page[16];
+	drmDevicePtr device;
+	uint32_t next = 0;
+	int64_t address;
+	int ret = drmGetDevice2(fd, 0, &device);
+
+	*yes = false;
+	if (ret)
+		return hl_error_set(err, -ret, "cannot find its device: %s", strerror(-ret));
+	address = pci_address(device);
+	drmFreeDevice(&device);
+	do {
+		size_t n = 0;
+
+		ret = hl_module_list(mod, &next, page, sizeof(page) / sizeof(page[0]), &n, err);
+		for (size_t i = 0; !ret && i < n; i++)
+			*yes |= page[i].gpu == address;
+	} while (!ret && next && !*yes);
+	return ret == -ENODEV ? 0 : ret;
+}
+
+static int bind_fd(struct module *mod, int fd, const char *path, struct hl_error *err)
+{
+	bool bound;
+	int ret;
+
+	if (!is_virtio_gpu(fd))
+		return hl_error_set(err, ENOTTY, "%s is not a virtio-gpu", path);
+	ret = is_bound(mod, fd, &bound, err);
+	if (ret)
+		return hl_error_wrap(err, ret, "%s", path);
+	if (bound)
+		return 0;
+	/* The first to open a card is its master already; else ask, and let the module say no. */
+	drmSetMaster(fd);
+	ret = hl_module_bind(mod, fd, err);
+	if (ret && ret != -EEXIST)
+		return hl_error_wrap(err, ret, "%s", path);
+	log_info("bound %s", path);
+	return 0;
+}
+
 /* 0 when it is bound afterwards, whoever did it; -ENOTTY when it is not ours to bind. */
 static int bind_card(struct module *mod, const char *path, struct hl_error *err)
 {
@@ -54,41 +107,36 @@ static int bind_card(struct module *mod, const char *path, struct hl_error *err)
 
 	if (fd < 0)
 		return hl_error_set(err, errno, "cannot open %s: %s", path, strerror(errno));
-	if (!is_virtio_gpu(fd)) {
-		close(fd);
-		return hl_error_set(err, ENOTTY, "%s is not a virtio-gpu", path);
-	}
-	/* The first to open a card is its master already; else ask, and let the module say no. */
-	drmSetMaster(fd);
-	ret = hl_module_bind(mod, fd, err);
+	ret = bind_fd(mod, fd, path, err);
 	close(fd);
-	if (!ret)
-		log_info("bound %s", path);
-	return ret == -EEXIST ? 0 : hl_error_wrap(err, ret, "%s", path);
+	return ret;
 }
 
+/* Tries every card, and tells of one that failed. */
 static int bind_cards(struct module *mod, struct hl_error *err)
 {
 	drmDevicePtr devices[MAX_DEVICES];
 	int n = drmGetDevices2(0, devices, MAX_DEVICES);
 	unsigned int bound = 0;
-	int ret = 0;
+	int failed = 0;
 
 	if (n < 0)
 		return hl_error_set(err, -n, "cannot list DRM devices: %s", strerror(-n));
-	for (int i = 0; i < n && !ret; i++) {
+	for (int i = 0; i < n; i++) {
+		struct hl_error one;
+		int ret;
+
 		if (!(devices[i]->available_nodes & 1 << DRM_NODE_PRIMARY))
 			continue;
-		ret = bind_card(mod, devices[i]->nodes[DRM_NODE_PRIMARY], err);
-		if (ret == -ENOTTY)
-			ret = 0;
-		else if (!ret)
-			bound++;
+		ret = bind_card(mod, devices[i]->nodes[DRM_NODE_PRIMARY], &one);
+		bound += !ret;
+		if (ret && ret != -ENOTTY)
+			failed = hl_error_set(err, one.code, "%s", one.message);
 	}
 	drmFreeDevices(devices, n);
-	if (!ret && !bound)
-		ret = hl_error_set(err, ENODEV, "there is no virtio-gpu under /dev/dri");
-	return ret;
+	if (!failed && !bound)
+		return hl_error_set(err, ENODEV, "there is no virtio-gpu under /dev/dri");
+	return failed;
 }
 
 int gpu_bind(struct module *mod, const char *card, int64_t deadline_ms, struct hl_error *err)
@@ -99,12 +147,16 @@ int gpu_bind(struct module *mod, const char *card, int64_t deadline_ms, struct h
 
 	if (ret)
 		return ret;
-	if (info.nr_gpus) {
-		log_info("%u GPU with %u scanouts was bound before", info.nr_gpus, info.nr_scanouts);
-		return 0;
-	}
 	do {
 		ret = card ? bind_card(mod, card, err) : bind_cards(mod, err);
+		/* There are leases to look after: a card that cannot be had keeps nobody waiting. */
+		if (ret && info.nr_gpus) {
+			log_warn("%s", err->message);
+			ret = 0;
+		}
 	} while (ret && gpu_backoff(&delay_ms, deadline_ms));
+	if (!ret && !hl_module_info(mod, &info, NULL))
+		log_info("%u GPUs with scanouts up to number %u are bound", info.nr_gpus,
+			 info.nr_scanouts);
 	return ret;
 }

@@ -87,6 +87,7 @@ check "the broker starts and binds the GPU" answers
 ctl info | sed 's/^/# /'
 check "there are scanouts" sh -c '[ "$1" -ge 4 ]' sh "$(ctl info | awk '/^scanouts/ { print $2 }')"
 before=$(leased_now)
+gpus=$(ctl info | grep ^gpus)
 
 # What happens, as it happens: a file that the tests below look into.
 "$helixctl" monitor --json >"$dir/events" 2>"$dir/events.err" &
@@ -296,8 +297,11 @@ if [ -n "${HELIX_ALONE:-}" ]; then
 	status 1 "nobody gets a scanout" ctl acquire
 	says "and is told why" "no GPU is bound" "$out"
 	kill_broker
+	start_broker --card /dev/dri/card0
+	same "a broker binds the card it is told to" "gpus: 1" "$(ctl info | grep ^gpus)"
+	kill_broker
 	start_broker
-	same "a new broker binds it again" "gpus: 1" "$(ctl info | grep ^gpus)"
+	same "another one the rest" "$gpus" "$(ctl info | grep ^gpus)"
 	status 0 "it can be acquired again" ctl run --timeout 60 -- true
 	check "and is given back" wait_for count_is 0
 	status 0 "unbind of what is free" "$helixctl" unbind
