@@ -366,6 +366,10 @@ static void a_resize_is_of_this_lease_or_of_none(void **state)
 	fake_module_fail(fix.mod, EHOSTUNREACH);
 	assert_int_equal(hl_resize(conn, &args, &err), -EHOSTUNREACH);
 	assert_string_equal(err.message, "resize: the host refused 1x1");
+	/* By the handle, which is a pipe here. */
+	assert_int_equal(hl_lease_resize(&lease, 0, 1, 0, 0, &err), -EINVAL);
+	assert_int_equal(hl_lease_resize(&lease, 1, 1, 0, 0, &err), -EOPNOTSUPP);
+	assert_int_equal(lease.width, 1280);
 	hl_lease_release(&lease);
 	hl_close(conn);
 }
