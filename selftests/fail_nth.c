@@ -12,6 +12,7 @@
 #include <drm/virtgpu_drm.h>
 #include <sys/syscall.h>
 
+#include "helix_netlink.h"
 #include "helix_test.h"
 #include "kselftest_harness.h"
 
@@ -418,6 +419,101 @@ TEST_F_TIMEOUT(fail_nth, handle, 1200)
 	ASSERT_EQ(acquired(&self->s, 0), 0);
 	for (i = 0; i < ARRAY_SIZE(ending); i++)
 		sweep(_metadata, &self->s, &ending[i]);
+}
+
+/* --- those who watch ------------------------------------------------------ */
+
+static struct family family;
+
+static int family_ready(struct stage *s)
+{
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int ret = family_open(&family);
+
+	if (!ret && setsockopt(mnl_socket_get_fd(family.nl), SOL_SOCKET, SO_RCVTIMEO, &patience,
+			       sizeof(patience)))
+		ret = -errno;
+	return ret;
+}
+
+/* Whatever went wrong, there was an answer. */
+static int family_done(struct stage *s, int ret)
+{
+	mnl_socket_close(family.nl);
+	return ret == -EAGAIN ? -EBADE : 0;
+}
+
+static int on_any(const struct nlmsghdr *nlh, void *data)
+{
+	return MNL_CB_OK;
+}
+
+static int scanout_get(struct stage *s)
+{
+	char buf[512];
+	struct nlmsghdr *nlh = request(&family, buf, family.id, 0, HELIX_LEASE_CMD_SCANOUT_GET,
+				       HELIX_LEASE_FAMILY_VERSION);
+
+	mnl_attr_put_u32(nlh, HELIX_LEASE_A_SCANOUT, SCANOUT);
+	return talk(&family, nlh, on_any, NULL);
+}
+
+static int scanout_dump(struct stage *s)
+{
+	char buf[512];
+
+	return talk(&family, request(&family, buf, family.id, NLM_F_DUMP,
+				     HELIX_LEASE_CMD_SCANOUT_GET, HELIX_LEASE_FAMILY_VERSION),
+		    on_any, NULL);
+}
+
+static int join_events(struct stage *s)
+{
+	return mnl_socket_setsockopt(family.nl, NETLINK_ADD_MEMBERSHIP, &family.group,
+				     sizeof(family.group)) ? -errno : 0;
+}
+
+static int read_all(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
+	char buf[4096];
+
+	if (fd < 0)
+		return -errno;
+	do {
+		ret = read(fd, buf, sizeof(buf));
+	} while (ret > 0);
+	ret = ret < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int read_sysfs(struct stage *s)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/helix/helix!scanout%u/label", SCANOUT);
+	return read_all(path);
+}
+
+static int read_debugfs(struct stage *s)
+{
+	return read_all(FAULTS "helix_lease/scanouts") ?: read_all(FAULTS "helix_lease/waits");
+}
+
+TEST_F_TIMEOUT(fail_nth, watchers, 1200)
+{
+	static const struct action actions[] = {
+		{ "scanout-get", family_ready, scanout_get, family_done },
+		{ "scanout-get, dump", family_ready, scanout_dump, family_done },
+		{ "joining events", family_ready, join_events, family_done },
+		{ "sysfs", NULL, read_sysfs, NULL },
+		{ "debugfs", NULL, read_debugfs, NULL },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(actions); i++)
+		sweep(_metadata, &self->s, &actions[i]);
 }
 
 static int card_open(struct stage *s)
