@@ -113,8 +113,21 @@ TEST_F_TIMEOUT(stall, a_blocking_commit_keeps_its_scanout_from_nobody, 120)
 	helix_close_lease(&self->other);
 }
 
+/* The next event of one type that a handle has; 0 if patience is over before. */
+static int event_of_type(int handle, uint32_t type, struct helix_lease_event *event)
+{
+	struct pollfd pfd = { .fd = handle, .events = POLLIN };
+
+	while (poll(&pfd, 1, PATIENCE_MS) == 1 &&
+	       read(handle, event, sizeof(*event)) == sizeof(*event))
+		if (event->type == type)
+			return 1;
+	return 0;
+}
+
 TEST_F_TIMEOUT(stall, is_reported_until_it_moves, 120)
 {
+	struct helix_lease_event event;
 	struct helix_lease_query query;
 	uint64_t before;
 
@@ -130,12 +143,18 @@ TEST_F_TIMEOUT(stall, is_reported_until_it_moves, 120)
 	EXPECT_NE(strstr((char *)query.wait_name, "vgem"), NULL);
 	EXPECT_EQ(query.wait_ms, query.stalled_ms);
 	EXPECT_EQ(query.stalls, before + 1);
+	ASSERT_EQ(event_of_type(self->stuck.handle_fd, HELIX_LEASE_EVENT_STALLED, &event), 1);
+	EXPECT_EQ(event.scanout, 1);
+	EXPECT_EQ(event.generation, self->stuck.generation);
+	EXPECT_EQ(event.wait_for, HELIX_LEASE_WAIT_FENCE);
+	EXPECT_GE(event.wait_ms, 100);
 	/* Nobody else is. */
 	ASSERT_EQ(helix_query(self->other.handle_fd, 0, &query), 0);
 	EXPECT_EQ(query.stalled_ms, 0);
 
 	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
 	EXPECT_EQ(wait_moves(self->stuck.handle_fd, 0), 0);
+	EXPECT_EQ(event_of_type(self->stuck.handle_fd, HELIX_LEASE_EVENT_RESUMED, &event), 1);
 	ASSERT_EQ(helix_query(self->stuck.handle_fd, 0, &query), 0);
 	EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_NONE);
 	EXPECT_EQ(query.wait_name[0], 0);
