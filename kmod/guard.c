@@ -551,7 +551,7 @@ static int helix_try_with_helpers(struct helix_scanout *s,
 			return ret;
 		if (interruptible && signal_pending(current))
 			return -EINTR;
-		msleep(5);
+		usleep_range(5000, 10000);
 	}
 }
 
