@@ -612,6 +612,7 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 {
 	struct device *dev = &pdev->dev;
 	struct helix_host *host;
+	bool back;
 	int ret;
 
 	host = devm_kzalloc(dev, sizeof(*host), GFP_KERNEL);
@@ -644,6 +645,8 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 
 	host->mediator = ioread32(host->regs + HELIX_CTL_REG_GENERATION);
 	host->up = helix_host_is_up(host);
+	/* From the first interrupt on it is the work's to say. */
+	back = host->up && helix_host_was_lost;
 	ret = helix_host_request_irqs(host);
 	if (ret)
 		return dev_err_probe(dev, ret, "no MSI-X vectors\n");
@@ -656,7 +659,7 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 	}
 	dev_info(dev, "host channel, mediator %s\n",
 		 host->up ? "connected" : "not connected");
-	if (host->up && helix_host_was_lost)
+	if (back)
 		helix_host_event(HELIX_LEASE_EVENT_HOST_BACK);
 	/* It may have come after we looked and before there was an interrupt. */
 	schedule_work(&host->status_work);
