@@ -128,14 +128,17 @@ int helix_lease_may_read_blob(struct helix_lease *lease, struct drm_property_blo
 	return helix_crtc_has_blob(lease, blob);
 }
 
-/* One member of a state, with the object's lock held; @was is what it replaces. */
+/*
+ * One member of a state, with the object's lock held; @was is what it replaces.
+ * A flip changes none: it is not even asked whose call this is.
+ */
 static bool helix_may_set_blob(struct helix_scanout *s, struct drm_property_blob *was,
 			       struct drm_property_blob *blob)
 {
 	struct helix_lease *lease;
 	bool may;
 
-	if (!blob || blob == was)
+	if (!blob || blob == was || !helix_call_names_blobs())
 		return true;
 	lease = helix_scanout_lease(s);
 	if (!lease)
@@ -158,8 +161,6 @@ static bool helix_may_set_blob(struct helix_scanout *s, struct drm_property_blob
 bool helix_may_set_crtc_blobs(struct helix_scanout *s, const struct drm_crtc_state *was,
 			      const struct drm_crtc_state *new)
 {
-	if (!helix_call_names_blobs())
-		return true;
 	return helix_may_set_blob(s, was->mode_blob, new->mode_blob) &&
 	       helix_may_set_blob(s, was->degamma_lut, new->degamma_lut) &&
 	       helix_may_set_blob(s, was->ctm, new->ctm) &&
@@ -177,7 +178,5 @@ bool helix_may_set_crtc_blobs(struct helix_scanout *s, const struct drm_crtc_sta
 bool helix_may_set_plane_blobs(struct helix_scanout *s, const struct drm_plane_state *was,
 			       const struct drm_plane_state *new)
 {
-	if (!helix_call_names_blobs())
-		return true;
 	return helix_may_set_blob(s, was->fb_damage_clips, new->fb_damage_clips);
 }

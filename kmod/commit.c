@@ -139,6 +139,7 @@ static int helix_in_the_way(struct helix_call *call, struct drm_atomic_state *st
 	struct drm_crtc_state *crtc_state;
 	struct drm_connector *connector;
 	struct drm_plane *plane;
+	struct drm_crtc_commit *seen = NULL;
 	struct drm_crtc *crtc;
 	int i, ret;
 
@@ -148,6 +149,7 @@ static int helix_in_the_way(struct helix_call *call, struct drm_atomic_state *st
 			ret = helix_older_in_the_way(call, crtc);
 		if (ret)
 			return ret;
+		seen = crtc->state->commit;
 	}
 	for_each_new_connector_in_state(state, connector, conn_state, i) {
 		ret = helix_latest_in_the_way(call, connector->state->commit);
@@ -155,6 +157,9 @@ static int helix_in_the_way(struct helix_call *call, struct drm_atomic_state *st
 			return ret;
 	}
 	for_each_new_plane_in_state(state, plane, plane_state, i) {
+		/* Most often its CRTC's. */
+		if (plane->state->commit == seen)
+			continue;
 		ret = helix_latest_in_the_way(call, plane->state->commit);
 		if (ret)
 			return ret;
