@@ -62,7 +62,7 @@ static int acquire_labelled(int control, const char *label, struct helix_lease_a
 	return sys_ioctl(control, HELIX_LEASE_ACQUIRE, acq);
 }
 
-/* Until QUERY shows a resize that waits for the host. */
+/* Until the host is asked: given up before that, it would never hear of it. */
 static int wait_begun(int fd)
 {
 	struct helix_lease_query query;
@@ -72,7 +72,8 @@ static int wait_begun(int fd)
 		ret = helix_query(fd, 0, &query);
 		if (ret)
 			return ret;
-		if (query.wait_for == HELIX_LEASE_WAIT_HOST && query.wait_name[0])
+		if (query.wait_for == HELIX_LEASE_WAIT_HOST &&
+		    !strcmp((char *)query.wait_name, "mode to be changed"))
 			return 0;
 		helix_sleep_ms(5);
 	}
