@@ -79,3 +79,15 @@ with_progress() {
 	fi
 	return "$rc"
 }
+
+# Two guests at once: most of the time a test waits for something.
+both() {	# FUNCTION FUNCTION: side by side; shows what the second printed after the first
+	local out status=0
+	out=$(mktemp)
+	"$2" >"$out" 2>&1 &
+	"$1" || status=1
+	wait $! || status=1
+	cat "$out"
+	rm "$out"
+	return "$status"
+}
