@@ -85,7 +85,11 @@ class Cases:
 
     def containers(self):
         """desktop -> PID of its container's first process."""
-        listed = json.loads(self.agent.check("crun list -f json") or "[]")
+        def list_them():
+            # It fails if a container goes while it looks.
+            result = self.agent.run("crun list -f json")
+            return [result.out or "[]"] if result.status == 0 else None
+        listed = json.loads(wait_for(list_them, "crun lists the containers")[0])
         return {int(c["id"].removeprefix("helix-")): c["pid"] for c in listed if c["status"] == "running"}
 
     def leases(self):
