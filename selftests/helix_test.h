@@ -209,25 +209,10 @@ static inline void helix_sleep_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
-/* Poll QUERY until @scanout is in @state, or patience is over. */
-static inline int helix_wait_state(int control, uint32_t scanout, uint32_t state)
-{
-	struct helix_lease_query query;
-	int waited, ret;
+typedef int (*query_holds)(const struct helix_lease_query *query, uint32_t value);
 
-	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
-		ret = helix_query(control, scanout, &query);
-		if (ret)
-			return ret;
-		if (query.state == state)
-			return 0;
-		helix_sleep_ms(20);
-	}
-	return -ETIMEDOUT;
-}
-
-/* Poll QUERY until a commit of @scanout's tenant is reported as stalled. */
-static inline int wait_stalled(int fd, uint32_t scanout)
+/* Poll QUERY until it says so, or patience is over. */
+static inline int helix_wait_query(int fd, uint32_t scanout, query_holds holds, uint32_t value)
 {
 	struct helix_lease_query query;
 	int waited, ret;
@@ -236,28 +221,43 @@ static inline int wait_stalled(int fd, uint32_t scanout)
 		ret = helix_query(fd, scanout, &query);
 		if (ret)
 			return ret;
-		if (query.stalled_ms)
+		if (holds(&query, value))
 			return 0;
 		helix_sleep_ms(20);
 	}
 	return -ETIMEDOUT;
+}
+
+static inline int query_is_state(const struct helix_lease_query *query, uint32_t state)
+{
+	return query->state == state;
+}
+
+static inline int query_is_stalled(const struct helix_lease_query *query, uint32_t stalled)
+{
+	return !query->stalled_ms == !stalled;
+}
+
+static inline int query_has_opens(const struct helix_lease_query *query, uint32_t opens)
+{
+	return query->opens == opens;
+}
+
+static inline int helix_wait_state(int control, uint32_t scanout, uint32_t state)
+{
+	return helix_wait_query(control, scanout, query_is_state, state);
+}
+
+/* Until a commit of @scanout's tenant is reported as stalled. */
+static inline int wait_stalled(int fd, uint32_t scanout)
+{
+	return helix_wait_query(fd, scanout, query_is_stalled, 1);
 }
 
 /* Until none is. */
 static inline int wait_moves(int fd, uint32_t scanout)
 {
-	struct helix_lease_query query;
-	int waited, ret;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
-		ret = helix_query(fd, scanout, &query);
-		if (ret)
-			return ret;
-		if (!query.stalled_ms)
-			return 0;
-		helix_sleep_ms(20);
-	}
-	return -ETIMEDOUT;
+	return helix_wait_query(fd, scanout, query_is_stalled, 0);
 }
 
 /* A parameter of the module. */

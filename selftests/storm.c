@@ -135,21 +135,6 @@ static pid_t start(int control, unsigned int seed)
 		live(control, &seed);
 }
 
-/* Nobody waited for the children that workers left: their last files close on their own time. */
-static int wait_closed(int control, uint32_t scanout)
-{
-	struct helix_lease_query query;
-	int waited, ret;
-
-	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
-		ret = helix_query(control, scanout, &query);
-		if (ret || !query.opens)
-			return ret;
-		helix_sleep_ms(20);
-	}
-	return -ETIMEDOUT;
-}
-
 FIXTURE(storm) {
 	int control;
 };
@@ -223,7 +208,8 @@ TEST_F_TIMEOUT(storm, nothing_is_left_afterwards, 400)
 
 	EXPECT_EQ(helix_wait_all_free(control), 0);
 	for (i = 1; i <= info.nr_scanouts; i++) {
-		EXPECT_EQ(wait_closed(control, i), 0);
+		/* The children that workers left close their last files on their own time. */
+		EXPECT_EQ(helix_wait_query(control, i, query_has_opens, 0), 0);
 		ASSERT_EQ(helix_query(control, i, &query), 0);
 		EXPECT_EQ(query.owner_pid, 0);
 		EXPECT_EQ(query.wait_for, HELIX_LEASE_WAIT_NONE);
