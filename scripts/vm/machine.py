@@ -75,6 +75,7 @@ class Machine:
         self.autostart = desktops   # how many the guest starts by itself
         self.accel = accel
         self.gpu = gpu
+        self.gpu_properties = ""    # of the GPU's device, beyond what every machine has
         self.extra = list(extra)
         self.agent = GuestAgent(self.rundir / "qga.sock")
         self.process = None
@@ -106,7 +107,7 @@ class Machine:
             str(self.qemu), "-name", "helix-lease", "-M", "q35,memory-backend=mem", "-accel", accel, "-cpu", cpu,
             "-smp", str(cpus), "-m", f"{mem}M", "-nodefaults", "-no-user-config", "-vga", "none", "-no-reboot",
             "-object", f"memory-backend-memfd,id=mem,size={mem}M,share=on",
-            "-device", f"virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr={GPU_SLOT:02x}.0",
+            "-device", f"virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr={GPU_SLOT:02x}.0" + (f",{self.gpu_properties}" if self.gpu_properties else ""),
             "-display", "dbus,p2p=on,gl=on" + (f",rendernode={self.gpu}" if self.gpu else ""),
             "-chardev", f"socket,id=helixctl,path={run}/control.sock,server=on,wait=off",
             "-device", f"helix-control,chardev=helixctl,addr={CONTROL_SLOT:02x}.0",

@@ -1,0 +1,375 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whole guests whose desktops, and other programs, draw with the GPU: none waits for another.
+
+Two boots, cases in order. Prints TAP. What injects a fault needs the QEMU of the
+series and is skipped, with the reason, on another.
+Runs in the build root, with the environment of scripts/with-parts and HELIX_GPU.
+"""
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent / "e2e"))
+import tap  # noqa: E402
+from guest import COLOURS, HANG, VENUS, Guest, build_programs, check, wait_for  # noqa: E402
+
+DESKTOPS = int(os.environ.get("DESKTOPS") or 15)
+WATCHED = 4     # with the watchdog; what it does does not depend on how many
+FPS = 20
+RUN = Path("build/gpu-run")
+
+
+def note(text):
+    print(f"# {text}", flush=True)
+
+
+def rgb(colour):
+    return tuple(bytes.fromhex(colour))
+
+
+def near(pixel, colour, distance=40):
+    return all(abs(a - b) < distance for a, b in zip(pixel, colour))
+
+
+def looks_right(picture, colour):
+    """The ground of a desktop's colour in its lower half; in the upper the bar as well."""
+    check(picture.size == (320, 240), f"the picture is {picture.size}")
+    lower = [picture.getpixel((x, y)) for x in range(8, 320, 16) for y in range(136, 240, 16)]
+    wrong = [p for p in lower if not near(p, rgb(colour))]
+    check(len(wrong) <= len(lower) // 20, f"{len(wrong)} of {len(lower)} pixels of the lower half are not {rgb(colour)}: {wrong[:5]}")
+    upper = [picture.getpixel((x, 60)) for x in range(2, 320, 4)]
+    bar = sum(near(p, (255, 255, 255)) for p in upper)
+    check(4 <= bar <= 12, f"of {len(upper)} pixels across the bar {bar} are white: {upper[::8]}")
+
+
+class Idle:
+    """A guest that does nothing but wait for one fence."""
+
+    def __init__(self, guest):
+        self.guest = guest
+
+    def completes(self):
+        """Each round is some 100 ms of the host's GPU, which the guest sleeps through."""
+        self.guest.start("idle", ["fence", "idle", 30, 1024, 60])
+        seen = halted = 0
+        deadline = time.monotonic() + HANG
+        while self.guest.state("idle")[0] or not seen:
+            check(time.monotonic() < deadline, f"the fences were not all signalled after {HANG} s")
+            for _ in range(20):
+                now, all_of_them = self.guest.cpus_halted()
+                seen += 1
+                halted += now == all_of_them
+        status = self.guest.state("idle")[1]
+        check(status == 0, f"the program ended with {status}: {self.guest.log('idle')}")
+        note(f"every CPU was halted in {halted} of {seen} looks")
+        check(halted, f"in none of {seen} looks was every CPU halted: this has shown nothing")
+        self.guest.stop_units("idle")
+
+    def held(self):
+        """The same without any luck: the fence is pending for as long as it takes to see every CPU halted."""
+        guest = self.guest
+        needs(guest, "x-hold-fences")
+        guest.start("held", ["fence", "held", 1000000])
+        wait_for(lambda: guest.counters()[1].get("held", 0) > 3, lambda: "rounds: " + guest.log("held"))
+        context = guest.contexts()["held"]
+        guest.set_gpu("x-hold-fences", context)
+        try:
+            wait_for(lambda: pending(guest, context), "a fence of the context is pending")
+            wait_for(lambda: guest.cpus_halted()[0] == guest.cpus_halted()[1], "every CPU is halted", every=0.01)
+            before = guest.counters()[1]["held"]
+            time.sleep(1)
+            check(guest.counters()[1]["held"] == before, "it went on while its fences were held")
+        finally:
+            guest.set_gpu("x-hold-fences", 0)
+        guest.all_go_on(["held"], 3)
+        guest.stop_units("held")
+
+
+def needs(guest, name):
+    if not guest.has_gpu_property(name):
+        raise tap.Skip(f"the GPU of this QEMU has no property {name}")
+
+
+def pending(guest, context):
+    return next((c["pending-fences"] for c in guest.query_gpu()["contexts"] if c["id"] == context), 0)
+
+
+class Desktops:
+    """So many, of which the last one draws with Vulkan and the others with OpenGL ES."""
+
+    def __init__(self, guest, count):
+        self.guest = guest
+        self.count = count
+        self.numbers = range(1, count + 1)
+        self.unheld = None
+
+    def units(self, but=()):
+        return [f"desktop-{n}" for n in self.numbers if n not in but]
+
+    def present(self):
+        for n in self.numbers:
+            self.guest.start_desktop(n, FPS, "vkdesktop" if n == self.count else "desktop")
+        self.guest.all_go_on(self.units(), 10)
+
+    def seen(self):
+        for n, picture in self.guest.pictures(self.numbers, "build/gpu-pictures").items():
+            try:
+                looks_right(picture, COLOURS[n - 1])
+            except AssertionError as error:
+                raise AssertionError(f"desktop {n}: {error}") from None
+
+    def rate(self):
+        """Frames per second of all, before anything is held; the figures of the others are told against it."""
+        rates = self.guest.rates(8)
+        self.unheld = {u: rates[u] for u in self.units()}
+        note(f"frames per second of {len(self.unheld)} desktops: {min(self.unheld.values()):.1f} the slowest, {sum(self.unheld.values()):.0f} in all")
+
+    def compare(self, text, but):
+        rates = self.guest.rates(8)
+        others = self.units(but)
+        ours, before = (sum(r[u] for u in others) for r in (rates, self.unheld))
+        slowest = min(rates[u] / self.unheld[u] for u in others)
+        note(f"{text}: the other {len(others)} have {ours / before:.2f} of the frames that they had, the slowest of them {slowest:.2f}")
+
+    def others_go_on(self, text, but, restarted):
+        """What must hold while something does not go on: the others do, and desktops come and go."""
+        guest = self.guest
+        if self.unheld:
+            self.compare(text, but)
+        guest.all_go_on(self.units(but), 10)
+        unit = f"desktop-{restarted}"
+        guest.stop_units(unit)
+        wait_for(lambda: guest.leases()[restarted]["state"] == "free", f"scanout {restarted} is free after its desktop's end")
+        guest.start_desktop(restarted, FPS)
+        guest.all_go_on(self.units(but), 10)
+
+    def one_held(self):
+        """One context's fences are answered no more."""
+        guest, held = self.guest, 3
+        needs(guest, "x-hold-fences")
+        context = guest.contexts()[f"desktop-{held}"]
+        guest.set_gpu("x-hold-fences", context)
+        try:
+            wait_for(lambda: pending(guest, context), "a fence of the context is pending")
+            self.others_go_on("the fences of one context held", {held}, 5)
+            check(pending(guest, context), "no fence of the held context is pending any more")
+        finally:
+            guest.set_gpu("x-hold-fences", 0)
+        guest.all_go_on(self.units(), 10)
+
+    def one_server_stopped(self):
+        """The host's process of one Venus context stands still, and with it whatever it was asked for."""
+        guest, held = self.guest, self.count
+        servers = guest.render_servers()
+        check(len(servers) == 1, f"one desktop draws with Vulkan, there are render servers {servers}")
+        (pid,) = servers.values()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(1)
+            before = guest.counters()[1][f"desktop-{held}"]
+            self.others_go_on("the render server of one context stopped", {held}, 6)
+            after = guest.counters()[1][f"desktop-{held}"]
+            check(after <= before + 1, f"desktop {held} presented {after - before} frames without its render server")
+            # Mesa does not wait for ever: it gives a server up that shows no life for some seconds.
+            note(f"the desktop itself ended with {guest.ended(f'desktop-{held}')}: {guest.log(f'desktop-{held}', 2).splitlines()[-1]}")
+        finally:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:      # with its context
+                pass
+        guest.stop_units(f"desktop-{held}")
+        guest.start_desktop(held, FPS, "vkdesktop")
+        guest.all_go_on(self.units(), 10)
+
+    def flooded(self):
+        """One process submits without end; the ring is full all the time."""
+        guest = self.guest
+        guest.start("flood", ["flood", "flood"])
+        wait_for(lambda: guest.counters()[1].get("flood", 0) > 1000, lambda: "submits of the flood: " + guest.log("flood"))
+        self.others_go_on("one process floods the ring", (), 7)
+        first = guest.counters()[1]["flood"]
+        wait_for(lambda: guest.counters()[1]["flood"] > first + 1000, "the flood goes on as well")
+        guest.stop_units("flood")
+
+    def viewer_stopped(self):
+        """The daemon that all listeners belong to stands still: the guest goes on, and so do the streams afterwards."""
+        exportd = self.guest.system.exportd.process
+        exportd.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(3)
+            if self.unheld:
+                self.compare("nobody reads what the display sends", ())
+            self.guest.all_go_on(self.units(), 10)
+        finally:
+            exportd.send_signal(signal.SIGCONT)
+        self.seen()
+
+
+class Venus:
+    """Vulkan jobs on the side, several at once."""
+
+    def __init__(self, guest, desktops):
+        self.guest = guest
+        self.desktops = desktops
+
+    def right(self, unit):
+        found = re.findall(r"^right (\d+)$", self.guest.agent.check(f"tail -n 3 /run/gpu/log/{unit}"), re.M)
+        return int(found[-1]) if found else 0
+
+    def jobs(self):
+        units = [f"compute-{i}" for i in (1, 2, 3)]
+        for unit in units:
+            self.guest.start(unit, ["compute", unit, 20, 65536, 200])
+        for unit in units:
+            status = self.guest.ended(unit)
+            check(status == 0 and self.right(unit) == 20, f"{unit} ended with {status}: {self.guest.log(unit)}")
+        self.guest.stop_units(*units)
+
+    def server_killed(self):
+        guest = self.guest
+        for unit in ("spared-1", "killed", "spared-2"):
+            before = guest.render_servers()
+            guest.start(unit, ["compute", unit, 1000000, 65536, 50])
+            server = guest.new_render_server(before)
+            if unit == "killed":
+                victim = server[1]
+            wait_for(lambda: self.right(unit) > 2, lambda: f"results of {unit}: {guest.log(unit)}")
+        os.kill(victim, signal.SIGKILL)
+        status = guest.ended("killed")
+        note(f"the client ended with {status}: {guest.log('killed', 2).splitlines()[-1]}")
+        check(status not in (0, 4), f"the client whose render server died ended with {status}: {guest.log('killed')}")
+        for unit in ("spared-1", "spared-2"):
+            after = self.right(unit)
+            wait_for(lambda: self.right(unit) > after + 2, lambda: f"more results of {unit}: {guest.log(unit)}")
+        guest.stop_units("killed", "spared-1", "spared-2")
+        for unit in ("spared-1", "spared-2"):
+            check("ended after" in guest.log(unit), f"{unit} did not end well: {guest.log(unit)}")
+        self.desktops.guest.all_go_on(self.desktops.units(), 10)
+
+    def again(self):
+        self.guest.start("afterwards", ["compute", "afterwards", 5, 65536, 50])
+        check(self.guest.ended("afterwards") == 0, self.guest.log("afterwards"))
+        self.guest.stop_units("afterwards")
+
+
+class Watchdog:
+    """A machine whose GPU does not wait for a context for ever."""
+
+    PROPERTIES = f"{VENUS},fence-timeout=5000,fence-timeout-action=kill"
+
+    def __init__(self, guest, desktops, held):
+        self.guest = guest
+        self.desktops = desktops
+        self.held = held
+
+    def killed(self):
+        guest, unit = self.guest, f"desktop-{self.held}"
+        context = guest.contexts()[unit]
+        events = guest.events()
+        guest.set_gpu("x-hold-fences", context)
+        try:
+            said = events.wait("VIRTIO_GPU_CONTEXT_STALLED", lambda data: data["context"] == context)
+        finally:
+            guest.set_gpu("x-hold-fences", 0)
+            events.close()
+        note(str(said))
+        check(said["action"] == "kill" and said["name"] == unit and said["stalled"] >= 5000, f"the event says {said}")
+        check(self.held in said["scanouts"], f"the event names scanouts {said['scanouts']}, the context shows on {self.held}")
+        stalled = [e["data"] for e in events.seen if e["event"] == "VIRTIO_GPU_CONTEXT_STALLED"]
+        check(all(data["context"] == context for data in stalled), f"other contexts were reported as well: {stalled}")
+        wait_for(lambda: not pending(guest, context), "no fence of the context is pending any more")
+        info = next((c for c in guest.query_gpu()["contexts"] if c["id"] == context), None)
+        check(info is None or info["killed"] and info["memory"] == 0, f"the context that was killed: {info}")
+
+    def others(self):
+        self.guest.all_go_on(self.desktops.units({self.held}), 20)
+        for unit in self.desktops.units({self.held}):
+            check(self.guest.state(unit)[0], f"{unit} has ended: {self.guest.log(unit)}")
+
+    def anew(self):
+        guest, unit = self.guest, f"desktop-{self.held}"
+        guest.stop_units(unit)
+        wait_for(lambda: guest.leases()[self.held]["state"] == "free", f"scanout {self.held} is free")
+        guest.start_desktop(self.held, FPS)
+        guest.all_go_on(self.desktops.units(), 10)
+        self.desktops.seen()
+
+
+def all_end(guest, desktops):
+    guest.stop_units(*desktops.units())
+    for n in desktops.numbers:
+        wait_for(lambda: guest.leases()[n]["state"] == "free", f"scanout {n} is free")
+
+
+def kernel_quiet(guest):
+    found = [line for line in guest.agent.check("dmesg").splitlines()
+             if re.search(r"\bBUG\b|WARNING:|Oops|general protection|hung task|blocked for more|refcount_t|use-after-free"
+                          r"|\*ERROR\*", line)]
+    check(not found, "\n".join(found[:20]))
+
+
+def first_boot():
+    guest = Guest(DESKTOPS, RUN, VENUS)
+    idle, desktops = Idle(guest), Desktops(guest, DESKTOPS)
+    venus = Venus(guest, desktops)
+    try:
+        status = tap.run([
+            ("a guest with virgl and Venus", guest.boot),
+            ("every CPU halted: a pending fence is signalled", idle.completes),
+            ("every CPU halted: a fence that was held back is signalled when it is released", idle.held),
+            (f"{DESKTOPS} desktops present frames", desktops.present),
+            ("a viewer sees each of them, drawn by OpenGL ES or Vulkan", desktops.seen),
+            ("they go on", desktops.rate),
+            ("one context held for ever: the others go on, desktops start and stop", desktops.one_held),
+            ("one render server stopped: the others go on, desktops start and stop", desktops.one_server_stopped),
+            ("one process floods the ring: the others go on, desktops start and stop", desktops.flooded),
+            ("a display that nobody reads from: the desktops go on", desktops.viewer_stopped),
+            ("Vulkan: three compute jobs at once have right results", venus.jobs),
+            ("Vulkan: a render server is killed: its client ends, the others' results are right", venus.server_killed),
+            ("Vulkan: new contexts can be made", venus.again),
+            ("every desktop gives its scanout back", lambda: all_end(guest, desktops)),
+            ("the guest's kernel has nothing to complain about", lambda: kernel_quiet(guest)),
+        ])
+        return status, guest.has_gpu_property("fence-timeout")
+    finally:
+        guest.stop()
+
+
+def second_boot():
+    guest = Guest(WATCHED, RUN, Watchdog.PROPERTIES)
+    desktops = Desktops(guest, WATCHED)
+    watchdog = Watchdog(guest, desktops, 2)
+    try:
+        return tap.run([
+            ("a guest with a watchdog for contexts", guest.boot),
+            ("watchdog: desktops present frames", desktops.present),
+            ("watchdog: a context whose fences are held is reported and killed", watchdog.killed),
+            ("watchdog: the other desktops never notice", watchdog.others),
+            ("watchdog: its scanout is given to a new desktop, and all are seen", watchdog.anew),
+            ("watchdog: every desktop gives its scanout back", lambda: all_end(guest, desktops)),
+        ])
+    finally:
+        guest.stop()
+
+
+def without_watchdog():
+    raise tap.Skip("the GPU of this QEMU has no property fence-timeout")
+
+
+def main():
+    build_programs()
+    status, watchdog = first_boot()
+    if watchdog:
+        return second_boot() or status
+    return tap.run([("watchdog: a context without progress is reported and killed", without_watchdog)]) or status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
