@@ -26,7 +26,8 @@ struct display {
 	GDBusConnection *conn;
 	gulong closed_id;
 	GPtrArray *consoles;
-	unsigned int asked;	/* consoles whose properties are on the way */
+	unsigned int asked;	/* answers about consoles that are on the way */
+	bool refresh;		/* QEMU takes a refresh rate, too */
 };
 
 static void display_fail(struct display *display, const char *why)
@@ -114,6 +115,42 @@ static void display_ask_console(struct display *display, uint32_t id)
 			       display_got_console, console);
 }
 
+/* QEMU from this project's patches has it; without it, it chooses a rate. */
+static void display_got_methods(GObject *source, GAsyncResult *result,
+				gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) reply = NULL;
+	struct display *display = data;
+	const char *xml;
+
+	reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result,
+					      &error);
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+		return;
+	if (reply) {
+		g_variant_get(reply, "(&s)", &xml);
+		display->refresh = strstr(xml, "\"SetUIInfo2\"");
+	}
+	log_debug("refresh rates: %s", display->refresh ? "ours" : "QEMU's");
+	display->asked--;
+	if (!display->asked)
+		display->ops->ready(display->data);
+}
+
+static void display_ask_methods(struct display *display, uint32_t id)
+{
+	g_autofree char *path = g_strdup_printf(DISPLAY_ROOT "/Console_%u", id);
+
+	display->asked++;
+	g_dbus_connection_call(display->conn, NULL, path,
+			       "org.freedesktop.DBus.Introspectable",
+			       "Introspect", NULL, G_VARIANT_TYPE("(s)"),
+			       G_DBUS_CALL_FLAGS_NONE, DISPLAY_CALL_MS,
+			       display->cancellable, display_got_methods,
+			       display);
+}
+
 static void display_got_ids(GObject *source, GAsyncResult *result,
 			    gpointer data)
 {
@@ -141,7 +178,9 @@ static void display_got_ids(GObject *source, GAsyncResult *result,
 		count = DISPLAY_CONSOLES_MAX;
 	for (i = 0; i < count; i++)
 		display_ask_console(display, id[i]);
-	if (!count)
+	if (count)
+		display_ask_methods(display, id[0]);
+	else
 		display->ops->ready(display->data);
 }
 
@@ -293,40 +332,49 @@ static void console_size_set(GObject *source, GAsyncResult *result,
 }
 
 static void console_send_size(struct console *console, uint32_t width,
-			      uint32_t height, int mm, console_done done,
-			      uint32_t cookie, void *data)
+			      uint32_t height, uint32_t refresh_mhz, int mm,
+			      console_done done, uint32_t cookie, void *data)
 {
 	struct console_call *call = g_new0(struct console_call, 1);
 	guint16 height_mm = (guint16)(height * 254 / (DISPLAY_DPI * 10));
+	bool refresh = console->display->refresh;
+	GVariant *args;
 
+	if (refresh)
+		args = g_variant_new("(qqiiuuu)", (guint16)mm, height_mm,
+				     0, 0, width, height, refresh_mhz);
+	else
+		args = g_variant_new("(qqiiuu)", (guint16)mm, height_mm,
+				     0, 0, width, height);
 	call->done = done;
 	call->cookie = cookie;
 	call->data = data;
 	g_dbus_connection_call(display_connection(console->display), NULL,
 			       console->path, "org.qemu.Display1.Console",
-			       "SetUIInfo",
-			       g_variant_new("(qqiiuu)", (guint16)mm, height_mm,
-					     0, 0, width, height),
+			       refresh ? "SetUIInfo2" : "SetUIInfo", args,
 			       NULL, G_DBUS_CALL_FLAGS_NONE, DISPLAY_CALL_MS,
 			       display_cancellable(console->display),
 			       console_size_set, call);
 }
 
 /*
- * QEMU drops a SetUIInfo that equals the last one, so the physical width
+ * QEMU 10.0 drops a SetUIInfo that equals the last one, so the physical width
  * alternates by a millimetre. Where the last one is not known, another
  * mediator's or none, both are sent: the second differs from the first.
  */
 void console_set_size(struct console *console, uint32_t width, uint32_t height,
-		      console_done done, uint32_t cookie, void *data)
+		      uint32_t refresh_mhz, console_done done, uint32_t cookie,
+		      void *data)
 {
 	int mm = (int)(width * 254 / (DISPLAY_DPI * 10));
 
 	if (console->last_mm < 0)
-		console_send_size(console, width, height, mm + 1, NULL, 0, NULL);
+		console_send_size(console, width, height, refresh_mhz, mm + 1,
+				  NULL, 0, NULL);
 	else if (console->last_mm == mm)
 		mm++;
-	console_send_size(console, width, height, mm, done, cookie, data);
+	console_send_size(console, width, height, refresh_mhz, mm, done, cookie,
+			  data);
 	console->last_mm = mm;
 	console->off = !width || !height;
 }

@@ -50,9 +50,13 @@ GCancellable *display_cancellable(struct display *display);
 /* Called once with 0 or an errno; not at all after display_free(). */
 typedef void (*console_done)(int status, uint32_t cookie, void *data);
 
-/* Size 0x0 disables the output. The guest is told even if nothing changed. */
+/*
+ * Size 0x0 disables the output. The guest is told even if nothing changed. A
+ * QEMU without SetUIInfo2 is not told the refresh rate.
+ */
 void console_set_size(struct console *console, uint32_t width, uint32_t height,
-		      console_done done, uint32_t cookie, void *data);
+		      uint32_t refresh_mhz, console_done done, uint32_t cookie,
+		      void *data);
 
 /* False: QEMU is behind with its answers and the event was dropped. */
 bool console_key(struct console *console, unsigned int qnum, bool down);

@@ -21,6 +21,7 @@
 #define VM_RETRY_MAX_MS	2000
 #define VM_FLUSH_US	(300 * 1000)
 #define VM_OUTPUT_CONSOLE	0	/* never touched */
+#define VM_REFRESH_DEFAULT_MHZ	60000
 
 struct vm {
 	const struct vm_options *options;
@@ -68,7 +69,7 @@ static void vm_disable_each(struct console *console, void *data)
 	(void)data;
 	if (console->head != VM_OUTPUT_CONSOLE &&
 	    console->gpu != CONSOLE_GPU_NONE)
-		console_set_size(console, 0, 0, NULL, 0, NULL);
+		console_set_size(console, 0, 0, 0, NULL, 0, NULL);
 }
 
 static void vm_disable_all(struct vm *vm, const char *why)
@@ -179,8 +180,11 @@ static void vm_control_request(const struct ring_request *req, uint32_t token,
 	if (status)
 		control_complete(vm->control, token, (uint32_t)status);
 	else
-		console_set_size(console, req->width, req->height, vm_size_set,
-				 token, vm);
+		console_set_size(console, req->width, req->height,
+				 enable && !req->refresh_mhz ?
+					VM_REFRESH_DEFAULT_MHZ :
+					req->refresh_mhz,
+				 vm_size_set, token, vm);
 }
 
 static const struct control_ops vm_control_ops = {

@@ -94,11 +94,12 @@ class Guest:
     def host(self):
         return self.read(BAR_REGS + REG_STATUS) & 1
 
-    def submit(self, op, output=0, width=0, height=0, scanout=0, generation=0, label="", gpu=None, priority=0):
+    def submit(self, op, output=0, width=0, height=0, scanout=0, generation=0, label="", gpu=None, priority=0,
+               refresh=0):
         if gpu is None:
             gpu = 0 if op == PING else GPU
         self.next_id += 1
-        raw = struct.pack("<IHHIIIIIIQ32sI52x", self.next_id, op, 0, gpu, output, width, height, 0, scanout,
+        raw = struct.pack("<IHHIIIIIIQ32sI52x", self.next_id, op, 0, gpu, output, width, height, refresh, scanout,
                           generation, label if isinstance(label, bytes) else label.encode(), priority)
         assert len(raw) == SLOT
         self.write_bytes(BAR_SHM + REQS + self.head % RING_SLOTS * SLOT, raw)
@@ -215,6 +216,7 @@ class Bench:
              "-chardev", f"socket,id=ctl,path={self.dir}/control.sock,server=on,wait=off",
              "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
              "-qtest-log", "/dev/null", "-trace", "dbus_kbd_*", "-trace", "dbus_mouse_*",
+             "-trace", "virtio_gpu_ui_*",
              "-qmp", f"unix:{self.dir}/qmp.sock,server=on,wait=off"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.guest = Guest(f"{self.dir}/qtest.sock")
@@ -318,6 +320,23 @@ def test_requests_that_are_refused(b):
 def test_a_late_disable_of_a_former_lease_is_refused(b):
     assert b.guest.ask(DISABLE, output=3, scanout=3, generation=1) == ESTALE
     assert list(b.desktops()) == [3]
+
+
+def test_refresh_rate_reaches_the_output(b):
+    with open(b.log.name, encoding="utf-8", errors="replace") as log:
+        if "refresh rates: ours" not in log.read():
+            return "QEMU has no SetUIInfo2"
+
+    def told(mark):
+        with open(b.log.name, encoding="utf-8", errors="replace") as log:
+            log.seek(mark)
+            return re.findall(r"virtio_gpu_ui_info output 3, (\d+x\d+), (\d+) mHz", log.read())
+
+    for refresh, wanted in ((144000, "144000"), (0, "60000")):
+        mark = b.mark()
+        assert b.guest.enable(3, 4, width=800, height=600, refresh=refresh) == 0
+        wait(f"{wanted} mHz", lambda: ("800x600", wanted) in told(mark))
+    return None
 
 
 def test_all_fifteen(b):
@@ -577,8 +596,8 @@ def main():
         for number, (name, test) in enumerate(tests, 1):
             words = name[5:].replace("_", " ")
             try:
-                test(bench)
-                print(f"ok {number} - {words}", flush=True)
+                skipped = test(bench)
+                print(f"ok {number} - {words}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
             except (AssertionError, OSError, TypeError, KeyError) as error:
                 failed = True
                 print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {error.__traceback__.tb_next.tb_lineno})",
