@@ -324,12 +324,17 @@ static void desktop_unhold(struct desktop *desktop)
 }
 
 static void desktop_note_damage(struct desktop *desktop,
-				const struct rect *rect)
+				const struct rect *rects, unsigned int count,
+				gint64 at)
 {
-	if (damage_is_empty(&desktop->damage))
-		desktop->damaged_at = g_get_monotonic_time();
-	damage_add(&desktop->damage, rect, surface_width(desktop->surface),
-		   surface_height(desktop->surface));
+	unsigned int i;
+
+	if (damage_is_empty(&desktop->damage) || at < desktop->damaged_at)
+		desktop->damaged_at = at;
+	for (i = 0; i < count; i++)
+		damage_add(&desktop->damage, &rects[i],
+			   surface_width(desktop->surface),
+			   surface_height(desktop->surface));
 	desktop_kick(desktop);
 }
 
@@ -343,7 +348,7 @@ static void desktop_show(struct desktop *desktop, struct surface *surface)
 	desktop->surface = surface;
 	damage_clear(&desktop->damage);
 	desktop_set_live(desktop, true);
-	desktop_note_damage(desktop, &all);
+	desktop_note_damage(desktop, &all, 1, g_get_monotonic_time());
 }
 
 /*
@@ -374,16 +379,17 @@ static void desktop_show_held(struct desktop *desktop)
 	desktop_show(desktop, surface);
 }
 
-static void desktop_damage(const struct rect *rect, void *data)
+static void desktop_damage(const struct rect *rects, unsigned int count,
+			   gint64 at, void *data)
 {
 	struct desktop *desktop = data;
 
 	if (desktop->surface) {
-		desktop_note_damage(desktop, rect);
+		desktop_note_damage(desktop, rects, count, at);
 	} else if (desktop->held) {
-		if (!desktop->held_update &&
-		    rect->width >= surface_width(desktop->held) &&
-		    rect->height >= surface_height(desktop->held))
+		if (!desktop->held_update && count == 1 &&
+		    rects->width >= surface_width(desktop->held) &&
+		    rects->height >= surface_height(desktop->held))
 			desktop->held_update = true;
 		else
 			desktop_show_held(desktop);

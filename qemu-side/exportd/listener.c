@@ -28,6 +28,7 @@ struct listener {
 	gulong closed_id;
 	QemuListener *base;
 	QemuListenerUnixMap *map;
+	QemuListenerUnixDamage *damage;
 	struct surface *surface;
 };
 
@@ -43,6 +44,12 @@ static gboolean listener_refuse(GDBusMethodInvocation *call, const char *why)
 	g_dbus_method_invocation_return_error_literal(call, G_DBUS_ERROR,
 				G_DBUS_ERROR_INVALID_ARGS, why);
 	return TRUE;
+}
+
+static void listener_note_damage(struct listener *listener,
+				 const struct rect *rect)
+{
+	listener->ops->damage(rect, 1, g_get_monotonic_time(), listener->data);
 }
 
 /* Takes the reference. */
@@ -91,7 +98,7 @@ static gboolean listener_update(QemuListener *base, GDBusMethodInvocation *call,
 			    format, &error))
 		return listener_refuse(call, error);
 	qemu_listener_complete_update(base, call);
-	listener->ops->damage(&rect, listener->data);
+	listener_note_damage(listener, &rect);
 	return TRUE;
 }
 
@@ -169,18 +176,48 @@ static gboolean listener_update_map(QemuListenerUnixMap *map,
 	if (!listener->surface)
 		return listener_refuse(call, "update before any picture");
 	qemu_listener_unix_map_complete_update_map(map, call);
-	listener->ops->damage(&rect, listener->data);
+	listener_note_damage(listener, &rect);
+	return TRUE;
+}
+
+static gboolean listener_update_map2(QemuListenerUnixDamage *damage,
+				     GDBusMethodInvocation *call,
+				     guint64 timestamp, GVariant *list,
+				     struct listener *listener)
+{
+	struct rect rects[DAMAGE_RECTS_MAX];
+	unsigned int count = 0;
+	GVariantIter iter;
+	gint64 now, at;
+
+	if (!listener->surface)
+		return listener_refuse(call, "update before any picture");
+	if (g_variant_n_children(list) < 1 ||
+	    g_variant_n_children(list) > G_N_ELEMENTS(rects))
+		return listener_refuse(call, "update of no or too many rectangles");
+	g_variant_iter_init(&iter, list);
+	while (g_variant_iter_next(&iter, "(iiii)", &rects[count].x,
+				   &rects[count].y, &rects[count].width,
+				   &rects[count].height))
+		count++;
+	qemu_listener_unix_damage_complete_update_map2(damage, call);
+	now = g_get_monotonic_time();
+	at = (gint64)(timestamp / 1000);
+	listener->ops->damage(rects, count, at < now ? at : now,
+			      listener->data);
 	return TRUE;
 }
 
 static bool listener_export(struct listener *listener, GError **error)
 {
 	static const char *const extra[] = {
-		"org.qemu.Display1.Listener.Unix.Map", NULL
+		"org.qemu.Display1.Listener.Unix.Map",
+		"org.qemu.Display1.Listener.Unix.Damage", NULL
 	};
 
 	listener->base = qemu_listener_skeleton_new();
 	listener->map = qemu_listener_unix_map_skeleton_new();
+	listener->damage = qemu_listener_unix_damage_skeleton_new();
 	qemu_listener_set_interfaces(listener->base, extra);
 	g_object_connect(listener->base,
 		"signal::handle-scanout", listener_scanout, listener,
@@ -193,11 +230,16 @@ static bool listener_export(struct listener *listener, GError **error)
 		"signal::handle-scanout-map", listener_scanout_map, listener,
 		"signal::handle-update-map", listener_update_map, listener,
 		NULL);
+	g_signal_connect(listener->damage, "handle-update-map2",
+			 G_CALLBACK(listener_update_map2), listener);
 	return g_dbus_interface_skeleton_export(
 			G_DBUS_INTERFACE_SKELETON(listener->base),
 			listener->conn, LISTENER_PATH, error) &&
 	       g_dbus_interface_skeleton_export(
 			G_DBUS_INTERFACE_SKELETON(listener->map),
+			listener->conn, LISTENER_PATH, error) &&
+	       g_dbus_interface_skeleton_export(
+			G_DBUS_INTERFACE_SKELETON(listener->damage),
 			listener->conn, LISTENER_PATH, error);
 }
 
@@ -296,12 +338,16 @@ void listener_free(struct listener *listener)
 	if (listener->base) {
 		g_signal_handlers_disconnect_by_data(listener->base, listener);
 		g_signal_handlers_disconnect_by_data(listener->map, listener);
+		g_signal_handlers_disconnect_by_data(listener->damage, listener);
 		g_dbus_interface_skeleton_unexport(
 			G_DBUS_INTERFACE_SKELETON(listener->base));
 		g_dbus_interface_skeleton_unexport(
 			G_DBUS_INTERFACE_SKELETON(listener->map));
+		g_dbus_interface_skeleton_unexport(
+			G_DBUS_INTERFACE_SKELETON(listener->damage));
 		g_object_unref(listener->base);
 		g_object_unref(listener->map);
+		g_object_unref(listener->damage);
 	}
 	if (listener->conn) {
 		g_signal_handler_disconnect(listener->conn,

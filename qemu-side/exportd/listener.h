@@ -12,7 +12,13 @@ struct listener;
 struct listener_ops {
 	/* A new picture, all of it damaged. Take a reference to keep it. */
 	void (*scanout)(struct surface *surface, void *data);
-	void (*damage)(const struct rect *rect, void *data);
+	/*
+	 * @count is at least one; @at, on g_get_monotonic_time()'s clock and
+	 * never after it, is when the guest flushed the oldest of it, if QEMU
+	 * says so, or now.
+	 */
+	void (*damage)(const struct rect *rects, unsigned int count, gint64 at,
+		       void *data);
 	void (*disable)(void *data);
 	/* QEMU went or refused: use listener_free(); the reason was logged. */
 	void (*closed)(void *data);
