@@ -76,6 +76,7 @@ class Machine:
         self.accel = accel
         self.gpu = gpu
         self.gpu_properties = ""    # of the GPU's device, beyond what every machine has
+        self.control = True     # whether there is a control device
         self.extra = list(extra)
         self.agent = GuestAgent(self.rundir / "qga.sock")
         self.process = None
@@ -109,8 +110,8 @@ class Machine:
             "-object", f"memory-backend-memfd,id=mem,size={mem}M,share=on",
             "-device", f"virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr={GPU_SLOT:02x}.0" + (f",{self.gpu_properties}" if self.gpu_properties else ""),
             "-display", "dbus,p2p=on,gl=on" + (f",rendernode={self.gpu}" if self.gpu else ""),
-            "-chardev", f"socket,id=helixctl,path={run}/control.sock,server=on,wait=off",
-            "-device", f"helix-control,chardev=helixctl,addr={CONTROL_SLOT:02x}.0",
+            *(("-chardev", f"socket,id=helixctl,path={run}/control.sock,server=on,wait=off",
+               "-device", f"helix-control,chardev=helixctl,addr={CONTROL_SLOT:02x}.0") if self.control else ()),
             "-qmp", f"unix:{run}/qmp.sock,server=on,wait=off",
             # for us: exportd's short visits are refused while another client holds the first
             "-qmp", f"unix:{run}/qmp-2.sock,server=on,wait=off",

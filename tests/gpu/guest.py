@@ -87,27 +87,35 @@ class Events:
 class Guest:
     """One boot. A desktop is a program on a scanout of its own, a client one without any."""
 
-    def __init__(self, desktops, rundir, gpu_properties="", qemu=None, extra=()):
-        os.environ["HELIX_DESKTOP_IMAGE"] = os.environ["HELIX_GPU"]
+    def __init__(self, desktops, rundir, gpu_properties="", stock=None):
+        """stock: the prefix of a QEMU without the series: no control device, and so no scanouts."""
         self.system = System(desktops, os.environ.get("ACCEL", ""), 0, rundir)
         self.machine = self.system.machine
         self.machine.autostart = 0
+        self.machine.desktop_image = Path(os.environ["HELIX_GPU"]) / "desktop.sqfs"
         self.machine.gpu_properties = gpu_properties
         self.events_socket = f"{rundir}/qmp-events.sock"
-        self.machine.extra += ["-qmp", f"unix:{self.events_socket},server=on,wait=off", *extra]
-        if qemu:
-            self.machine.qemu = Path(qemu)
+        self.machine.extra += ["-qmp", f"unix:{self.events_socket},server=on,wait=off"]
+        self.stock = stock is not None
+        if self.stock:
+            self.machine.qemu = Path(stock) / "bin/qemu-system-x86_64"
+            self.machine.extra += ["-L", os.environ["HELIX_QEMU"] + "/share/qemu"]
+            self.machine.control = False
         self.agent = self.system.agent
 
     def boot(self):
-        self.system.start()
+        if self.stock:
+            self.machine.start()
+        else:
+            self.system.start()
         self.machine.wait_agent(HANG)
         check_in = self.agent.check
         check_in("mkdir -p /run/gpu/bin /run/gpu/frames /run/gpu/log")
         for path in sorted(PROGRAMS.iterdir()):
             self.put(f"/run/gpu/bin/{path.name}", path.read_bytes())
         self.put("/run/gpu/enter", ENTER.encode())
-        check_in("for i in $(seq 240); do [ -e /dev/helix/scanout15 ] && mountpoint -q %s && exit; sleep 0.5; done; exit 1" % IMAGE, HANG)
+        ready = f"mountpoint -q {IMAGE}" + ("" if self.stock else " && [ -e /dev/helix/scanout15 ]")
+        check_in(f"for i in $(seq 240); do {ready} && exit; sleep 0.5; done; exit 1", HANG)
         check_in(f"for d in dev proc sys run; do mount --rbind /$d {IMAGE}/$d; done")
 
     def put(self, path, data):

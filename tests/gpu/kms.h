@@ -91,7 +91,7 @@ static inline volatile uint64_t *frame_counter(void)
 	void *at;
 	int fd;
 
-	if (!path)
+	if (!path || !*path)
 		return &nobody_looks;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || ftruncate(fd, sizeof(uint64_t)))
