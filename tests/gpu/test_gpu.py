@@ -23,7 +23,7 @@ from guest import COLOURS, HANG, VENUS, Guest, build_programs, check, wait_for  
 DESKTOPS = int(os.environ.get("DESKTOPS") or 15)
 WATCHED = 4     # with the watchdog; what it does does not depend on how many
 FPS = 20
-RUN = Path("build/gpu-run")
+RUN, RUN_WATCHED = Path("build/gpu-run"), Path("build/gpu-run-watched")
 
 
 def note(text):
@@ -343,7 +343,7 @@ def first_boot():
 
 
 def second_boot():
-    guest = Guest(WATCHED, RUN, Watchdog.PROPERTIES)
+    guest = Guest(WATCHED, RUN_WATCHED, Watchdog.PROPERTIES)
     desktops = Desktops(guest, WATCHED)
     watchdog = Watchdog(guest, desktops, 2)
     try:
