@@ -7,6 +7,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <glib.h>
 #include <string.h>
@@ -221,7 +222,11 @@ static const char *control_map(struct control *control, uint32_t size)
 {
 	struct stat st;
 	void *shm;
+	int seals = fcntl(control->fds[0], F_GET_SEALS);
 
+	/* what is mapped stays: nobody can have us killed by cutting it off */
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return "shared memory is not sealed against shrinking";
 	if (fstat(control->fds[0], &st) < 0 || st.st_size < (off_t)size)
 		return "shared memory is smaller than announced";
 	shm = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,

@@ -2,6 +2,7 @@
 /* The mediator against a device that this file plays: its socket and memory. */
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
 #include <stdio.h>
@@ -126,11 +127,17 @@ static void connect_mediator(void)
 	assert_true(device >= 0);
 }
 
+static void seal_memory(void)
+{
+	assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+}
+
 static void greet(void)
 {
 	struct helix_ctl_msg ack;
 	int before = attached;
 
+	seal_memory();
 	send_message(HELIX_CTL_MSG_HELLO, 3);
 	wait_for(&attached, before + 1);
 	assert_int_equal(recv(device, &ack, sizeof(ack), MSG_DONTWAIT),
@@ -150,7 +157,7 @@ static int setup(void **state)
 	if (bind(server, (struct sockaddr *)&addr, sizeof(addr)) ||
 	    listen(server, 4))
 		return -1;
-	memory = memfd_create("rings", MFD_CLOEXEC);
+	memory = memfd_create("rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	completion = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (ftruncate(memory, HELIX_CTL_SHM_SIZE))
@@ -250,6 +257,15 @@ static void test_hello_in_pieces(void **state)
 	wait_for(&closed, 1);
 }
 
+static void test_memory_that_can_shrink_is_refused(void **state)
+{
+	(void)state;
+	connect_mediator();
+	send_message(HELIX_CTL_MSG_HELLO, 3);
+	wait_for(&closed, 1);
+	assert_int_equal(attached, 0);
+}
+
 static void test_bad_hello_is_hung_up_on(void **state)
 {
 	char byte;
@@ -266,6 +282,7 @@ static void test_short_memory_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(ftruncate(memory, 4096), 0);
+	seal_memory();
 	connect_mediator();
 	send_message(HELIX_CTL_MSG_HELLO, 3);
 	wait_for(&closed, 1);
@@ -458,6 +475,7 @@ int main(void)
 		T(test_handshake),
 		T(test_hello_in_pieces),
 		T(test_bad_hello_is_hung_up_on),
+		T(test_memory_that_can_shrink_is_refused),
 		T(test_short_memory_is_refused),
 		T(test_requests_are_served_in_order),
 		T(test_one_at_a_time),
