@@ -9,7 +9,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX
+export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS
 
 IN_ROOT := scripts/in-root
 
@@ -28,7 +28,8 @@ help: ## this list
 	  'everything takes:' \
 	  '  HELIX_CACHE=DIR  where long-lived results are kept ($$XDG_CACHE_HOME/helix-lease)' \
 	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
-	  'make bench takes BENCHES="module desktops" to run only some.' \
+	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of the fuzzer (60).' \
+  'make bench takes BENCHES="module desktops" to run only some.' \
   'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
 
 # make hands an interrupt on to what it started itself, so nothing here starts
@@ -49,6 +50,10 @@ run: run-check $(PARTS) ## set up what is missing, start the desktops, print the
 .PHONY: check
 check: ## every test; the last line is "N passed, N failed"
 	@scripts/check $(STEPS)
+
+.PHONY: check-qemu
+check-qemu: ## the QEMU series: its qtests with and without it, sanitizers, fuzzing
+	@scripts/check-qemu
 
 .PHONY: bench
 bench: $(PARTS) ## benchmarks; writes build/bench/results.json
