@@ -10,8 +10,11 @@
  *
  *   driver --- request ring ---> mediator      doorbell: BAR 0 + DOORBELL
  *   driver <-- completion ring - mediator      interrupt: MSI-X vector 0
+ *   driver <-- events ---------- QEMU          interrupt: MSI-X vector 1
  *
  * Both rings live in BAR 2, which is one memfd mapped by guest and mediator.
+ * Events are what QEMU itself has to tell: they are kept in its own memory and
+ * read by registers, so that nobody else can write them.
  */
 #ifndef _UAPI_LINUX_HELIX_CONTROL_H
 #define _UAPI_LINUX_HELIX_CONTROL_H
@@ -27,7 +30,7 @@
 
 #define HELIX_CTL_MAGIC			0x434c5848	/* "HXLC" */
 #define HELIX_CTL_VERSION_MAJOR		1	/* differs: do not drive it */
-#define HELIX_CTL_VERSION_MINOR		1	/* larger: additions only */
+#define HELIX_CTL_VERSION_MINOR		2	/* larger: additions only */
 #define HELIX_CTL_VERSION \
 	((HELIX_CTL_VERSION_MAJOR << 16) | HELIX_CTL_VERSION_MINOR)
 
@@ -38,7 +41,7 @@
  */
 #define HELIX_CTL_REG_MAGIC		0x00	/* RO: HELIX_CTL_MAGIC */
 #define HELIX_CTL_REG_VERSION		0x04	/* RO: HELIX_CTL_VERSION */
-#define HELIX_CTL_REG_FEATURES		0x08	/* RO: HELIX_CTL_F_*, none yet */
+#define HELIX_CTL_REG_FEATURES		0x08	/* RO: HELIX_CTL_F_* */
 #define HELIX_CTL_REG_STATUS		0x0c	/* RO: HELIX_CTL_STATUS_* */
 #define HELIX_CTL_REG_ERROR		0x10	/* W1C: HELIX_CTL_ERR_*, latched */
 #define HELIX_CTL_REG_GENERATION	0x14	/* RO: counts (dis)connects and resets */
@@ -47,7 +50,21 @@
 #define HELIX_CTL_REG_POOL		0x20	/* RO: pool of this VM, from the host */
 #define HELIX_CTL_REG_PRIORITY		0x24	/* RO: priority of this VM, from the host */
 #define HELIX_CTL_REG_VM_ID		0x30	/* RO: 16 bytes, RFC 4122 order */
+/* With HELIX_CTL_F_EVENTS (since 1.2): */
+#define HELIX_CTL_REG_EVENT_NEXT	0x40	/* WO: any value: the oldest event to EVENT_* */
+#define HELIX_CTL_REG_EVENT_PENDING	0x44	/* RO: events that are kept, 0..HELIX_CTL_EVENTS */
+#define HELIX_CTL_REG_EVENT_LOST	0x48	/* RO: events dropped since the last reset; wraps */
+#define HELIX_CTL_REG_EVENT_TYPE	0x80	/* RO: enum helix_ctl_event_type */
+#define HELIX_CTL_REG_EVENT_FLAGS	0x84	/* RO: HELIX_CTL_STALL_* */
+#define HELIX_CTL_REG_EVENT_GPU		0x88	/* RO: PCI address: bus << 8 | devfn */
+#define HELIX_CTL_REG_EVENT_CONTEXT	0x8c	/* RO: virtio-gpu context */
+#define HELIX_CTL_REG_EVENT_SCANOUTS	0x90	/* RO: bit n: virtio-gpu scanout n */
+#define HELIX_CTL_REG_EVENT_MS		0x94	/* RO: milliseconds */
+#define HELIX_CTL_REG_EVENT_FENCE_LO	0x98	/* RO: virtio-gpu fence id, low half */
+#define HELIX_CTL_REG_EVENT_FENCE_HI	0x9c	/* RO: high half */
 #define HELIX_CTL_REGS_SIZE		0x1000
+
+#define HELIX_CTL_F_EVENTS		0x00000001	/* the EVENT_* registers are there */
 
 #define HELIX_CTL_STATUS_HOST		0x00000001	/* a mediator is there, versions agree */
 
@@ -56,11 +73,33 @@
 
 /*
  * MSI-X. Vector 0: entries were put in the completion ring, or room was made
- * in the request ring. Vector 1: STATUS, ERROR or GENERATION changed.
+ * in the request ring. Vector 1: STATUS, ERROR or GENERATION changed, or there
+ * is another event.
  */
 #define HELIX_CTL_VECTOR_RING		0
 #define HELIX_CTL_VECTOR_STATUS		1
 #define HELIX_CTL_NR_VECTORS		2
+
+/*
+ * Events. A write to EVENT_NEXT takes the oldest one out of those that are kept
+ * and puts it into the registers from EVENT_TYPE on, where it stays until the
+ * next such write; with none left they all read as zero. When one more comes
+ * than can be kept the oldest is dropped, and EVENT_LOST counts it: QEMU never
+ * waits for the driver. A reset of the function forgets all of them.
+ */
+#define HELIX_CTL_EVENTS		64
+
+enum helix_ctl_event_type {
+	HELIX_CTL_EVENT_NONE = 0,	/* there was none */
+	/*
+	 * The oldest fence of a virtio-gpu context, FENCE, has made no progress
+	 * for MS. SCANOUTS show what that context draws; it may be none.
+	 */
+	HELIX_CTL_EVENT_STALL = 1,
+};
+
+/* EVENT_FLAGS of HELIX_CTL_EVENT_STALL: the host has ended the context. */
+#define HELIX_CTL_STALL_KILLED		0x00000001
 
 /*
  * Shared memory, BAR 2. An index counts entries since the last reset and wraps
