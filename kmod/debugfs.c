@@ -25,6 +25,7 @@ static const char * const helix_wait_names[HELIX_WAIT_KINDS] = {
 static void helix_show_scanout(struct seq_file *m, struct helix_scanout *s)
 {
 	struct helix_lease_query q = {};
+	u64 context_stalls;
 
 	helix_scanout_query(s, &q);
 	seq_printf(m, "%u %s for %llu ms, generation %llu, %ux%u at %u mHz",
@@ -39,8 +40,11 @@ static void helix_show_scanout(struct seq_file *m, struct helix_scanout *s)
 		seq_printf(m, ", owner pid %u uid %u cgroup %llu \"%*pE\"", q.owner_pid,
 			   q.owner_uid, q.owner_cgroup,
 			   (int)strnlen(q.label, sizeof(q.label)), q.label);
-	seq_printf(m, ", %u opens, %llu grants, %llu denials, %llu stalls, %llu quarantines\n",
-		   q.opens, q.grants, q.denials, q.stalls, q.quarantines);
+	spin_lock(&s->lock);
+	context_stalls = s->context_stalls;
+	spin_unlock(&s->lock);
+	seq_printf(m, ", %u opens, %llu grants, %llu denials, %llu stalls, %llu quarantines, %llu context stalls\n",
+		   q.opens, q.grants, q.denials, q.stalls, q.quarantines, context_stalls);
 }
 
 static int helix_scanouts_show(struct seq_file *m, void *data)
@@ -104,12 +108,25 @@ static int helix_waits_show(struct seq_file *m, void *data)
 }
 DEFINE_SHOW_ATTRIBUTE(helix_waits);
 
+/* Empty without a control device, and with one that has no events. */
+static int helix_host_events_show(struct seq_file *m, void *data)
+{
+	u64 taken, refused;
+	u32 lost;
+
+	if (helix_host_event_counts(&taken, &refused, &lost))
+		seq_printf(m, "%llu events, %llu refused, %u lost\n", taken, refused, lost);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(helix_host_events);
+
 /* Whether it is there or not changes nothing else. */
 void helix_debugfs_init(void)
 {
 	helix_debugfs = debugfs_create_dir("helix_lease", NULL);
 	debugfs_create_file("scanouts", 0400, helix_debugfs, NULL, &helix_scanouts_fops);
 	debugfs_create_file("waits", 0400, helix_debugfs, NULL, &helix_waits_fops);
+	debugfs_create_file("host_events", 0400, helix_debugfs, NULL, &helix_host_events_fops);
 }
 
 void helix_debugfs_exit(void)

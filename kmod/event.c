@@ -213,6 +213,14 @@ static void helix_event_all(const struct helix_lease_event *event)
 	}
 }
 
+static void helix_event_tell(struct helix_scanout *s, const struct helix_notice *notice)
+{
+	trace_helix_event(&notice->event);
+	helix_netlink_notify(notice);
+	if (s && s->queue)
+		helix_queue_push(s->queue, &notice->event);
+}
+
 /**
  * helix_event - tell that something happened to a scanout
  * @s: scanout, locked; NULL for an event that is about no single one, then
@@ -229,10 +237,35 @@ void helix_event(struct helix_scanout *s, enum helix_lease_event_type type)
 		lockdep_assert_held(&s->lock);
 
 	helix_notice_fill(&notice, s, type);
-	trace_helix_event(&notice.event);
-	helix_netlink_notify(&notice);
+	helix_event_tell(s, &notice);
 	if (!s)
 		helix_event_all(&notice.event);
-	else if (s->queue)
-		helix_queue_push(s->queue, &notice.event);
+}
+
+/**
+ * helix_event_context - tell what the host says of a context
+ * @s: leased scanout that shows what it draws, locked; NULL if there is none, which is
+ *	told to administrators only
+ * @stall: what the host says
+ *
+ * Never sleeps.
+ */
+void helix_event_context(struct helix_scanout *s, const struct helix_context_stall *stall)
+{
+	struct helix_notice notice;
+
+	if (s) {
+		lockdep_assert_held(&s->lock);
+		s->context_stalls++;
+	}
+	helix_notice_fill(&notice, s, stall->killed ? HELIX_LEASE_EVENT_CONTEXT_KILLED :
+						      HELIX_LEASE_EVENT_CONTEXT_STALLED);
+	notice.event.wait_for = HELIX_LEASE_WAIT_FENCE;
+	notice.event.wait_ms = stall->ms;
+	notice.of_context = true;
+	notice.context = stall->context;
+	notice.gpu = stall->gpu;
+	snprintf(notice.wait_name, sizeof(notice.wait_name), "context %u, fence %llu",
+		 stall->context, stall->fence);
+	helix_event_tell(s, &notice);
 }

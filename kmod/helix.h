@@ -244,6 +244,9 @@ struct helix_queue {
  * @event: what a handle's reader gets
  * @priority: of the lease
  * @cause: what ended it, 0 while nothing did
+ * @of_context: it is about a context
+ * @context: its number
+ * @gpu: whose: bus << 8 | devfn
  * @owned: is there an owner?
  * @owner_pid: as the initial PID namespace sees it
  * @owner_uid: as the initial user namespace sees it
@@ -255,6 +258,9 @@ struct helix_notice {
 	struct helix_lease_event event;
 	u32 priority;
 	u32 cause;
+	bool of_context;
+	u32 context;
+	u32 gpu;
 	bool owned;
 	u32 owner_pid;
 	u32 owner_uid;
@@ -312,6 +318,7 @@ struct helix_notice {
  * @owner: of the lease; no pid while FREE
  * @grants: leases ever granted
  * @quarantines: how often it was QUARANTINED
+ * @context_stalls: how often the host reported what draws on it
  * @watch: see watch.c
  */
 struct helix_scanout {
@@ -361,6 +368,7 @@ struct helix_scanout {
 	struct helix_owner owner;
 	u64 grants;
 	u64 quarantines;
+	u64 context_stalls;
 	struct helix_watch watch;
 };
 
@@ -490,8 +498,27 @@ void helix_scanouts_host_changed(void);
 
 const char *helix_state_name(u32 state);
 
+/**
+ * struct helix_context_stall - a context of a GPU that the host reports
+ * @gpu: PCI address, bus << 8 | devfn
+ * @context: the GPU's own number of it
+ * @scanouts: bit n: the GPU's output n shows what it draws
+ * @fence: the GPU's own number of what it waits for
+ * @ms: for how long already
+ * @killed: the host has ended it
+ */
+struct helix_context_stall {
+	u32 gpu;
+	u32 context;
+	u32 scanouts;
+	u64 fence;
+	u32 ms;
+	bool killed;
+};
+
 /* event.c */
 void helix_event(struct helix_scanout *s, enum helix_lease_event_type type);
+void helix_event_context(struct helix_scanout *s, const struct helix_context_stall *stall);
 struct helix_queue *helix_queue_new(void);
 struct helix_queue *helix_queue_get(struct helix_queue *q);
 void helix_queue_put(struct helix_queue *q);
@@ -617,6 +644,7 @@ void helix_quiesce(struct helix_scanout *s);
 int helix_host_init(void);
 void helix_host_exit(void);
 u32 helix_host_state(void);
+bool helix_host_event_counts(u64 *taken, u64 *refused, u32 *lost);
 int helix_host_enable(struct helix_scanout *s, unsigned long deadline, bool *told);
 int helix_host_resize(struct helix_scanout *s, unsigned long deadline);
 int helix_host_disable(struct helix_scanout *s, unsigned long deadline);

@@ -11,6 +11,9 @@
  *
  * The mediator's index is checked before use, and a slot is copied before it is
  * looked at: what the host writes can fail requests, not the kernel.
+ *
+ * The device has events of its own, in registers. status_work takes them, and alone:
+ * one that is taken stays in the registers until the next one is.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -52,6 +55,10 @@
  * @space: woken when the request ring may have room again
  * @mediator: GENERATION as last seen; only @status_work and probe look at it
  * @up: STATUS as last seen, likewise
+ * @has_events: the device has the registers for them
+ * @events: how many were taken, likewise
+ * @events_refused: how many of these said nothing that we know, likewise
+ * @events_lost: how many the device dropped, likewise
  * @lock: protects the rings and everything below
  * @pending: struct helix_host_req of every request under way
  * @next_id: of the next request
@@ -65,6 +72,10 @@ struct helix_host {
 	wait_queue_head_t space;
 	u32 mediator;
 	bool up;
+	bool has_events;
+	u64 events;
+	u64 events_refused;
+	u32 events_lost;
 	spinlock_t lock;	/* the rings and what follows */
 	struct list_head pending;
 	u32 next_id;
@@ -106,6 +117,30 @@ u32 helix_host_state(void)
 						       HELIX_LEASE_HOST_DOWN;
 	up_read(&helix_host_sem);
 	return state;
+}
+
+/**
+ * helix_host_event_counts - what became of the device's own events
+ * @taken: out: how many came
+ * @refused: out: how many of these said nothing that we know
+ * @lost: out: how many the device dropped since it was reset
+ *
+ * Return: true if there is a device that has some. Never waits.
+ */
+bool helix_host_event_counts(u64 *taken, u64 *refused, u32 *lost)
+{
+	bool any = false;
+
+	if (!down_read_trylock(&helix_host_sem))
+		return false;
+	if (helix_host && helix_host->has_events) {
+		*taken = READ_ONCE(helix_host->events);
+		*refused = READ_ONCE(helix_host->events_refused);
+		*lost = READ_ONCE(helix_host->events_lost);
+		any = true;
+	}
+	up_read(&helix_host_sem);
+	return any;
 }
 
 /* An output is only turned on, or changed, for a lease that is to be or goes on. */
@@ -506,6 +541,96 @@ static void helix_host_event(enum helix_lease_event_type type)
 	helix_event(NULL, type);
 }
 
+static u32 helix_host_reg(struct helix_host *host, unsigned int reg)
+{
+	return ioread32(host->regs + reg);
+}
+
+/* False if there is none: nobody draws there, or nobody leased it. */
+static bool helix_host_stalled_scanout(struct helix_scanout *s,
+				       const struct helix_context_stall *stall)
+{
+	bool leased;
+
+	if (s->gpu->pci_addr != stall->gpu || s->output >= 32 ||
+	    !(stall->scanouts & BIT(s->output)))
+		return false;
+	spin_lock(&s->lock);
+	leased = s->state == HELIX_LEASE_STATE_LEASED;
+	if (leased)
+		helix_event_context(s, stall);
+	spin_unlock(&s->lock);
+	return leased;
+}
+
+static void helix_host_stall(const struct helix_context_stall *stall)
+{
+	struct helix_scanout *s;
+	unsigned long number;
+	bool told = false;
+
+	trace_helix_host_stall(stall);
+	xa_for_each(&helix_scanouts, number, s) {
+		s = helix_scanout_get(number);
+		if (!s)
+			continue;
+		told |= helix_host_stalled_scanout(s, stall);
+		helix_scanout_put(s);
+	}
+	if (!told)
+		helix_event_context(NULL, stall);
+}
+
+/* The event in the registers. False if there is none, or no device any more. */
+static bool helix_host_take_event(struct helix_host *host)
+{
+	struct helix_context_stall stall;
+	u32 type, flags;
+
+	iowrite32(1, host->regs + HELIX_CTL_REG_EVENT_NEXT);
+	type = helix_host_reg(host, HELIX_CTL_REG_EVENT_TYPE);
+	if (type == HELIX_CTL_EVENT_NONE || type == ~0U)
+		return false;
+	flags = helix_host_reg(host, HELIX_CTL_REG_EVENT_FLAGS);
+	stall.gpu = helix_host_reg(host, HELIX_CTL_REG_EVENT_GPU);
+	stall.context = helix_host_reg(host, HELIX_CTL_REG_EVENT_CONTEXT);
+	stall.scanouts = helix_host_reg(host, HELIX_CTL_REG_EVENT_SCANOUTS);
+	stall.ms = helix_host_reg(host, HELIX_CTL_REG_EVENT_MS);
+	stall.fence = (u64)helix_host_reg(host, HELIX_CTL_REG_EVENT_FENCE_HI) << 32 |
+		      helix_host_reg(host, HELIX_CTL_REG_EVENT_FENCE_LO);
+	stall.killed = flags & HELIX_CTL_STALL_KILLED;
+
+	WRITE_ONCE(host->events, host->events + 1);
+	/* A later version's are passed over. */
+	if (type == HELIX_CTL_EVENT_STALL)
+		helix_host_stall(&stall);
+	else
+		WRITE_ONCE(host->events_refused, host->events_refused + 1);
+	return true;
+}
+
+static void helix_host_take_events(struct helix_host *host)
+{
+	unsigned int left = HELIX_CTL_EVENTS;
+	u32 lost;
+
+	if (!host->has_events)
+		return;
+	while (left && helix_host_take_event(host))
+		left--;
+	/* Others on the queue have their turn before more of them. */
+	if (!left)
+		schedule_work(&host->status_work);
+
+	lost = helix_host_reg(host, HELIX_CTL_REG_EVENT_LOST);
+	if (lost == host->events_lost || lost == ~0U)
+		return;
+	/* Less than before: it was reset. */
+	if (lost)
+		dev_warn_ratelimited(&host->pdev->dev, "%u events were lost\n", lost);
+	WRITE_ONCE(host->events_lost, lost);
+}
+
 static void helix_host_status_work(struct work_struct *work)
 {
 	struct helix_host *host = container_of(work, struct helix_host, status_work);
@@ -513,6 +638,7 @@ static void helix_host_status_work(struct work_struct *work)
 	bool up = helix_host_is_up(host);
 	unsigned long flags;
 
+	helix_host_take_events(host);
 	/*
 	 * A mediator that connects counts GENERATION up before it has agreed on
 	 * the version, and STATUS follows: either may be what changed.
@@ -645,6 +771,9 @@ static int helix_host_probe(struct pci_dev *pdev, const struct pci_device_id *id
 
 	host->mediator = ioread32(host->regs + HELIX_CTL_REG_GENERATION);
 	host->up = helix_host_is_up(host);
+	host->has_events = ioread32(host->regs + HELIX_CTL_REG_FEATURES) & HELIX_CTL_F_EVENTS;
+	if (host->has_events)
+		host->events_lost = ioread32(host->regs + HELIX_CTL_REG_EVENT_LOST);
 	/* From the first interrupt on it is the work's to say. */
 	back = host->up && helix_host_was_lost;
 	ret = helix_host_request_irqs(host);
@@ -715,6 +844,7 @@ int helix_host_init(void)
 	BUILD_BUG_ON(sizeof(struct helix_ctl_request) != HELIX_CTL_SLOT_SIZE);
 	BUILD_BUG_ON(sizeof(struct helix_ctl_completion) != HELIX_CTL_SLOT_SIZE);
 	BUILD_BUG_ON(sizeof(struct helix_ctl_shm) > HELIX_CTL_SHM_SIZE);
+	BUILD_BUG_ON(HELIX_CTL_REG_EVENT_FENCE_HI >= HELIX_CTL_REGS_SIZE);
 
 	if (!helix_use_host)
 		return 0;

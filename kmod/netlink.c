@@ -212,6 +212,16 @@ static int helix_nl_put_event(struct sk_buff *skb, const struct helix_notice *n)
 	if (nla_put_u32(skb, HELIX_LEASE_A_EVENT, e->type) ||
 	    helix_nl_put_u64(skb, HELIX_LEASE_A_TIME_NS, e->time_ns))
 		return -EMSGSIZE;
+	if (n->of_context && (nla_put_u32(skb, HELIX_LEASE_A_GPU, n->gpu) ||
+			      nla_put_u32(skb, HELIX_LEASE_A_CONTEXT, n->context)))
+		return -EMSGSIZE;
+	if (e->scanout || n->of_context) {
+		if (nla_put_u32(skb, HELIX_LEASE_A_WAIT_FOR, e->wait_for) ||
+		    nla_put_u32(skb, HELIX_LEASE_A_WAIT_MS, e->wait_ms) ||
+		    helix_nl_put_text(skb, HELIX_LEASE_A_WAIT_NAME, n->wait_name,
+				      sizeof(n->wait_name)))
+			return -EMSGSIZE;
+	}
 	if (!e->scanout)
 		return 0;
 	if (nla_put_u32(skb, HELIX_LEASE_A_SCANOUT, e->scanout) ||
@@ -221,11 +231,7 @@ static int helix_nl_put_event(struct sk_buff *skb, const struct helix_notice *n)
 	    nla_put_u32(skb, HELIX_LEASE_A_WIDTH, e->width) ||
 	    nla_put_u32(skb, HELIX_LEASE_A_HEIGHT, e->height) ||
 	    nla_put_u32(skb, HELIX_LEASE_A_REFRESH_MHZ, e->refresh_mhz) ||
-	    nla_put_u32(skb, HELIX_LEASE_A_PRIORITY, n->priority) ||
-	    nla_put_u32(skb, HELIX_LEASE_A_WAIT_FOR, e->wait_for) ||
-	    nla_put_u32(skb, HELIX_LEASE_A_WAIT_MS, e->wait_ms) ||
-	    helix_nl_put_text(skb, HELIX_LEASE_A_WAIT_NAME, n->wait_name,
-			      sizeof(n->wait_name)))
+	    nla_put_u32(skb, HELIX_LEASE_A_PRIORITY, n->priority))
 		return -EMSGSIZE;
 	if (n->cause && nla_put_u32(skb, HELIX_LEASE_A_CAUSE, n->cause))
 		return -EMSGSIZE;

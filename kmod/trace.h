@@ -41,7 +41,9 @@
 	{ HELIX_LEASE_EVENT_QUARANTINED,	"quarantined" },	\
 	{ HELIX_LEASE_EVENT_FREED,		"freed" },		\
 	{ HELIX_LEASE_EVENT_HOST_LOST,		"host-lost" },		\
-	{ HELIX_LEASE_EVENT_HOST_BACK,		"host-back" }
+	{ HELIX_LEASE_EVENT_HOST_BACK,		"host-back" },		\
+	{ HELIX_LEASE_EVENT_CONTEXT_STALLED,	"context-stalled" },	\
+	{ HELIX_LEASE_EVENT_CONTEXT_KILLED,	"context-killed" }
 
 /* A scanout goes from one state to another. */
 TRACE_EVENT(helix_state,
@@ -191,6 +193,31 @@ TRACE_EVENT(helix_host_completion,
 	),
 	TP_printk("id=%u status=%u wanted=%u", __entry->id, __entry->status,
 		  __entry->wanted)
+);
+
+/* The host reports a context of a GPU. */
+TRACE_EVENT(helix_host_stall,
+	TP_PROTO(const struct helix_context_stall *stall),
+	TP_ARGS(stall),
+	TP_STRUCT__entry(
+		__field(u32, gpu)
+		__field(u32, context)
+		__field(u32, scanouts)
+		__field(u32, ms)
+		__field(u64, fence)
+		__field(u32, killed)
+	),
+	TP_fast_assign(
+		__entry->gpu = stall->gpu;
+		__entry->context = stall->context;
+		__entry->scanouts = stall->scanouts;
+		__entry->ms = stall->ms;
+		__entry->fence = stall->fence;
+		__entry->killed = stall->killed;
+	),
+	TP_printk("gpu=%04x context=%u outputs=%#x fence=%llu ms=%u killed=%u", __entry->gpu,
+		  __entry->context, __entry->scanouts, __entry->fence, __entry->ms,
+		  __entry->killed)
 );
 
 #endif /* HELIX_TRACE_H */

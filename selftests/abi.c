@@ -298,8 +298,8 @@ TEST_F_TIMEOUT(abi, the_version_is_the_headers, 60)
 
 	/* Counted up with this header: a module that is older or newer would show. */
 	ASSERT_EQ(helix_info(self->control, &info), 0);
-	EXPECT_EQ(info.abi_version, 2);
-	EXPECT_EQ(HELIX_LEASE_ABI_VERSION, 2);
+	EXPECT_EQ(info.abi_version, 3);
+	EXPECT_EQ(HELIX_LEASE_ABI_VERSION, 3);
 	EXPECT_EQ(sizeof(struct helix_lease_info), 24);
 	EXPECT_EQ(sizeof(struct helix_lease_bind), 24);
 	EXPECT_EQ(sizeof(struct helix_lease_unbind), 16);

@@ -7,6 +7,11 @@
 #include "helix_test.h"
 #include "kselftest_harness.h"
 
+#include <poll.h>
+#include <sys/mount.h>
+
+#define DEBUGFS	"/sys/kernel/debug"
+
 FIXTURE(host) {
 	int control;
 };
@@ -312,6 +317,185 @@ TEST_F_TIMEOUT(host, cannot_interrupt, 180)
 	ASSERT_EQ(helix_acquire(self->control, 5, &acq), 0);
 	helix_close_lease(&acq);
 	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+}
+
+/* The next event of a handle: its type, 0 after the last one, a negative errno. */
+static int next_event(int fd, struct helix_lease_event *event)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	if (poll(&pfd, 1, PATIENCE_MS) != 1)
+		return -ETIMEDOUT;
+	n = read(fd, event, sizeof(*event));
+	if (n < 0)
+		return -errno;
+	return n ? (int)event->type : 0;
+}
+
+/* Of what is still to come, the first of @type; others are passed over. */
+static int event_of_type(int fd, int type, struct helix_lease_event *event)
+{
+	int ret;
+
+	do {
+		ret = next_event(fd, event);
+	} while (ret > 0 && ret != type);
+	return ret;
+}
+
+static long long read_number(const char *path)
+{
+	char text[128] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	close(fd);
+	return text[0] ? strtoll(text, NULL, 10) : -ENODATA;
+}
+
+static long long context_stalls(uint32_t scanout)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/class/helix/helix!scanout%u/context_stalls", scanout);
+	return read_number(path);
+}
+
+#define NEED_FAULTS()								\
+	do {									\
+		if (!getenv("HELIX_FAULTS"))					\
+			SKIP(return, "needs a control device that can be told to misbehave");	\
+	} while (0)
+
+static void expect_context(struct __test_metadata *_metadata, int control, const char *label,
+			   int type)
+{
+	struct helix_lease_acquire acq, other;
+	struct helix_lease_event event;
+	long long before, others;
+	int ret;
+
+	ASSERT_EQ(helix_acquire(control, 6, &other), 0);
+	ASSERT_EQ(acquire_labelled(control, 5, label, PATIENCE_MS, &acq), 0);
+	before = context_stalls(5);
+	others = context_stalls(6);
+	ASSERT_GE(before, 0);
+	ASSERT_GE(others, 0);
+	ASSERT_EQ(helix_resize(acq.handle_fd, 0, 0, 800, 600, PATIENCE_MS), 0);
+
+	memset(&event, 0xa5, sizeof(event));
+	ASSERT_EQ(event_of_type(acq.handle_fd, type, &event), type);
+	EXPECT_EQ(event.scanout, 5);
+	EXPECT_EQ(event.generation, acq.generation);
+	EXPECT_EQ(event.state, HELIX_LEASE_STATE_LEASED);
+	EXPECT_EQ(event.wait_for, HELIX_LEASE_WAIT_FENCE);
+	EXPECT_EQ(event.wait_ms, 5042);
+	EXPECT_EQ(context_stalls(5), before + 1);
+
+	/* Nobody else is told, and it was told once. */
+	EXPECT_EQ(helix_revoke(control, 5, acq.generation), 0);
+	EXPECT_EQ(helix_revoke(control, 6, other.generation), 0);
+	while ((ret = next_event(acq.handle_fd, &event)) > 0)
+		EXPECT_NE(ret, type);
+	EXPECT_EQ(ret, 0);
+	while ((ret = next_event(other.handle_fd, &event)) > 0)
+		EXPECT_NE(ret, type);
+	EXPECT_EQ(ret, 0);
+	EXPECT_EQ(context_stalls(6), others);
+	helix_close_lease(&acq);
+	helix_close_lease(&other);
+}
+
+TEST_F_TIMEOUT(host, says_that_what_draws_makes_no_progress, 180)
+{
+	NEED_FAULTS();
+	expect_context(_metadata, self->control, "standin:resize-stall",
+		       HELIX_LEASE_EVENT_CONTEXT_STALLED);
+}
+
+TEST_F_TIMEOUT(host, says_that_what_draws_was_killed, 180)
+{
+	NEED_FAULTS();
+	expect_context(_metadata, self->control, "standin:resize-kill",
+		       HELIX_LEASE_EVENT_CONTEXT_KILLED);
+}
+
+static int host_events(unsigned long long *taken, unsigned long long *refused,
+		       unsigned int *lost)
+{
+	FILE *f = fopen(DEBUGFS "/helix_lease/host_events", "r");
+	int n;
+
+	if (!f)
+		return -errno;
+	n = fscanf(f, "%llu events, %llu refused, %u lost", taken, refused, lost);
+	fclose(f);
+	return n == 3 ? 0 : -EPROTO;
+}
+
+TEST_F_TIMEOUT(host, says_more_than_the_device_keeps, 180)
+{
+	unsigned long long taken[2], refused[2];
+	struct helix_lease_acquire acq;
+	struct helix_lease_event event;
+	unsigned int lost[2], waited, told = 0;
+	int ret;
+
+	NEED_FAULTS();
+	mount("debugfs", DEBUGFS, "debugfs", 0, NULL);
+	ASSERT_EQ(acquire_labelled(self->control, 5, "standin:resize-stalls", PATIENCE_MS, &acq),
+		  0);
+	ASSERT_EQ(host_events(&taken[0], &refused[0], &lost[0]), 0);
+	ASSERT_EQ(helix_resize(acq.handle_fd, 0, 0, 800, 600, PATIENCE_MS), 0);
+
+	/* 100 while the guest stood still, of which the device keeps 64. */
+	for (waited = 0; waited < PATIENCE_MS; waited += 20) {
+		ASSERT_EQ(host_events(&taken[1], &refused[1], &lost[1]), 0);
+		if (lost[1] - lost[0] + taken[1] - taken[0] == 100)
+			break;
+		helix_sleep_ms(20);
+	}
+	EXPECT_EQ(taken[1] - taken[0], 64);
+	EXPECT_EQ(lost[1] - lost[0], 36);
+	EXPECT_EQ(refused[1], refused[0]);
+
+	/* Of these the handle keeps 32, with RESIZED and what ends the lease. */
+	EXPECT_EQ(helix_revoke(self->control, 5, acq.generation), 0);
+	while ((ret = next_event(acq.handle_fd, &event)) > 0)
+		told += event.lost + 1;
+	EXPECT_EQ(ret, 0);
+	EXPECT_EQ(told, 1 + 64 + 1 + 3) TH_LOG("GRANTED, 64, RESIZED, and the three of its end");
+	helix_close_lease(&acq);
+}
+
+TEST_F_TIMEOUT(host, hears_no_doorbell_for_a_while, 180)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+
+	NEED_FAULTS();
+	EXPECT_EQ(acquire_labelled(self->control, 5, "standin:deaf", 300, &acq), -ETIMEDOUT);
+	/* Not given out before the host has turned it off, and it has not heard of that. */
+	ASSERT_EQ(helix_query(self->control, 5, &query), 0);
+	EXPECT_NE(query.state, HELIX_LEASE_STATE_FREE);
+	EXPECT_EQ(acquire_labelled(self->control, 5, "next", 300, &acq), -EBUSY);
+	EXPECT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
+	ASSERT_EQ(helix_acquire(self->control, 5, &acq), 0);
+	helix_close_lease(&acq);
+}
+
+TEST_F_TIMEOUT(host, answers_without_an_interrupt, 120)
+{
+	struct helix_lease_acquire acq;
+
+	NEED_FAULTS();
+	ASSERT_EQ(acquire_labelled(self->control, 5, "standin:drop", PATIENCE_MS, &acq), 0);
+	helix_close_lease(&acq);
+	EXPECT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
 }
 
 TEST_HARNESS_MAIN

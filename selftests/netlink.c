@@ -430,6 +430,48 @@ TEST_F_TIMEOUT(netlink, all_that_happens_to_a_lease_is_told_here_and_there, 180)
 	helix_close_lease(&acq);
 }
 
+TEST_F_TIMEOUT(netlink, says_which_context_the_host_means, 180)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+	struct answer answer;
+	const struct message *m = &answer.messages[0];
+
+	if (!getenv("HELIX_FAULTS"))
+		SKIP(return, "needs a control device that can be told to misbehave");
+	ASSERT_EQ(family_listen(&self->family), 0);
+	helix_acquire_init(&acq, 5);
+	strcpy((char *)acq.label, "standin:resize-stall");
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), 0);
+	ASSERT_EQ(helix_query(self->control, 5, &query), 0);
+	ASSERT_EQ(helix_resize(acq.handle_fd, 0, 0, 800, 600, PATIENCE_MS), 0);
+	while (next_of(&self->family, acq.generation, &answer) !=
+	       HELIX_LEASE_EVENT_CONTEXT_STALLED)
+		ASSERT_GT(answer.n, 0);
+	EXPECT_SAME(HELIX_LEASE_A_SCANOUT, (uint32_t)5);
+	EXPECT_SAME(HELIX_LEASE_A_GPU, query.gpu);
+	EXPECT_SAME(HELIX_LEASE_A_CONTEXT, (uint32_t)42);
+	EXPECT_SAME(HELIX_LEASE_A_WAIT_FOR, (uint32_t)HELIX_LEASE_WAIT_FENCE);
+	EXPECT_SAME(HELIX_LEASE_A_WAIT_MS, (uint32_t)5042);
+	EXPECT_STREQ(m->text[HELIX_LEASE_A_WAIT_NAME], "context 42, fence 180388626439");
+	helix_close_lease(&acq);
+	ASSERT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
+
+	/* One that draws on no leased scanout: administrators are told even so. */
+	helix_acquire_init(&acq, 5);
+	strcpy((char *)acq.label, "standin:elsewhere");
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &acq), 0);
+	do {
+		ASSERT_EQ(next_event(&self->family, &answer), 0);
+	} while (m->u32[HELIX_LEASE_A_EVENT] != HELIX_LEASE_EVENT_CONTEXT_STALLED);
+	EXPECT_FALSE(has(m, HELIX_LEASE_A_SCANOUT));
+	EXPECT_FALSE(has(m, HELIX_LEASE_A_OWNER_PID));
+	EXPECT_SAME(HELIX_LEASE_A_GPU, query.gpu);
+	EXPECT_SAME(HELIX_LEASE_A_CONTEXT, (uint32_t)43);
+	EXPECT_SAME(HELIX_LEASE_A_WAIT_MS, (uint32_t)5043);
+	helix_close_lease(&acq);
+}
+
 TEST_F_TIMEOUT(netlink, says_what_ended_a_lease, 120)
 {
 	struct helix_lease_acquire acq;

@@ -118,6 +118,7 @@ TEST_F_TIMEOUT(observe, sysfs_says_what_query_says, 60)
 	EXPECT_ATTR("denials", "%llu", q.denials);
 	EXPECT_ATTR("stalls", "%llu", q.stalls);
 	EXPECT_ATTR("stalled_ms", "0");
+	EXPECT_ATTR("context_stalls", "0");
 
 	ASSERT_EQ(helix_revoke(self->control, self->acq.scanout, self->acq.generation), 0);
 	EXPECT_ATTR("state", "free");
@@ -129,7 +130,7 @@ TEST_F_TIMEOUT(observe, sysfs_says_what_query_says, 60)
 static const char * const public[] = { "state", "output", "grants", "quarantines" };
 static const char * const private[] = {
 	"generation", "size", "refresh_mhz", "priority", "label", "owner_pid", "owner_uid",
-	"owner_cgroup", "opens", "denials", "stalls", "stalled_ms",
+	"owner_cgroup", "opens", "denials", "stalls", "stalled_ms", "context_stalls",
 };
 
 /* In a child that has given something up: 0, or which one is not as it should be. */

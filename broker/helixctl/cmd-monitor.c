@@ -90,21 +90,26 @@ static int64_t now_ms(void)
 
 /* ---- lines ---- */
 
-/* What stands after the word: the same for a state and for an event. */
-static void print_scanout(const struct hl_scanout *s)
+static void print_wait(const struct hl_scanout *s)
 {
 	char text[DURATION_LEN];
 
+	if (s->wait_for)
+		printf(" waits %s for %s", duration(s->wait_ms, text), hl_wait_name(s->wait_for));
+	if (s->wait_name[0])
+		printf(" (%s)", s->wait_name);
+}
+
+/* What stands after the word: the same for a state and for an event. */
+static void print_scanout(const struct hl_scanout *s)
+{
 	printf(" scanout %u %s", s->scanout, hl_state_name(s->state));
 	if (s->state != HELIX_LEASE_STATE_FREE || s->generation)
 		printf(" generation %" PRIu64, s->generation);
 	if (s->state != HELIX_LEASE_STATE_FREE)
 		printf(" %ux%u pid %u user %s", s->width, s->height, s->owner_pid,
 		       user_name(s->owner_uid));
-	if (s->wait_for)
-		printf(" waits %s for %s", duration(s->wait_ms, text), hl_wait_name(s->wait_for));
-	if (s->wait_name[0])
-		printf(" (%s)", s->wait_name);
+	print_wait(s);
 	if (s->label[0] && s->state != HELIX_LEASE_STATE_FREE)
 		printf(" \"%s\"", s->label);
 	putchar('\n');
@@ -140,10 +145,15 @@ static bool print_event(const struct hl_event *event, int json)
 	       event->time_ns / 1000 % 1000000, hl_event_name(event->type));
 	if (event->cause)
 		printf(" by %s", hl_cause_name(event->cause));
-	if (event->scanout.scanout)
+	if (hl_event_of_context(event))
+		printf(" on GPU %02x:%02x.%x", event->scanout.gpu >> 8,
+		       event->scanout.gpu >> 3 & 0x1f, event->scanout.gpu & 7);
+	if (event->scanout.scanout) {
 		print_scanout(&event->scanout);
-	else
+	} else {
+		print_wait(&event->scanout);
 		putchar('\n');
+	}
 	return !fflush(stdout);
 }
 

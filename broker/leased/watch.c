@@ -66,6 +66,22 @@ static void describe_wait(const struct hl_scanout *s, const char *what, uint32_t
 	describe(s, text, line, size);
 }
 
+/* What draws on a scanout, or on none that anybody has leased. */
+static void describe_context(const struct hl_event *event, const char *what, char *line,
+			     size_t size)
+{
+	const struct hl_scanout *s = &event->scanout;
+	char text[LINE];
+
+	snprintf(text, sizeof(text), "%s %s: it has waited %u.%03u s (%s)",
+		 s->scanout ? "shows what" : "what draws on no leased scanout", what,
+		 s->wait_ms / 1000, s->wait_ms % 1000, s->wait_name);
+	if (s->scanout)
+		describe(s, text, line, size);
+	else
+		snprintf(line, size, "%s", text);
+}
+
 const char *watch_line(const struct hl_event *event, char *line, size_t size)
 {
 	const struct hl_scanout *s = &event->scanout;
@@ -89,6 +105,12 @@ const char *watch_line(const struct hl_event *event, char *line, size_t size)
 	case HELIX_LEASE_EVENT_HOST_BACK:
 		snprintf(line, size, "the host daemon is back");
 		return SD_INFO;
+	case HELIX_LEASE_EVENT_CONTEXT_STALLED:
+		describe_context(event, "makes no progress on the host", line, size);
+		return SD_WARNING;
+	case HELIX_LEASE_EVENT_CONTEXT_KILLED:
+		describe_context(event, "was killed by the host", line, size);
+		return SD_ERR;
 	default:
 		return NULL;
 	}

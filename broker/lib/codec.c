@@ -103,6 +103,13 @@ static const struct member event_members[] = {
 	MEMBER(hl_scanout, wait_name, TEXT),
 };
 
+/* The part that is about a context; all there is where it draws on no leased scanout. */
+static const struct member context_members[] = {
+	MEMBER(hl_scanout, wait_for, WAIT),
+	MEMBER(hl_scanout, wait_ms, U32),
+	MEMBER(hl_scanout, wait_name, TEXT),
+};
+
 static const struct member policy_members[] = {
 	MEMBER(hl_policy, who, WHO),
 	MEMBER(hl_policy, gid, U32),
@@ -538,18 +545,37 @@ int hl_policy_from_json(json_object *obj, struct hl_policy *policy, struct hl_er
 	return from_json(policy_members, ARRAY_SIZE(policy_members), obj, policy, err);
 }
 
+bool hl_event_of_context(const struct hl_event *event)
+{
+	return event->type == HELIX_LEASE_EVENT_CONTEXT_STALLED ||
+	       event->type == HELIX_LEASE_EVENT_CONTEXT_KILLED;
+}
+
+static bool add_context(json_object *obj, const struct hl_event *event)
+{
+	return hl_json_add(obj, "gpu", json_object_new_uint64(event->scanout.gpu)) &&
+	       hl_json_add(obj, "context", json_object_new_uint64(event->context));
+}
+
 json_object *hl_event_to_json(const struct hl_event *event)
 {
+	const struct member *members = event_members;
 	json_object *obj = json_object_new_object();
-	size_t n = event->scanout.scanout ? ARRAY_SIZE(event_members) : 0;
+	size_t n = ARRAY_SIZE(event_members);
 	bool ok = obj && hl_json_add(obj, "event", json_object_new_string(hl_event_name(event->type))) &&
 		  hl_json_add(obj, "time_ns", json_object_new_uint64(event->time_ns));
 
 	if (ok && event->cause)
 		ok = hl_json_add(obj, "cause", json_object_new_string(hl_cause_name(event->cause)));
+	if (!event->scanout.scanout) {
+		members = context_members;
+		n = hl_event_of_context(event) ? ARRAY_SIZE(context_members) : 0;
+	}
+	if (ok && hl_event_of_context(event))
+		ok = add_context(obj, event);
 	for (size_t i = 0; ok && i < n; i++)
-		ok = hl_json_add(obj, event_members[i].name,
-				 member_to_json(&event_members[i], &event->scanout));
+		ok = hl_json_add(obj, members[i].name,
+				 member_to_json(&members[i], &event->scanout));
 	if (ok)
 		return obj;
 	json_object_put(obj);

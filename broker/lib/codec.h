@@ -60,6 +60,9 @@ uint32_t hl_policy_bit(const char *member);
 json_object *hl_policy_to_json(const struct hl_policy *policy);
 int hl_policy_from_json(json_object *obj, struct hl_policy *policy, struct hl_error *err);
 
+/* Is it about a context of a GPU, with or without a scanout that shows what it draws? */
+bool hl_event_of_context(const struct hl_event *event);
+
 /* {"event":"granted","time_ns":...} and, of a scanout, what events tell of one. */
 json_object *hl_event_to_json(const struct hl_event *event);
 

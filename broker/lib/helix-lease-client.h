@@ -368,13 +368,18 @@ int hl_unbind(struct hl_conn *conn, int force, uint32_t timeout_ms, struct hl_er
  *	linux/helix_lease_netlink.h, see hl_cause_name(); else 0
  * @time_ns: when, CLOCK_MONOTONIC
  * @scanout: what the scanout was like right after it, as far as the event says;
- *	its @scanout is 0 where the event is about the host
+ *	its @scanout is 0 where the event is about the host, or about a context
+ *	that draws on no leased scanout
+ * @context: in context-stalled and context-killed which one it is of the GPU at
+ *	@scanout.gpu, whose number for it this is; what it waits for and for how long is
+ *	in @scanout
  */
 struct hl_event {
 	uint32_t type;
 	uint32_t cause;
 	uint64_t time_ns;
 	struct hl_scanout scanout;
+	uint32_t context;
 };
 
 /** struct hl_monitor - a listener to the module's events; opaque */

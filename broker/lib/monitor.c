@@ -87,6 +87,7 @@ static const struct place {
 	EVENT(EVENT, U32, type),
 	EVENT(TIME_NS, U64, time_ns),
 	EVENT(CAUSE, U32, cause),
+	EVENT(CONTEXT, U32, context),
 #undef EVENT
 };
 

@@ -50,6 +50,8 @@ static const char *const events[] = {
 	[HELIX_LEASE_EVENT_FREED] = "freed",
 	[HELIX_LEASE_EVENT_HOST_LOST] = "host-lost",
 	[HELIX_LEASE_EVENT_HOST_BACK] = "host-back",
+	[HELIX_LEASE_EVENT_CONTEXT_STALLED] = "context-stalled",
+	[HELIX_LEASE_EVENT_CONTEXT_KILLED] = "context-killed",
 };
 
 static const char *const causes[] = {

@@ -201,6 +201,59 @@ static void an_event_of_the_host_is_about_no_scanout(void **state)
 	json_object_put(obj);
 }
 
+static struct nlmsghdr *put_context(uint32_t type, uint32_t scanout)
+{
+	struct nlmsghdr *nlh = put_event(packet, type, LATER, scanout, HELIX_LEASE_STATE_LEASED);
+
+	mnl_attr_put_u32(nlh, HELIX_LEASE_A_GPU, 0x0010);
+	mnl_attr_put_u32(nlh, HELIX_LEASE_A_CONTEXT, 42);
+	mnl_attr_put_u32(nlh, HELIX_LEASE_A_WAIT_FOR, HELIX_LEASE_WAIT_FENCE);
+	mnl_attr_put_u32(nlh, HELIX_LEASE_A_WAIT_MS, 5042);
+	mnl_attr_put_strz(nlh, HELIX_LEASE_A_WAIT_NAME, "context 42, fence 7");
+	return nlh;
+}
+
+static void an_event_of_a_context_names_it(void **state)
+{
+	struct hl_event event;
+	json_object *obj;
+
+	(void)state;
+	deliver(events[1], put_context(HELIX_LEASE_EVENT_CONTEXT_STALLED, 3));
+	event = next();
+	assert_int_equal(event.scanout.scanout, 3);
+	assert_int_equal(event.scanout.gpu, 0x0010);
+	assert_int_equal(event.context, 42);
+	assert_true(hl_event_of_context(&event));
+	obj = hl_event_to_json(&event);
+	assert_string_equal(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN),
+			    "{\"event\":\"context-stalled\",\"time_ns\":9223372036854775807,"
+			    "\"gpu\":16,\"context\":42,\"scanout\":3,\"state\":\"leased\","
+			    "\"generation\":0,\"label\":\"\",\"width\":0,\"height\":0,"
+			    "\"refresh_mhz\":0,\"priority\":0,\"owner_pid\":0,\"owner_uid\":0,"
+			    "\"owner_cgroup\":0,\"wait_for\":\"fence\",\"wait_ms\":5042,"
+			    "\"wait_name\":\"context 42, fence 7\"}");
+	json_object_put(obj);
+	nothing_more();
+}
+
+static void a_context_that_draws_on_no_lease_has_no_scanout(void **state)
+{
+	struct hl_event event;
+	json_object *obj;
+
+	(void)state;
+	deliver(events[1], put_context(HELIX_LEASE_EVENT_CONTEXT_KILLED, 0));
+	event = next();
+	obj = hl_event_to_json(&event);
+	assert_string_equal(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN),
+			    "{\"event\":\"context-killed\",\"time_ns\":9223372036854775807,"
+			    "\"gpu\":16,\"context\":42,\"wait_for\":\"fence\",\"wait_ms\":5042,"
+			    "\"wait_name\":\"context 42, fence 7\"}");
+	json_object_put(obj);
+	nothing_more();
+}
+
 static void an_event_of_the_future_is_unknown_not_an_error(void **state)
 {
 	(void)state;
@@ -410,9 +463,31 @@ static void the_journal_gets_what_matters(void **state)
 	assert_line(HELIX_LEASE_EVENT_HOST_LOST, 0, SD_WARNING,
 		    "the host daemon has gone: no scanout can be acquired or freed");
 	assert_line(HELIX_LEASE_EVENT_HOST_BACK, 0, SD_INFO, "the host daemon is back");
+	assert_line(HELIX_LEASE_EVENT_CONTEXT_STALLED, 0, SD_WARNING,
+		    "scanout 3 generation 7 of pid 77 user 1000 \"editor\" shows what makes no progress on the host: "
+		    "it has waited 5.042 s (output to be disabled)");
+	assert_line(HELIX_LEASE_EVENT_CONTEXT_KILLED, 0, SD_ERR,
+		    "scanout 3 generation 7 of pid 77 user 1000 \"editor\" shows what was killed by the host: "
+		    "it has waited 5.042 s (output to be disabled)");
 	assert_line(HELIX_LEASE_EVENT_GRANTED, 0, NULL, NULL);
 	assert_line(HELIX_LEASE_EVENT_FREED, HELIX_LEASE_CAUSE_ADMIN, NULL, NULL);
 	assert_line(77, 0, NULL, NULL);
+}
+
+static void the_journal_gets_a_context_without_a_scanout(void **state)
+{
+	struct hl_event event = {
+		.type = HELIX_LEASE_EVENT_CONTEXT_KILLED,
+		.context = 42,
+		.scanout = { .gpu = 0x10, .wait_for = HELIX_LEASE_WAIT_FENCE, .wait_ms = 60001,
+			     .wait_name = "context 42, fence 7" },
+	};
+	char line[512];
+
+	(void)state;
+	assert_string_equal(watch_line(&event, line, sizeof(line)), SD_ERR);
+	assert_string_equal(line, "what draws on no leased scanout was killed by the host: "
+				  "it has waited 60.001 s (context 42, fence 7)");
 }
 
 static void of_all_states_it_gets_those_where_something_is_the_matter(void **state)
@@ -438,6 +513,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_event_is_told_whole),
 		TEST(an_event_of_the_host_is_about_no_scanout),
+		TEST(an_event_of_a_context_names_it),
+		TEST(a_context_that_draws_on_no_lease_has_no_scanout),
 		TEST(an_event_of_the_future_is_unknown_not_an_error),
 		TEST(events_in_one_packet_come_in_their_order),
 		TEST(an_attribute_that_lies_is_an_error_and_the_next_event_is_told),
@@ -449,6 +526,7 @@ int main(void)
 		TEST(a_dump_that_was_overtaken_is_made_again),
 		TEST(what_was_lost_is_said_and_a_dump_makes_up_for_it),
 		cmocka_unit_test(the_journal_gets_what_matters),
+		cmocka_unit_test(the_journal_gets_a_context_without_a_scanout),
 		cmocka_unit_test(of_all_states_it_gets_those_where_something_is_the_matter),
 	};
 

@@ -39,8 +39,8 @@
  */
 #define HELIX_LEASE_IOC_TYPE		0xBE
 
-/** HELIX_LEASE_ABI_VERSION - grows when an ioctl, a field or a flag is added. */
-#define HELIX_LEASE_ABI_VERSION		2
+/** HELIX_LEASE_ABI_VERSION - grows when an ioctl, a field, a flag or an event is added. */
+#define HELIX_LEASE_ABI_VERSION		3
 
 #define HELIX_LEASE_LABEL_LEN		32
 #define HELIX_LEASE_WAIT_NAME_LEN	64
@@ -111,6 +111,8 @@ enum helix_lease_wait {
  * @HELIX_LEASE_EVENT_FREED: it is blank and FREE
  * @HELIX_LEASE_EVENT_HOST_LOST: the mediator has gone; not about one scanout
  * @HELIX_LEASE_EVENT_HOST_BACK: a mediator is there again; not about one scanout
+ * @HELIX_LEASE_EVENT_CONTEXT_STALLED: what draws on it makes no progress on the host
+ * @HELIX_LEASE_EVENT_CONTEXT_KILLED: that has been ended by the host
  */
 enum helix_lease_event_type {
 	HELIX_LEASE_EVENT_GRANTED = 1,
@@ -123,6 +125,8 @@ enum helix_lease_event_type {
 	HELIX_LEASE_EVENT_FREED = 8,
 	HELIX_LEASE_EVENT_HOST_LOST = 9,
 	HELIX_LEASE_EVENT_HOST_BACK = 10,
+	HELIX_LEASE_EVENT_CONTEXT_STALLED = 11,
+	HELIX_LEASE_EVENT_CONTEXT_KILLED = 12,
 };
 
 /**
@@ -136,8 +140,8 @@ enum helix_lease_event_type {
  * @width: pixels asked for
  * @height: pixels asked for
  * @refresh_mhz: millihertz asked for
- * @wait_for: STALLED, QUARANTINED: enum helix_lease_wait
- * @wait_ms: STALLED, QUARANTINED: how long it had been waiting for that
+ * @wait_for: STALLED, QUARANTINED, CONTEXT_*: enum helix_lease_wait
+ * @wait_ms: STALLED, QUARANTINED, CONTEXT_*: how long it had been waiting for that
  * @lost: events of this reader that were dropped before this one, since the last one read
  */
 struct helix_lease_event {
