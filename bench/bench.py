@@ -5,7 +5,7 @@ value, unit and, where there is something to compare with, baseline and ratio;
 each with the commit and the machine it was measured on.
 
 Runs in the build root, with the environment of scripts/with-parts.
-usage: bench.py [module|desktops]...
+usage: bench.py [module|desktops|gpu]...
 """
 import json
 import os
@@ -19,9 +19,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "scripts"))
+sys.path.insert(0, str(TOP / "tests/gpu"))
+sys.path.insert(0, str(TOP / "tests/e2e"))
 from vm.export import Viewer  # noqa: E402
 from vm.machine import accelerator  # noqa: E402
 from vm.system import System  # noqa: E402
+from guest import VENUS, Guest, build_programs  # noqa: E402
+from test_gpu import Desktops  # noqa: E402
 
 OUT = TOP / "build/bench"
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
@@ -126,7 +130,95 @@ def desktops():
     return rows
 
 
-BENCHES = {"module": module, "desktops": desktops}
+def percentile(values, p):
+    ordered = sorted(values)
+    return ordered[(len(ordered) - 1) * p // 100]
+
+
+def compared(name, unit, ours, base, digits=1):
+    """A row of our value and the one that it is compared with."""
+    return {"name": name, "value": round(ours, digits), "unit": unit, "baseline": round(base, digits),
+            "ratio": round(ours / base, 4) if base else 0}
+
+
+def wakeups(guest, seconds):
+    """How often QEMU's main loop woke up, per second."""
+    status = Path(f"/proc/{guest.machine.process.pid}/status")
+
+    def count():
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M).group(1))
+    before = count()
+    time.sleep(seconds)
+    return (count() - before) / seconds
+
+
+def fences(rounds=3, each=100):
+    """From a submit until the guest has its fence: on ours and on QEMU without the series, the same guest by turns."""
+    say(f"fences: {rounds} rounds of {each}, next to QEMU without the series")
+    machines = {"ours": Guest(1, "build/bench/gpu"), "stock": Guest(1, "build/bench/gpu-stock", stock=os.environ["HELIX_QEMU_STOCK"])}
+    jobs = {"small": (64, 1), "large": (512, 20)}       # pixels of a side, layers
+    times = {job: {name: [] for name in machines} for job in jobs}
+    idle = {name: [] for name in machines}
+    try:
+        for guest in machines.values():
+            guest.boot()
+        time.sleep(10)      # what a guest does after its start is over
+        for _ in range(rounds):
+            for name, guest in machines.items():
+                for job, (size, layers) in jobs.items():
+                    said = guest.agent.check(f"/run/gpu/enter fence fence {each} {size} {layers}", 300)
+                    # The first few compile shaders.
+                    times[job][name] += [float(us) for us in re.findall(r"^us ([\d.]+)$", said, re.M)][5:]
+                time.sleep(2)
+                idle[name].append(wakeups(guest, 5))
+    finally:
+        for guest in machines.values():
+            guest.stop()
+    rows = [compared(f"fence_{job}_p{p}", "us", *(percentile(times[job][name], p) for name in machines)) for job in jobs for p in (50, 99)]
+    rows.append(compared("idle_wakeups", "1/s", *(statistics.median(idle[name]) for name in machines)))
+    return rows
+
+
+def held_and_flooded(rounds=2, seconds=6):
+    """Fifteen desktops as fast as they can, while one is in the way, against the same moments before: the others' frames."""
+    say("15 desktops, one of them held; flooded")
+    guest = Guest(15, "build/bench/gpu", VENUS)
+    every = Desktops(guest, 15, fps=1000)
+    others = [f"desktop-{n}" for n in range(2, 15)]
+    rates = {}
+
+    def measure(name, units, begin, end):
+        before = sum(rate for unit, rate in guest.rates(seconds).items() if unit in units)
+        begin()
+        try:
+            time.sleep(1)
+            rates.setdefault(name, []).append((sum(rate for unit, rate in guest.rates(seconds).items() if unit in units), before))
+        finally:
+            end()
+
+    try:
+        guest.boot()
+        every.present()
+        hold = guest.has_gpu_property("x-hold-fences")
+        for _ in range(rounds):
+            if hold:
+                context = guest.contexts()["desktop-1"]
+                measure("others_while_one_held", others, lambda: guest.set_gpu("x-hold-fences", context),
+                        lambda: guest.set_gpu("x-hold-fences", 0))
+            measure("desktops_while_flooded", every.units(), lambda: guest.start("flood", ["flood", "flood"]),
+                    lambda: guest.stop_units("flood"))
+    finally:
+        guest.stop()
+    return [compared(f"frames_of_{name}", "1/s", *(statistics.median(side) for side in zip(*pairs))) for name, pairs in rates.items()]
+
+
+def gpu():
+    """The GPU's commands and fences, without the module's part in it."""
+    build_programs()
+    return fences() + held_and_flooded()
+
+
+BENCHES = {"module": module, "desktops": desktops, "gpu": gpu}
 
 
 def main():
