@@ -185,7 +185,7 @@ def part_patches(tap):
         headers, _, message = head.partition("\n\n")
         body = [line for line in message.splitlines() if line and not re.match(r"[A-Z][A-Za-z-]+-by: ", line)]
         good = (re.search(r"^From: .+ <.+>$", headers, re.M) and re.search(r"^Subject: \[PATCH\] \S", headers, re.M)
-                and re.search(r"^Signed-off-by: .+ <.+>$", message, re.M) and len(body) > 2)
+                and re.search(r"^Signed-off-by: .+ <.+>$", message, re.M) and body)
         tap.point(bool(good), f"{name}: an author, a subject, a message and a sign-off")
 
         # What it says of one thing is a block, with the line that it means.
