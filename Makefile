@@ -28,9 +28,9 @@ help: ## this list
 	  'everything takes:' \
 	  '  HELIX_CACHE=DIR  where long-lived results are kept ($$XDG_CACHE_HOME/helix-lease)' \
 	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
-	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of the fuzzer (60).' \
-  'make bench takes BENCHES="module desktops" to run only some.' \
-  'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
+	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of the fuzzer (30).' \
+	  'make bench takes BENCHES="module desktops" to run only some.' \
+	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
 
 # make hands an interrupt on to what it started itself, so nothing here starts
 # another make. HELIX_SKIP_BUILD=1 takes what is there.
