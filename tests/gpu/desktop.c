@@ -5,34 +5,9 @@
  *
  * usage: desktop NAME RRGGBB FRAMES_PER_SECOND
  */
-#include <gbm.h>
-#include <EGL/egl.h>
-#include <EGL/eglext.h>
-#include <GLES2/gl2.h>
-#include "kms.h"
+#include "gles.h"
 
 #define BAR	32
-
-static const char vertex_source[] =
-	"attribute vec2 at;\n"
-	"void main() { gl_Position = vec4(at, 0.0, 1.0); }\n";
-static const char fragment_source[] =
-	"precision mediump float;\n"
-	"uniform vec4 colour;\n"
-	"void main() { gl_FragColor = colour; }\n";
-
-static GLuint compile(GLenum kind, const char *source)
-{
-	GLuint shader = glCreateShader(kind);
-	GLint good = 0;
-
-	glShaderSource(shader, 1, &source, NULL);
-	glCompileShader(shader);
-	glGetShaderiv(shader, GL_COMPILE_STATUS, &good);
-	if (!good)
-		end(ENDED_FAILED, "a shader does not compile");
-	return shader;
-}
 
 static void forget_fb(struct gbm_bo *bo, void *data)
 {
@@ -60,7 +35,6 @@ int main(int argc, char **argv)
 		EGL_GREEN_SIZE, 8, EGL_BLUE_SIZE, 8, EGL_ALPHA_SIZE, 0, EGL_NONE
 	};
 	static const EGLint version[] = { EGL_CONTEXT_CLIENT_VERSION, 2, EGL_NONE };
-	static const GLfloat corners[] = { -1, -1, 1, -1, -1, 1, 1, 1 };
 	struct gbm_bo *shown = NULL, *next;
 	volatile uint64_t *frames = frame_counter();
 	struct gbm_surface *pictures;
@@ -71,7 +45,6 @@ int main(int argc, char **argv)
 	EGLSurface surface;
 	EGLContext context;
 	struct output o = { 0 };
-	GLuint program;
 	GLint colour;
 	double pause, due;
 	unsigned long rgb;
@@ -104,15 +77,7 @@ int main(int argc, char **argv)
 		end(ENDED_FAILED, "eglMakeCurrent: 0x%x", eglGetError());
 	printf("renderer %s\n", glGetString(GL_RENDERER));
 
-	program = glCreateProgram();
-	glAttachShader(program, compile(GL_VERTEX_SHADER, vertex_source));
-	glAttachShader(program, compile(GL_FRAGMENT_SHADER, fragment_source));
-	glBindAttribLocation(program, 0, "at");
-	glLinkProgram(program);
-	glUseProgram(program);
-	colour = glGetUniformLocation(program, "colour");
-	glVertexAttribPointer(0, 2, GL_FLOAT, GL_FALSE, 0, corners);
-	glEnableVertexAttribArray(0);
+	colour = gles_one_colour();
 
 	due = now();
 	while (!told_to_end) {

@@ -10,41 +10,19 @@
  */
 #include <fcntl.h>
 #include <poll.h>
-#include <gbm.h>
-#include <EGL/egl.h>
-#include <EGL/eglext.h>
-#include <GLES2/gl2.h>
-#include "kms.h"
-
-static const char vertex_source[] =
-	"attribute vec2 at;\n"
-	"void main() { gl_Position = vec4(at, 0.0, 1.0); }\n";
-static const char fragment_source[] =
-	"precision mediump float;\n"
-	"uniform vec4 colour;\n"
-	"void main() { gl_FragColor = colour; }\n";
-
-static GLuint compile(GLenum kind, const char *source)
-{
-	GLuint shader = glCreateShader(kind);
-
-	glShaderSource(shader, 1, &source, NULL);
-	glCompileShader(shader);
-	return shader;
-}
+#include "gles.h"
 
 int main(int argc, char **argv)
 {
 	static const EGLint version[] = { EGL_CONTEXT_CLIENT_VERSION, 2, EGL_NONE };
 	static const EGLint native[] = { EGL_SYNC_NATIVE_FENCE_FD_ANDROID, EGL_NO_NATIVE_FENCE_FD_ANDROID, EGL_NONE };
-	static const GLfloat corners[] = { -1, -1, 1, -1, -1, 1, 1, 1 };
 	PFNEGLCREATESYNCKHRPROC create_sync = (void *)eglGetProcAddress("eglCreateSyncKHR");
 	PFNEGLDESTROYSYNCKHRPROC destroy_sync = (void *)eglGetProcAddress("eglDestroySyncKHR");
 	PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_fd = (void *)eglGetProcAddress("eglDupNativeFenceFDANDROID");
 	volatile uint64_t *rounds_done = frame_counter();
 	unsigned long rounds, size, layers;
 	struct gbm_device *gbm;
-	GLuint texture, framebuffer, program;
+	GLuint texture, framebuffer;
 	EGLDisplay display;
 	EGLContext context;
 	GLubyte pixel[4];
@@ -78,15 +56,7 @@ int main(int argc, char **argv)
 	glFramebufferTexture2D(GL_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, texture, 0);
 	if (glCheckFramebufferStatus(GL_FRAMEBUFFER) != GL_FRAMEBUFFER_COMPLETE)
 		end(ENDED_FAILED, "the framebuffer is not complete");
-	program = glCreateProgram();
-	glAttachShader(program, compile(GL_VERTEX_SHADER, vertex_source));
-	glAttachShader(program, compile(GL_FRAGMENT_SHADER, fragment_source));
-	glBindAttribLocation(program, 0, "at");
-	glLinkProgram(program);
-	glUseProgram(program);
-	colour = glGetUniformLocation(program, "colour");
-	glVertexAttribPointer(0, 2, GL_FLOAT, GL_FALSE, 0, corners);
-	glEnableVertexAttribArray(0);
+	colour = gles_one_colour();
 	glViewport(0, 0, size, size);
 	glEnable(GL_BLEND);
 	glBlendFunc(GL_ONE, GL_ONE);
