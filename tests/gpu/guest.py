@@ -15,8 +15,10 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "scripts"))
+sys.path[:0] = [str(TOP / "tests/e2e"), str(TOP / "scripts")]    # both have a tap
+import tap  # noqa: E402
 from PIL import Image  # noqa: E402
+from tap import check  # noqa: E402
 from vm.jsonsocket import RemoteError, qmp  # noqa: E402
 from vm.system import System  # noqa: E402
 
@@ -39,20 +41,8 @@ exec chroot {IMAGE} /usr/bin/env -i PATH=/usr/bin:/bin HELIX_FRAMES="$HELIX_FRAM
 """
 
 
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
 def wait_for(condition, text, seconds=HANG, every=0.5):
-    """The first true value of condition(); text may be a function, called at the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        check(time.monotonic() < deadline, f"after {seconds} s still not: {text() if callable(text) else text}")
-        time.sleep(every)
+    return tap.wait_for(condition, seconds, text, every)
 
 
 def build_programs():

@@ -16,9 +16,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(HERE.parent / "e2e"))
-import tap  # noqa: E402
 from guest import COLOURS, HANG, VENUS, Guest, build_programs, check, wait_for  # noqa: E402
+import tap  # noqa: E402  from where guest has it
 
 DESKTOPS = int(os.environ.get("DESKTOPS") or 15)
 WATCHED = 4     # with the watchdog; what it does does not depend on how many
