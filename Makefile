@@ -9,7 +9,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS
+export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES
 
 IN_ROOT := scripts/in-root
 
@@ -30,7 +30,8 @@ help: ## this list
 	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
 	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of the fuzzer (30).' \
 	  'make bench takes BENCHES="module desktops" to run only some.' \
-	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them.'
+	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them;' \
+	  '  LANES=N, how many run side by side (2; 1 on one core or with less than 14 GiB of memory).'
 
 # make hands an interrupt on to what it started itself, so nothing here starts
 # another make. HELIX_SKIP_BUILD=1 takes what is there.

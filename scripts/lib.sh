@@ -31,6 +31,14 @@ points_end() {
 	exit "$points_bad"
 }
 
+# Waits for whoever else builds the same: steps of `make check` run side by side,
+# and each builds what it needs. Until this script ends.
+alone_in() {	# PATH
+	mkdir -p "$(dirname "$1")"
+	exec 8>>"$1.lock"
+	flock -w 1800 8 || die "waited half an hour for another build of $1"
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || die "must be run as root: it makes mount namespaces and file systems"
 }
@@ -78,6 +86,14 @@ with_progress() {
 		tail -n 30 "$log" >&2
 	fi
 	return "$rc"
+}
+
+# The programs of selftests/, or some of them; in the root.
+make_selftests() {	# TARGET...
+	(
+		alone_in "$TOP/build/selftests"
+		make -s -C "$TOP/selftests" OUT="$TOP/build/selftests" "$@" >&2
+	)
 }
 
 # Two guests at once: most of the time a test waits for something.
