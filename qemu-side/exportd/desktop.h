@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One enabled output: its newest picture, the stream made of it, and who
+ * One enabled output: its newest picture, the streams made of it, and who
  * watches. Main thread only.
  */
 #ifndef HELIX_DESKTOP_H

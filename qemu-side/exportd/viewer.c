@@ -11,6 +11,7 @@ struct viewer *viewer_new(void (*wake)(void *data), void *data)
 	struct viewer *viewer = g_new0(struct viewer, 1);
 
 	g_queue_init(&viewer->queue);
+	viewer->joining = true;
 	viewer->need_key = true;
 	viewer->wake = wake;
 	viewer->wake_data = data;
@@ -109,6 +110,7 @@ static void viewer_push_key(struct viewer *viewer, struct packet *video,
 		viewer->acked_seq = video->seq - 1;
 		viewer->acked_at = now;
 	}
+	viewer->joining = false;
 	viewer->need_key = false;
 	viewer_push(viewer, video);
 	viewer->last_seq = video->seq;

@@ -26,6 +26,7 @@ struct viewer {
 	unsigned int texts;
 	size_t bytes;
 	struct packet *config;	/* queued last */
+	bool joining;		/* had no key frame of this stream yet */
 	bool need_key;		/* frames are dropped until a key frame */
 	bool blocked;		/* dropped some, not asked for more since */
 	bool broken;		/* too far behind to be told so: hang up */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One H.264 stream of a desktop: its encoder, the frame in it, what changed
+ * since, and the viewers who get it. Main thread only.
+ */
+#ifndef HELIX_STREAM_H
+#define HELIX_STREAM_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "damage.h"
+#include "encoder.h"
+#include "packet.h"
+#include "surface.h"
+#include "viewer.h"
+#include "worker.h"
+
+struct stream;
+
+/* What is coded now, for the message that viewers get before it. */
+struct stream_format {
+	const char *codec, *encoder;
+	int width, height;
+};
+
+struct stream_ops {
+	/* The message, as a reference. */
+	struct packet *(*config)(const struct stream_format *format,
+				 void *data);
+	/* The encoder failed; told once until it works again. */
+	void (*failed)(const char *why, void *data);
+};
+
+struct stream_info {
+	uint64_t frames, bytes;
+	double fps;
+	unsigned int viewers;
+};
+
+struct stream *stream_new(struct worker_pool *pool,
+			  const struct encoder_options *options,
+			  const struct stream_ops *ops, void *data);
+/* No viewer may be left. */
+void stream_free(struct stream *stream);
+
+/* A new picture, all of it damaged; NULL: there is none. */
+void stream_show(struct stream *stream, struct surface *surface);
+/* @at: when the oldest of it was flushed. */
+void stream_damage(struct stream *stream, const struct rect *rects,
+		   unsigned int count, gint64 at);
+/* What the config message says besides the format has changed. */
+void stream_reconfigure(struct stream *stream);
+
+void stream_join(struct stream *stream, struct viewer *viewer);
+void stream_leave(struct stream *stream, struct viewer *viewer);
+
+/* A viewer can take frames again, or time has passed: look what is due. */
+void stream_kick(struct stream *stream);
+/* Every half second. */
+void stream_tick(struct stream *stream);
+
+void stream_describe(const struct stream *stream, struct stream_info *info);
+
+#endif
