@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Owns the shape of the JSON. See Documentation/stream-protocol.rst. */
+/*
+ * Owns the shape of the JSON and the table of what can be asked. See
+ * Documentation/stream-protocol.rst.
+ */
 #include "api.h"
 
 #include <json-c/json.h>
+#include <string.h>
+
+struct api {
+	struct api_env env;
+};
 
 static void api_add_string(struct json_object *root, const char *name,
 			   const char *value)
@@ -23,6 +31,8 @@ static struct json_object *api_desktop(const struct desktop *desktop)
 	char fps[32];
 
 	desktop_describe(desktop, &info);
+	api_add_string(root, "id", info.id);
+	api_add_string(root, "vm", info.vm);
 	api_add_number(root, "scanout", info.scanout);
 	api_add_string(root, "name", info.name);
 	api_add_number(root, "priority", info.priority);
@@ -59,15 +69,11 @@ static char *api_text(struct json_object *root)
 	return text;
 }
 
-char *api_desktops(const struct hub *hub)
-{
-	return api_text(api_array(hub));
-}
-
-char *api_desktops_event(const struct hub *hub)
+char *api_desktops_event(const struct hub *hub, const struct grant *grant)
 {
 	struct json_object *root = json_object_new_object();
 
+	(void)grant;
 	api_add_string(root, "type", "desktops");
 	json_object_object_add(root, "desktops", api_array(hub));
 	return api_text(root);
@@ -78,6 +84,8 @@ char *api_config(const struct api_config *config)
 	struct json_object *root = json_object_new_object();
 
 	api_add_string(root, "type", "config");
+	api_add_string(root, "id", config->id);
+	api_add_string(root, "vm", config->vm);
 	api_add_number(root, "scanout", config->scanout);
 	api_add_string(root, "name", config->name);
 	api_add_string(root, "codec", config->codec);
@@ -105,4 +113,56 @@ char *api_error(const char *code, const char *message)
 	api_add_string(root, "code", code);
 	api_add_string(root, "message", message);
 	return api_text(root);
+}
+
+/* --- requests --- */
+
+static void api_refuse(struct api_answer *answer, unsigned int status,
+		       const char *code, const char *message)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *error = json_object_new_object();
+
+	api_add_string(error, "code", code);
+	api_add_string(error, "message", message);
+	json_object_object_add(root, "error", error);
+	answer->status = status;
+	answer->text = api_text(root);
+}
+
+static void api_get_desktops(struct api *api, const struct api_request *req,
+			     struct api_answer *answer)
+{
+	(void)req;
+	answer->text = api_text(api_array(api->env.hub));
+}
+
+void api_handle(struct api *api, const struct api_request *req,
+		struct api_answer *answer)
+{
+	*answer = (struct api_answer){
+		.status = 200,
+		.mime = "application/json",
+	};
+	if (strcmp(req->path, "/api/desktops")) {
+		api_refuse(answer, 404, "not-found", "there is no such thing");
+	} else if (strcmp(req->method, "GET")) {
+		answer->allow = "GET, HEAD";
+		api_refuse(answer, 405, "method", "only GET and HEAD");
+	} else {
+		api_get_desktops(api, req, answer);
+	}
+}
+
+struct api *api_new(const struct api_env *env)
+{
+	struct api *api = g_new0(struct api, 1);
+
+	api->env = *env;
+	return api;
+}
+
+void api_free(struct api *api)
+{
+	g_free(api);
 }

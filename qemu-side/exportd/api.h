@@ -1,17 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the API says, as JSON text that the caller frees. */
+/*
+ * The JSON API: what it answers to requests, and the messages to viewers. Text
+ * belongs to the caller.
+ */
 #ifndef HELIX_API_H
 #define HELIX_API_H
 
+#include <stddef.h>
+
 #include "hub.h"
 
-/* The array of /api/desktops. */
-char *api_desktops(const struct hub *hub);
-/* The same in a message, for /ws?events. */
-char *api_desktops_event(const struct hub *hub);
+struct api;
+struct grant;
+
+/* What the API works on. All of it outlives the API. */
+struct api_env {
+	struct hub *hub;
+};
+
+struct api *api_new(const struct api_env *env);
+void api_free(struct api *api);
+
+struct api_request {
+	const char *method;	/* "GET"; HEAD comes as GET */
+	const char *path;	/* decoded, "/api/desktops/vm:3" */
+	const char *query;	/* after the "?", or "" */
+	const char *body;	/* or NULL */
+	size_t body_len;
+	const struct grant *grant;	/* the caller's; NULL: none */
+	const char *peer;	/* address, for the log */
+};
+
+struct api_answer {
+	unsigned int status;
+	const char *mime;
+	char *text;		/* the caller's to free */
+	const char *allow;	/* with 405: the methods there are, else NULL */
+};
+
+/* Fills all of @answer, whatever was asked. */
+void api_handle(struct api *api, const struct api_request *req,
+		struct api_answer *answer);
+
+/* What /api/desktops says to @grant, in a message for /ws?events. */
+char *api_desktops_event(const struct hub *hub, const struct grant *grant);
 
 /* Messages to the viewers of a desktop. */
 struct api_config {
+	const char *id, *vm;
 	uint32_t scanout;
 	const char *name, *codec, *encoder;
 	int width, height;

@@ -25,6 +25,8 @@ struct member {
 struct desktop {
 	struct desktop_env env;
 	struct console *console;
+	char vm[DESKTOP_VM_LEN];
+	char id[DESKTOP_ID_LEN];
 	uint32_t scanout;
 	uint64_t generation;
 	uint32_t priority;
@@ -82,7 +84,7 @@ static void desktop_set_live(struct desktop *desktop, bool live)
 	if (desktop->live == live)
 		return;
 	desktop->live = live;
-	log_info("desktop %u: %s", desktop->scanout,
+	log_info("desktop %s: %s", desktop->id,
 		 live ? "live" : "waiting for a picture");
 	desktop_broadcast(desktop, desktop_state_packet(
 		live ? "live" : "waiting",
@@ -96,6 +98,8 @@ static struct packet *desktop_config(const struct stream_format *format,
 {
 	const struct desktop *desktop = data;
 	const struct api_config config = {
+		.id = desktop->id,
+		.vm = desktop->vm,
 		.scanout = desktop->scanout,
 		.name = desktop->name,
 		.codec = format->codec,
@@ -111,7 +115,7 @@ static void desktop_encoder_failed(const char *why, void *data)
 {
 	struct desktop *desktop = data;
 
-	log_error("desktop %u: encoding with %s: %s", desktop->scanout,
+	log_error("desktop %s: encoding with %s: %s", desktop->id,
 		  desktop->env.encoder->name, why);
 	desktop_broadcast(desktop, desktop_packet(api_error("encoder", why)));
 }
@@ -275,7 +279,10 @@ void desktop_configure(struct desktop *desktop,
 	char before[DESKTOP_NAME_LEN];
 
 	memcpy(before, desktop->name, sizeof(before));
+	g_strlcpy(desktop->vm, config->vm, sizeof(desktop->vm));
 	desktop->scanout = config->scanout;
+	g_snprintf(desktop->id, sizeof(desktop->id), "%s:%u", desktop->vm,
+		   desktop->scanout);
 	desktop->generation = config->generation;
 	desktop->priority = config->priority;
 	desktop->asked_width = config->width;
@@ -339,6 +346,16 @@ struct console *desktop_console(const struct desktop *desktop)
 	return desktop->console;
 }
 
+const char *desktop_id(const struct desktop *desktop)
+{
+	return desktop->id;
+}
+
+const char *desktop_vm(const struct desktop *desktop)
+{
+	return desktop->vm;
+}
+
 uint32_t desktop_scanout(const struct desktop *desktop)
 {
 	return desktop->scanout;
@@ -354,6 +371,8 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 	struct stream_info stream;
 
 	stream_describe(desktop->stream, &stream);
+	info->id = desktop->id;
+	info->vm = desktop->vm;
 	info->scanout = desktop->scanout;
 	info->name = desktop->name;
 	info->priority = desktop->priority;

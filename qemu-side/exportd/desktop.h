@@ -17,6 +17,8 @@
 #include "worker.h"
 
 #define DESKTOP_NAME_LEN 64
+#define DESKTOP_VM_LEN 33	/* [A-Za-z0-9_-]{1,32} */
+#define DESKTOP_ID_LEN (DESKTOP_VM_LEN + 11)	/* "VM:N" */
 
 struct desktop;
 
@@ -26,6 +28,7 @@ struct desktop_env {
 };
 
 struct desktop_config {
+	const char *vm;		/* name of its virtual machine */
 	uint32_t scanout;	/* the number that people see */
 	uint32_t width, height;	/* asked for; 0 if not by us */
 	uint64_t generation;	/* of the lease */
@@ -35,6 +38,7 @@ struct desktop_config {
 };
 
 struct desktop_info {
+	const char *id, *vm;
 	uint32_t scanout;
 	const char *name;
 	uint32_t priority;
@@ -57,6 +61,9 @@ void desktop_configure(struct desktop *desktop,
 		       const struct desktop_config *config);
 
 struct console *desktop_console(const struct desktop *desktop);
+/* "VM:N": what the whole server knows it by. */
+const char *desktop_id(const struct desktop *desktop);
+const char *desktop_vm(const struct desktop *desktop);
 uint32_t desktop_scanout(const struct desktop *desktop);
 uint64_t desktop_generation(const struct desktop *desktop);
 void desktop_describe(const struct desktop *desktop, struct desktop_info *info);

@@ -38,6 +38,7 @@ _Static_assert(LWS_PRE <= PACKET_HEADROOM, "packets have room for framing");
 struct http {
 	const struct http_options *options;
 	struct hub *hub;
+	struct api *api;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	int web;		/* directory, or -1 */
@@ -182,10 +183,25 @@ static bool http_host_allowed(struct lws *wsi)
 	       request_host_allowed(host);
 }
 
+static int http_serve_api(struct http *http, struct lws *wsi,
+			  struct exchange *exchange, const char *path, bool head)
+{
+	const struct api_request req = {
+		.method = "GET", .path = path, .query = "", .peer = "",
+	};
+	struct api_answer answer;
+	struct packet *body;
+
+	api_handle(http->api, &req, &answer);
+	body = packet_text(answer.text);
+	g_free(answer.text);
+	return http_respond(wsi, exchange, answer.status, answer.mime, body,
+			    head);
+}
+
 static int http_request(struct http *http, struct lws *wsi,
 			struct exchange *exchange, const char *path)
 {
-	g_autofree char *json = NULL;
 	bool head, get;
 	char *uri;
 	int len;
@@ -200,11 +216,8 @@ static int http_request(struct http *http, struct lws *wsi,
 			    "only GET and HEAD\n");
 		return 0;
 	}
-	if (!strcmp(path, "/api/desktops")) {
-		json = api_desktops(http->hub);
-		return http_respond(wsi, exchange, HTTP_STATUS_OK,
-				    "application/json", packet_text(json), head);
-	}
+	if (g_str_has_prefix(path, "/api/"))
+		return http_serve_api(http, wsi, exchange, path, head);
 	return http_serve_file(http, wsi, exchange, path, head);
 }
 
@@ -322,7 +335,7 @@ static void session_say(struct session *session, char *text)
 static void session_open_events(struct session *session)
 {
 	struct packet *packet;
-	char *text = api_desktops_event(session->http->hub);
+	char *text = api_desktops_event(session->http->hub, NULL);
 
 	packet = packet_text(text);
 	g_free(text);
@@ -366,12 +379,24 @@ static bool session_is_ws(struct lws *wsi)
 	       !strcmp(path, "/ws");
 }
 
-static void session_open_desktop(struct session *session, long scanout)
+/* The desktop that "/ws?desktop=ID" or "/ws?scanout=N" names, or NULL. */
+static struct desktop *session_find(struct session *session)
 {
-	struct desktop *desktop = NULL;
+	struct hub *hub = session->http->hub;
+	char id[DESKTOP_ID_LEN] = "";
+	long scanout;
 
-	if (scanout >= 0)
-		desktop = hub_find(session->http->hub, (uint32_t)scanout);
+	if (lws_get_urlarg_by_name_safe(session->wsi, "desktop", id,
+					sizeof(id)) > 0)
+		return hub_find_id(hub, id);
+	scanout = session_scanout(session->wsi);
+	return scanout < 0 ? NULL : hub_find(hub, (uint32_t)scanout);
+}
+
+static void session_open_desktop(struct session *session)
+{
+	struct desktop *desktop = session_find(session);
+
 	if (!desktop) {
 		session_say(session, api_error("no-desktop",
 				"there is no such desktop"));
@@ -401,7 +426,7 @@ static int session_open(struct http *http, struct lws *wsi,
 	if (session_wants_events(wsi))
 		session_open_events(session);
 	else
-		session_open_desktop(session, session_scanout(wsi));
+		session_open_desktop(session);
 	return 0;
 }
 
@@ -545,7 +570,7 @@ static void http_log(int level, const char *line)
 }
 
 struct http *http_new(const struct http_options *options, struct hub *hub,
-		      GMainLoop *loop)
+		      struct api *api, GMainLoop *loop)
 {
 	struct lws_context_creation_info info = { 0 };
 	void *loops[1] = { loop };
@@ -553,6 +578,7 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 
 	http->options = options;
 	http->hub = hub;
+	http->api = api;
 	http->sessions = g_ptr_array_new();
 	http->web = -1;
 	if (options->web) {
@@ -635,7 +661,7 @@ void http_tick(struct http *http)
 
 	if (!http_has_events(http))
 		return;
-	text = api_desktops_event(http->hub);
+	text = api_desktops_event(http->hub, NULL);
 	if (!http->events || strlen(text) != http->events->len ||
 	    memcmp(text, http->events->data, http->events->len)) {
 		packet_unref(http->events);

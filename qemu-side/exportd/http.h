@@ -7,6 +7,8 @@
 
 #include "hub.h"
 
+struct api;
+
 struct http;
 
 struct http_options {
@@ -17,7 +19,7 @@ struct http_options {
 
 /* Runs in @loop. NULL, with the reason logged, if it cannot listen. */
 struct http *http_new(const struct http_options *options, struct hub *hub,
-		      GMainLoop *loop);
+		      struct api *api, GMainLoop *loop);
 /* Hangs up on everybody. */
 void http_free(struct http *http);
 

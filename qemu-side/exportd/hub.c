@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Owns the desktops. Rule: one desktop per console, one per scanout number. */
+/* Owns the desktops. Rule: one desktop per console, one per id. */
 #include "hub.h"
+
+#include <string.h>
 
 #include "log.h"
 
 struct hub {
 	struct desktop_env env;
 	GPtrArray *desktops;
+	char first[DESKTOP_VM_LEN];	/* whom a bare number means */
 };
 
 struct hub *hub_new(const struct desktop_env *env)
@@ -20,17 +23,21 @@ struct hub *hub_new(const struct desktop_env *env)
 
 void hub_free(struct hub *hub)
 {
-	hub_remove_all(hub, "the server is shutting down");
+	hub_remove_all(hub, NULL, "the server is shutting down");
 	g_ptr_array_unref(hub->desktops);
 	g_free(hub);
 }
 
 static gint hub_compare(gconstpointer a, gconstpointer b)
 {
-	uint32_t left = desktop_scanout(*(struct desktop *const *)a);
-	uint32_t right = desktop_scanout(*(struct desktop *const *)b);
+	const struct desktop *left = *(struct desktop *const *)a;
+	const struct desktop *right = *(struct desktop *const *)b;
+	int vm = strcmp(desktop_vm(left), desktop_vm(right));
 
-	return left < right ? -1 : left > right;
+	if (vm)
+		return vm;
+	return desktop_scanout(left) < desktop_scanout(right) ? -1 :
+	       desktop_scanout(left) > desktop_scanout(right);
 }
 
 struct desktop *hub_add(struct hub *hub, struct console *console,
@@ -43,7 +50,7 @@ struct desktop *hub_add(struct hub *hub, struct console *console,
 	} else {
 		desktop = desktop_new(&hub->env, console, config);
 		g_ptr_array_add(hub->desktops, desktop);
-		log_info("desktop %u: enabled on %s", config->scanout,
+		log_info("desktop %s: enabled on %s", desktop_id(desktop),
 			 console->path);
 	}
 	g_ptr_array_sort(hub->desktops, hub_compare);
@@ -52,26 +59,55 @@ struct desktop *hub_add(struct hub *hub, struct console *console,
 
 void hub_remove(struct hub *hub, struct desktop *desktop, const char *why)
 {
-	log_info("desktop %u: gone: %s", desktop_scanout(desktop), why);
+	log_info("desktop %s: gone: %s", desktop_id(desktop), why);
 	g_ptr_array_remove(hub->desktops, desktop);
 	desktop_free(desktop, why);
 }
 
-void hub_remove_all(struct hub *hub, const char *why)
+void hub_remove_all(struct hub *hub, const char *vm, const char *why)
 {
-	while (hub->desktops->len)
-		hub_remove(hub, hub->desktops->pdata[hub->desktops->len - 1],
-			   why);
+	unsigned int i;
+
+	for (i = hub->desktops->len; i-- > 0;) {
+		struct desktop *desktop = hub->desktops->pdata[i];
+
+		if (!vm || !strcmp(desktop_vm(desktop), vm))
+			hub_remove(hub, desktop, why);
+	}
 }
 
-struct desktop *hub_find(struct hub *hub, uint32_t scanout)
+struct desktop *hub_find_id(struct hub *hub, const char *id)
 {
 	unsigned int i;
 
 	for (i = 0; i < hub->desktops->len; i++)
-		if (desktop_scanout(hub->desktops->pdata[i]) == scanout)
+		if (!strcmp(desktop_id(hub->desktops->pdata[i]), id))
 			return hub->desktops->pdata[i];
 	return NULL;
+}
+
+struct desktop *hub_find_in(struct hub *hub, const char *vm, uint32_t scanout)
+{
+	unsigned int i;
+
+	for (i = 0; i < hub->desktops->len; i++) {
+		struct desktop *desktop = hub->desktops->pdata[i];
+
+		if (desktop_scanout(desktop) == scanout &&
+		    !strcmp(desktop_vm(desktop), vm))
+			return desktop;
+	}
+	return NULL;
+}
+
+struct desktop *hub_find(struct hub *hub, uint32_t scanout)
+{
+	return hub_find_in(hub, hub->first, scanout);
+}
+
+void hub_set_first(struct hub *hub, const char *vm)
+{
+	g_strlcpy(hub->first, vm ? vm : "", sizeof(hub->first));
 }
 
 struct desktop *hub_find_console(struct hub *hub,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* All desktops there are, in the order of their numbers. */
+/* All desktops there are, in the order of their VMs' names and their numbers. */
 #ifndef HELIX_HUB_H
 #define HELIX_HUB_H
 
@@ -14,9 +14,16 @@ void hub_free(struct hub *hub);
 struct desktop *hub_add(struct hub *hub, struct console *console,
 			const struct desktop_config *config);
 void hub_remove(struct hub *hub, struct desktop *desktop, const char *why);
-void hub_remove_all(struct hub *hub, const char *why);
+/* Those of one VM; of all if @vm is NULL. */
+void hub_remove_all(struct hub *hub, const char *vm, const char *why);
 
+/* @id: "VM:N". */
+struct desktop *hub_find_id(struct hub *hub, const char *id);
+struct desktop *hub_find_in(struct hub *hub, const char *vm, uint32_t scanout);
+/* A number alone means the first VM's. */
 struct desktop *hub_find(struct hub *hub, uint32_t scanout);
+/* @vm: a name, or NULL while there is no VM. */
+void hub_set_first(struct hub *hub, const char *vm);
 struct desktop *hub_find_console(struct hub *hub,
 				 const struct console *console);
 unsigned int hub_count(const struct hub *hub);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api.h"
 #include "http.h"
 #include "hub.h"
 #include "log.h"
@@ -25,6 +26,7 @@ struct daemon {
 	GMainLoop *loop;
 	struct worker_pool *pool;
 	struct hub *hub;
+	struct api *api;
 	struct http *http;
 	struct vm *vm;
 };
@@ -60,9 +62,10 @@ static void main_announce(const struct daemon *daemon)
 static int main_serve(struct daemon *daemon)
 {
 	daemon->http = http_new(&daemon->options.http, daemon->hub,
-				daemon->loop);
+				daemon->api, daemon->loop);
 	if (!daemon->http)
 		return EXIT_FAILURE;
+	hub_set_first(daemon->hub, daemon->options.vm.name);
 	daemon->vm = vm_new(&daemon->options.vm, daemon->hub);
 	main_announce(daemon);
 	g_main_loop_run(daemon->loop);
@@ -88,6 +91,7 @@ static int main_run(struct daemon *daemon)
 	env.pool = daemon->pool;
 	daemon->loop = g_main_loop_new(NULL, FALSE);
 	daemon->hub = hub_new(&env);
+	daemon->api = api_new(&(struct api_env){ .hub = daemon->hub });
 	tick = g_timeout_add(MAIN_TICK_MS, main_tick, daemon);
 	term = g_unix_signal_add(SIGTERM, main_quit, daemon);
 	intr = g_unix_signal_add(SIGINT, main_quit, daemon);
@@ -97,6 +101,7 @@ static int main_run(struct daemon *daemon)
 	g_source_remove(intr);
 	g_source_remove(term);
 	g_source_remove(tick);
+	api_free(daemon->api);
 	hub_free(daemon->hub);
 	worker_pool_free(daemon->pool);
 	g_main_loop_unref(daemon->loop);

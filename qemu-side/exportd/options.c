@@ -87,6 +87,7 @@ static bool options_number(const char *name, const char *text,
 static void options_defaults(struct options *options)
 {
 	memset(options, 0, sizeof(*options));
+	options->vm.name = "vm";
 	options->http.listen = "127.0.0.1";
 	options->http.port = 8800;
 	options->encoder.name = "libx264";

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <gio/gio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -79,7 +80,8 @@ static void vm_disable_all(struct vm *vm, const char *why)
 	for (i = hub_count(vm->hub); i-- > 0;) {
 		struct desktop *desktop = hub_get(vm->hub, i);
 
-		if (desktop_console(desktop)->head != VM_OUTPUT_CONSOLE)
+		if (!strcmp(desktop_vm(desktop), vm->options->name) &&
+		    desktop_console(desktop)->head != VM_OUTPUT_CONSOLE)
 			hub_remove(vm->hub, desktop, why);
 	}
 	display_foreach(vm->display, vm_disable_each, NULL);
@@ -120,11 +122,35 @@ static void vm_size_set(int status, uint32_t token, void *data)
 		control_complete(vm->control, token, (uint32_t)status);
 }
 
+/*
+ * A scanout has one lease at a time and each has a higher generation than any
+ * before. So a desktop of this number on another output, with an older lease, is
+ * one whose end we were not told: its GPU may be gone.
+ */
+static int vm_take_number(struct vm *vm, const struct console *console,
+			  const struct ring_request *req)
+{
+	struct desktop *other = hub_find_in(vm->hub, vm->options->name,
+					    req->scanout);
+	struct console *left;
+
+	if (!other || desktop_console(other) == console)
+		return 0;
+	if (desktop_generation(other) >= req->generation)
+		return EEXIST;
+	left = desktop_console(other);
+	hub_remove(vm->hub, other, "the desktop moved to another output");
+	if (left->head != VM_OUTPUT_CONSOLE)
+		console_set_size(left, 0, 0, 0, NULL, 0, NULL);
+	return 0;
+}
+
 /* 0, or the errno that the request deserves. */
 static int vm_enable(struct vm *vm, struct console *console,
 		     const struct ring_request *req)
 {
 	struct desktop_config config = {
+		.vm = vm->options->name,
 		.scanout = req->scanout,
 		.width = req->width,
 		.height = req->height,
@@ -133,10 +159,10 @@ static int vm_enable(struct vm *vm, struct console *console,
 		.label = req->label,
 		.was_off = console->off,
 	};
-	struct desktop *other = hub_find(vm->hub, req->scanout);
+	int status = vm_take_number(vm, console, req);
 
-	if (other && desktop_console(other) != console)
-		return EEXIST;
+	if (status)
+		return status;
 	hub_add(vm->hub, console, &config);
 	return 0;
 }
@@ -232,7 +258,7 @@ static void vm_drop(struct vm *vm, const char *why)
 		g_source_remove(vm->control_timer);
 	vm->control_timer = 0;
 	vm->control_delay = 0;
-	hub_remove_all(vm->hub, why);
+	hub_remove_all(vm->hub, vm->options->name, why);
 	control_free(vm->control);
 	vm->control = NULL;
 	display_free(vm->display);
@@ -251,14 +277,15 @@ static void vm_display_closed(const char *why, void *data)
 
 static void vm_add_console0(struct console *console, void *data)
 {
+	struct vm *vm = data;
 	const struct desktop_config config = {
+		.vm = vm->options->name,
 		.scanout = VM_OUTPUT_CONSOLE,
 		.label = "Console",
 	};
-	struct vm *vm = data;
 
 	if (console->head == VM_OUTPUT_CONSOLE &&
-	    !hub_find(vm->hub, VM_OUTPUT_CONSOLE))
+	    !hub_find_in(vm->hub, vm->options->name, VM_OUTPUT_CONSOLE))
 		hub_add(vm->hub, console, &config);
 }
 

@@ -13,6 +13,7 @@
 struct vm;
 
 struct vm_options {
+	const char *name;	/* what its desktops' ids begin with */
 	const char *qmp;	/* socket */
 	const char *control;	/* socket, or NULL */
 	bool console0;		/* the console is a desktop too */

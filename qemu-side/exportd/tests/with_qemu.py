@@ -322,6 +322,21 @@ def test_a_late_disable_of_a_former_lease_is_refused(b):
     assert list(b.desktops()) == [3]
 
 
+def test_a_later_lease_takes_the_number_from_an_output_whose_end_was_not_told(b):
+    assert b.guest.enable(9, 20, "Before", output=9) == 0
+    client = Socket(b.port, "desktop=vm:9")
+    client.text()
+    assert b.guest.enable(9, 20, "Twin", output=10) == EEXIST, "the same lease on a second output"
+    assert b.guest.enable(9, 21, "After", output=10) == 0
+    desktop = b.desktops()[9]
+    assert desktop["name"] == "After" and desktop["id"] == "vm:9" and desktop["vm"] == "vm", desktop
+    while (said := client.text()).get("state") != "gone":
+        assert said, "hung up without a word"
+    assert b.guest.ask(DISABLE, output=9, scanout=9, generation=20) == 0, "the left output has no desktop"
+    assert b.desktops()[9]["name"] == "After"
+    assert b.guest.ask(DISABLE, output=10, scanout=9, generation=21) == 0
+
+
 def test_refresh_rate_reaches_the_output(b):
     with open(b.log.name, encoding="utf-8", errors="replace") as log:
         if "refresh rates: ours" not in log.read():
