@@ -495,6 +495,7 @@ static void session_message(struct session *session, const char *text,
 		session_bad(session, why);
 	else if (session->desktop)
 		desktop_input(session->desktop, session->viewer, &msg);
+	message_clear(&msg);
 }
 
 /* Nonzero hangs up. */

@@ -8,9 +8,50 @@
 
 #include <json-c/json.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define MESSAGE_DEPTH	4	/* messages are flat: one object */
+#define MESSAGE_DEPTH	5	/* an object, its list, the list's objects */
+#define MESSAGE_CLIPBOARD_START	"{\"type\":\"clipboard\""
+#define MESSAGE_CLIPBOARD_MIME	"text/plain;charset=utf-8"
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+static const char *const rung_names[] = {
+	[RUNG_FULL] = "full",
+	[RUNG_THUMB] = "thumb",
+	[RUNG_NONE] = "none",
+};
+
+static const char *const action_names[] = {
+	[ACTION_REQUEST] = "request",
+	[ACTION_RELEASE] = "release",
+	[ACTION_GRANT] = "grant",
+	[ACTION_DENY] = "deny",
+	[ACTION_TAKE] = "take",
+};
+
+static const char *const phase_names[] = {
+	[TOUCH_BEGIN] = "begin",
+	[TOUCH_UPDATE] = "update",
+	[TOUCH_END] = "end",
+	[TOUCH_CANCEL] = "cancel",
+};
+
+/*
+ * json-c 0.18 in its strict mode takes every byte of a character beyond ASCII
+ * for a control character (its issue 875). So strict is what can be; what the
+ * lax mode lets pass, single quotes and the like, hurts nobody.
+ */
+static int message_strictness(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return JSON_TOKENER_VALIDATE_UTF8;
+	return JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8;
+}
 
 static struct json_object *message_load(const char *text, size_t len,
 					const char **error)
@@ -18,8 +59,8 @@ static struct json_object *message_load(const char *text, size_t len,
 	struct json_object *root = NULL;
 	struct json_tokener *tok;
 
-	if (len > MESSAGE_MAX) {
-		*error = "message is longer than 4096 bytes";
+	if (len > message_limit(text, len)) {
+		*error = "message is too long";
 		return NULL;
 	}
 	tok = json_tokener_new_ex(MESSAGE_DEPTH);
@@ -27,8 +68,7 @@ static struct json_object *message_load(const char *text, size_t len,
 		*error = "out of memory";
 		return NULL;
 	}
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT |
-				    JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tok, message_strictness(text, len));
 	root = json_tokener_parse_ex(tok, text, (int)len);
 	if (json_tokener_get_error(tok) != json_tokener_success ||
 	    json_tokener_get_parse_end(tok) != len ||
@@ -65,6 +105,51 @@ static bool message_number(struct json_object *root, const char *name,
 	return isfinite(*out);
 }
 
+/* A whole number within the limits. */
+static bool message_whole(struct json_object *root, const char *name,
+			  double low, double high, double *out)
+{
+	return message_number(root, name, out) && *out >= low &&
+	       *out <= high && *out == floor(*out);
+}
+
+/* As message_whole(); @out stays as it is if there is no such member. */
+static bool message_maybe(struct json_object *root, const char *name,
+			  double low, double high, double *out)
+{
+	return !json_object_object_get_ex(root, name, NULL) ||
+	       message_whole(root, name, low, high, out);
+}
+
+/* NULL unless it is a string, without a NUL in it. */
+static const char *message_string(struct json_object *root, const char *name,
+				  size_t *len)
+{
+	struct json_object *value;
+	const char *text;
+
+	if (!json_object_object_get_ex(root, name, &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return NULL;
+	text = json_object_get_string(value);
+	*len = (size_t)json_object_get_string_len(value);
+	return strlen(text) == *len ? text : NULL;
+}
+
+/* Which of @names the member is, -1 if none. */
+static int message_choice(struct json_object *root, const char *name,
+			  const char *const *names, size_t count)
+{
+	const char *text;
+	size_t i, len;
+
+	text = message_string(root, name, &len);
+	for (i = 0; text && i < count; i++)
+		if (!strcmp(text, names[i]))
+			return (int)i;
+	return -1;
+}
+
 static double message_clamp(double value, double low, double high)
 {
 	return value < low ? low : value > high ? high : value;
@@ -73,21 +158,18 @@ static double message_clamp(double value, double low, double high)
 static bool message_key(struct json_object *root, struct message *msg,
 			const char **error)
 {
-	struct json_object *code;
+	const char *code;
 	size_t len;
 
 	*error = "key needs \"code\", a string, and \"down\", a boolean";
-	if (!json_object_object_get_ex(root, "code", &code) ||
-	    !json_object_is_type(code, json_type_string) ||
-	    !message_bool(root, "down", &msg->key.down))
+	code = message_string(root, "code", &len);
+	if (!code || !message_bool(root, "down", &msg->key.down))
 		return false;
-	len = (size_t)json_object_get_string_len(code);
 	if (len == 0 || len >= sizeof(msg->key.code)) {
 		*error = "key \"code\" must have 1 to 31 bytes";
 		return false;
 	}
-	memset(msg->key.code, 0, sizeof(msg->key.code));
-	memcpy(msg->key.code, json_object_get_string(code), len);
+	memcpy(msg->key.code, code, len);
 	return true;
 }
 
@@ -110,10 +192,8 @@ static bool message_button(struct json_object *root, struct message *msg,
 	double button;
 
 	*error = "button needs \"button\", 0 to 4, and \"down\", a boolean";
-	if (!message_number(root, "button", &button) ||
+	if (!message_whole(root, "button", 0, 4, &button) ||
 	    !message_bool(root, "down", &msg->button.down))
-		return false;
-	if (button < 0 || button > 4 || button != floor(button))
 		return false;
 	msg->button.button = (unsigned int)button;
 	return true;
@@ -136,15 +216,156 @@ static bool message_wheel(struct json_object *root, struct message *msg,
 static bool message_ack(struct json_object *root, struct message *msg,
 			const char **error)
 {
-	double seq;
+	double seq, received = 0, decoded = 0, painted = 0;
 
 	*error = "ack needs \"seq\", a 32-bit number";
-	if (!message_number(root, "seq", &seq))
+	if (!message_whole(root, "seq", 0, UINT32_MAX, &seq))
 		return false;
-	if (seq < 0 || seq > UINT32_MAX || seq != floor(seq))
+	*error = "ack \"received\", \"decoded\" and \"painted\" are whole microseconds below 2^53";
+	if (!message_maybe(root, "received", 0, MESSAGE_TIME_MAX, &received) ||
+	    !message_maybe(root, "decoded", 0, MESSAGE_TIME_MAX, &decoded) ||
+	    !message_maybe(root, "painted", 0, MESSAGE_TIME_MAX, &painted))
 		return false;
 	msg->ack.seq = (uint32_t)seq;
+	msg->ack.received = (uint64_t)received;
+	msg->ack.decoded = (uint64_t)decoded;
+	msg->ack.painted = (uint64_t)painted;
 	return true;
+}
+
+static bool message_watch(struct json_object *root, struct message *msg,
+			  const char **error)
+{
+	int rung = message_choice(root, "rung", rung_names,
+				  ARRAY_SIZE(rung_names));
+
+	*error = "watch needs \"rung\": full, thumb or none";
+	msg->watch.rung = (enum rung)rung;
+	return rung >= 0;
+}
+
+static bool message_time(struct json_object *root, struct message *msg,
+			 const char **error)
+{
+	double client;
+
+	*error = "time needs \"client\", whole microseconds below 2^53";
+	if (!message_whole(root, "client", 0, MESSAGE_TIME_MAX, &client))
+		return false;
+	msg->time.client = (uint64_t)client;
+	return true;
+}
+
+static bool message_control(struct json_object *root, struct message *msg,
+			    const char **error)
+{
+	int action = message_choice(root, "action", action_names,
+				    ARRAY_SIZE(action_names));
+	double viewer = 0;
+
+	*error = "control needs \"action\": request, release, grant, deny or take";
+	if (action < 0)
+		return false;
+	*error = "control \"viewer\" is the number of one, 1 or more";
+	if (!message_maybe(root, "viewer", 1, UINT32_MAX, &viewer))
+		return false;
+	msg->control.action = (enum message_action)action;
+	msg->control.viewer = (uint32_t)viewer;
+	return true;
+}
+
+static bool message_point(struct json_object *root, struct message_point *point)
+{
+	int phase = message_choice(root, "phase", phase_names,
+				   ARRAY_SIZE(phase_names));
+	double id, x, y;
+
+	if (phase < 0 || !message_whole(root, "id", INT32_MIN, INT32_MAX, &id) ||
+	    !message_number(root, "x", &x) || !message_number(root, "y", &y))
+		return false;
+	point->id = (int32_t)id;
+	point->phase = (enum touch_phase)phase;
+	point->x = (uint32_t)message_clamp(x, 0, 65535);
+	point->y = (uint32_t)message_clamp(y, 0, 65535);
+	return true;
+}
+
+static bool message_touch(struct json_object *root, struct message *msg,
+			  const char **error)
+{
+	struct json_object *list, *item;
+	size_t i, count;
+
+	*error = "touch needs \"points\", a list of 1 to 10";
+	if (!json_object_object_get_ex(root, "points", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return false;
+	count = json_object_array_length(list);
+	if (!count || count > MESSAGE_POINTS_MAX)
+		return false;
+	*error = "a point of a touch needs \"id\", \"phase\" (begin, update, end or cancel), \"x\" and \"y\"";
+	for (i = 0; i < count; i++) {
+		item = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(item, json_type_object) ||
+		    !message_point(item, &msg->touch.points[i]))
+			return false;
+	}
+	msg->touch.count = (unsigned int)count;
+	return true;
+}
+
+static bool message_rel(struct json_object *root, struct message *msg,
+			const char **error)
+{
+	double dx, dy;
+
+	*error = "rel needs \"dx\" and \"dy\", numbers";
+	if (!message_number(root, "dx", &dx) ||
+	    !message_number(root, "dy", &dy))
+		return false;
+	msg->rel.dx = message_clamp(dx, -MESSAGE_REL_MAX, MESSAGE_REL_MAX);
+	msg->rel.dy = message_clamp(dy, -MESSAGE_REL_MAX, MESSAGE_REL_MAX);
+	return true;
+}
+
+static bool message_resize(struct json_object *root, struct message *msg,
+			   const char **error)
+{
+	double width, height, scale = 1;
+
+	*error = "resize needs \"width\" and \"height\", 16 to 8192";
+	if (!message_whole(root, "width", MESSAGE_SIZE_MIN, MESSAGE_SIZE_MAX,
+			   &width) ||
+	    !message_whole(root, "height", MESSAGE_SIZE_MIN, MESSAGE_SIZE_MAX,
+			   &height))
+		return false;
+	*error = "resize \"scale\" is a number from 0.5 to 4";
+	if (json_object_object_get_ex(root, "scale", NULL) &&
+	    (!message_number(root, "scale", &scale) || scale < 0.5 || scale > 4))
+		return false;
+	msg->resize.width = (uint32_t)width;
+	msg->resize.height = (uint32_t)height;
+	msg->resize.scale = scale;
+	return true;
+}
+
+static bool message_clipboard(struct json_object *root, struct message *msg,
+			      const char **error)
+{
+	const char *mime, *text;
+	size_t len;
+
+	*error = "clipboard \"mime\" must be " MESSAGE_CLIPBOARD_MIME;
+	mime = message_string(root, "mime", &len);
+	if (!mime || strcmp(mime, MESSAGE_CLIPBOARD_MIME))
+		return false;
+	*error = "clipboard needs \"text\", at most 65536 bytes and no NUL";
+	text = message_string(root, "text", &len);
+	if (!text || len > MESSAGE_TEXT_MAX)
+		return false;
+	*error = "out of memory";
+	msg->clipboard.text = strdup(text);
+	return msg->clipboard.text;
 }
 
 static bool message_nothing(struct json_object *root, struct message *msg,
@@ -169,22 +390,27 @@ static const struct {
 	{ "release", MESSAGE_RELEASE, message_nothing },
 	{ "keyframe", MESSAGE_KEYFRAME, message_nothing },
 	{ "ack", MESSAGE_ACK, message_ack },
+	{ "watch", MESSAGE_WATCH, message_watch },
+	{ "time", MESSAGE_TIME, message_time },
+	{ "control", MESSAGE_CONTROL, message_control },
+	{ "touch", MESSAGE_TOUCH, message_touch },
+	{ "rel", MESSAGE_REL, message_rel },
+	{ "resize", MESSAGE_RESIZE, message_resize },
+	{ "clipboard", MESSAGE_CLIPBOARD, message_clipboard },
 };
 
 static bool message_from_object(struct json_object *root, struct message *msg,
 				const char **error)
 {
-	struct json_object *type;
 	const char *name;
-	size_t i;
+	size_t i, len;
 
-	if (!json_object_object_get_ex(root, "type", &type) ||
-	    !json_object_is_type(type, json_type_string)) {
+	name = message_string(root, "type", &len);
+	if (!name) {
 		*error = "message has no \"type\"";
 		return false;
 	}
-	name = json_object_get_string(type);
-	for (i = 0; i < sizeof(message_kinds) / sizeof(message_kinds[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(message_kinds); i++) {
 		if (strcmp(name, message_kinds[i].name))
 			continue;
 		msg->type = message_kinds[i].type;
@@ -194,15 +420,51 @@ static bool message_from_object(struct json_object *root, struct message *msg,
 	return false;
 }
 
+size_t message_limit(const char *text, size_t len)
+{
+	static const char start[] = MESSAGE_CLIPBOARD_START;
+
+	if (len >= sizeof(start) - 1 && !memcmp(text, start, sizeof(start) - 1))
+		return MESSAGE_LONG_MAX;
+	return MESSAGE_MAX;
+}
+
 bool message_parse(const char *text, size_t len, struct message *msg,
 		   const char **error)
 {
-	struct json_object *root = message_load(text, len, error);
+	struct json_object *root;
 	bool ok;
 
+	memset(msg, 0, sizeof(*msg));
+	root = message_load(text, len, error);
 	if (!root)
 		return false;
 	ok = message_from_object(root, msg, error);
 	json_object_put(root);
 	return ok;
+}
+
+void message_clear(struct message *msg)
+{
+	if (msg->type == MESSAGE_CLIPBOARD)
+		free(msg->clipboard.text);
+	memset(msg, 0, sizeof(*msg));
+}
+
+bool rung_parse(const char *name, enum rung *rung)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rung_names); i++) {
+		if (strcmp(name, rung_names[i]))
+			continue;
+		*rung = (enum rung)i;
+		return true;
+	}
+	return false;
+}
+
+const char *rung_name(enum rung rung)
+{
+	return rung_names[rung];
 }

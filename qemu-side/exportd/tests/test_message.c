@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "message.h"
@@ -22,6 +24,7 @@ static void refused(const char *text)
 
 	if (parse(text, &msg))
 		fail_msg("accepted: %s", text);
+	message_clear(&msg);
 }
 
 static void test_key(void **state)
@@ -100,6 +103,207 @@ static void test_plain_ones(void **state)
 	refused("{\"type\":\"ack\"}");
 }
 
+static void test_ack_with_times(void **state)
+{
+	struct message msg;
+
+	(void)state;
+	assert_true(parse("{\"type\":\"ack\",\"seq\":7}", &msg));
+	assert_true(!msg.ack.received && !msg.ack.decoded && !msg.ack.painted);
+	assert_true(parse("{\"type\":\"ack\",\"seq\":7,\"received\":1,"
+			  "\"decoded\":9007199254740992,\"painted\":3}", &msg));
+	assert_true(msg.ack.received == 1 && msg.ack.painted == 3);
+	assert_true(msg.ack.decoded == MESSAGE_TIME_MAX);
+	refused("{\"type\":\"ack\",\"seq\":7,\"received\":-1}");
+	refused("{\"type\":\"ack\",\"seq\":7,\"decoded\":1e17}");
+	refused("{\"type\":\"ack\",\"seq\":7,\"painted\":null}");
+}
+
+static void test_watch(void **state)
+{
+	enum rung rung;
+	struct message msg;
+
+	(void)state;
+	for (rung = RUNG_FULL; rung <= RUNG_NONE; rung++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "{\"type\":\"watch\",\"rung\":\"%s\"}",
+			 rung_name(rung));
+		assert_true(parse(text, &msg));
+		assert_int_equal(msg.type, MESSAGE_WATCH);
+		assert_int_equal(msg.watch.rung, rung);
+	}
+	refused("{\"type\":\"watch\"}");
+	refused("{\"type\":\"watch\",\"rung\":\"FULL\"}");
+	refused("{\"type\":\"watch\",\"rung\":\"full\\u0000\"}");
+	refused("{\"type\":\"watch\",\"rung\":0}");
+	assert_false(rung_parse("", &rung));
+	assert_true(rung_parse("thumb", &rung) && rung == RUNG_THUMB);
+}
+
+static void test_time(void **state)
+{
+	struct message msg;
+
+	(void)state;
+	assert_true(parse("{\"type\":\"time\",\"client\":123456789012}", &msg));
+	assert_int_equal(msg.type, MESSAGE_TIME);
+	assert_true(msg.time.client == 123456789012);
+	refused("{\"type\":\"time\"}");
+	refused("{\"type\":\"time\",\"client\":0.5}");
+	refused("{\"type\":\"time\",\"client\":-1}");
+	refused("{\"type\":\"time\",\"client\":18446744073709551615}");
+}
+
+static void test_control(void **state)
+{
+	struct message msg;
+
+	(void)state;
+	assert_true(parse("{\"type\":\"control\",\"action\":\"request\"}", &msg));
+	assert_int_equal(msg.type, MESSAGE_CONTROL);
+	assert_int_equal(msg.control.action, ACTION_REQUEST);
+	assert_int_equal(msg.control.viewer, 0);
+	assert_true(parse("{\"type\":\"control\",\"action\":\"deny\",\"viewer\":4294967295}", &msg));
+	assert_int_equal(msg.control.action, ACTION_DENY);
+	assert_true(msg.control.viewer == UINT32_MAX);
+	refused("{\"type\":\"control\"}");
+	refused("{\"type\":\"control\",\"action\":\"steal\"}");
+	refused("{\"type\":\"control\",\"action\":\"grant\",\"viewer\":0}");
+	refused("{\"type\":\"control\",\"action\":\"grant\",\"viewer\":\"1\"}");
+	refused("{\"type\":\"control\",\"action\":\"grant\",\"viewer\":4294967296}");
+}
+
+#define POINT(id, phase) \
+	"{\"id\":" id ",\"phase\":\"" phase "\",\"x\":3,\"y\":-4}"
+#define TOUCH(points)	"{\"type\":\"touch\",\"points\":[" points "]}"
+
+static void test_touch(void **state)
+{
+	static const char five[] = POINT("1", "end") "," POINT("2", "end") ","
+		POINT("3", "end") "," POINT("4", "end") "," POINT("5", "end");
+	char text[1024];
+	struct message msg;
+
+	(void)state;
+	assert_true(parse(TOUCH(POINT("-2147483648", "begin") ","
+				POINT("2", "cancel")), &msg));
+	assert_int_equal(msg.type, MESSAGE_TOUCH);
+	assert_int_equal(msg.touch.count, 2);
+	assert_int_equal(msg.touch.points[0].id, INT32_MIN);
+	assert_int_equal(msg.touch.points[0].phase, TOUCH_BEGIN);
+	assert_int_equal(msg.touch.points[0].x, 3);
+	assert_int_equal(msg.touch.points[0].y, 0);
+	assert_int_equal(msg.touch.points[1].phase, TOUCH_CANCEL);
+	snprintf(text, sizeof(text), TOUCH("%s,%s"), five, five);
+	assert_true(parse(text, &msg));
+	assert_int_equal(msg.touch.count, MESSAGE_POINTS_MAX);
+	snprintf(text, sizeof(text), TOUCH("%s,%s,%s"), five, five, five);
+	refused(text);
+	refused(TOUCH(""));
+	refused(TOUCH("1"));
+	refused(TOUCH("[]"));
+	refused(TOUCH(POINT("1.5", "begin")));
+	refused(TOUCH(POINT("2147483648", "begin")));
+	refused(TOUCH(POINT("1", "hover")));
+	refused(TOUCH(POINT("1", "begin") ",{}"));
+	refused("{\"type\":\"touch\",\"points\":{}}");
+	refused("{\"type\":\"touch\"}");
+}
+
+static void test_rel_is_bounded(void **state)
+{
+	struct message msg;
+
+	(void)state;
+	assert_true(parse("{\"type\":\"rel\",\"dx\":-0.5,\"dy\":1e30}", &msg));
+	assert_int_equal(msg.type, MESSAGE_REL);
+	assert_true(msg.rel.dx == -0.5 && msg.rel.dy == MESSAGE_REL_MAX);
+	refused("{\"type\":\"rel\",\"dx\":1}");
+}
+
+static void test_resize(void **state)
+{
+	struct message msg;
+
+	(void)state;
+	assert_true(parse("{\"type\":\"resize\",\"width\":16,\"height\":8192}", &msg));
+	assert_int_equal(msg.type, MESSAGE_RESIZE);
+	assert_int_equal(msg.resize.width, 16);
+	assert_int_equal(msg.resize.height, 8192);
+	assert_true(msg.resize.scale == 1);
+	assert_true(parse("{\"type\":\"resize\",\"width\":800,\"height\":600,\"scale\":1.25}", &msg));
+	assert_true(msg.resize.scale == 1.25);
+	refused("{\"type\":\"resize\",\"width\":15,\"height\":600}");
+	refused("{\"type\":\"resize\",\"width\":800,\"height\":8193}");
+	refused("{\"type\":\"resize\",\"width\":800.5,\"height\":600}");
+	refused("{\"type\":\"resize\",\"width\":800}");
+	refused("{\"type\":\"resize\",\"width\":800,\"height\":600,\"scale\":0}");
+	refused("{\"type\":\"resize\",\"width\":800,\"height\":600,\"scale\":\"2\"}");
+}
+
+#define CLIPBOARD \
+	"{\"type\":\"clipboard\",\"mime\":\"text/plain;charset=utf-8\",\"text\":\""
+
+static void test_clipboard(void **state)
+{
+	struct message msg;
+
+	(void)state;
+	assert_true(parse(CLIPBOARD "a\\n\\u00e4\xe2\x82\xac\"}", &msg));
+	assert_int_equal(msg.type, MESSAGE_CLIPBOARD);
+	assert_string_equal(msg.clipboard.text, "a\n\xc3\xa4\xe2\x82\xac");
+	message_clear(&msg);
+	assert_true(parse(CLIPBOARD "\"}", &msg));
+	assert_string_equal(msg.clipboard.text, "");
+	message_clear(&msg);
+	refused(CLIPBOARD "a\\u0000b\"}");
+	refused(CLIPBOARD "\xc3\x28\"}");
+	refused("{\"type\":\"clipboard\",\"text\":\"a\"}");
+	refused("{\"type\":\"clipboard\",\"mime\":\"text/html\",\"text\":\"a\"}");
+	refused("{\"type\":\"clipboard\",\"mime\":\"text/plain;charset=utf-8\"}");
+}
+
+/* @unit, @count times, as the text of a clipboard. */
+static char *clipboard_of(const char *unit, size_t count)
+{
+	size_t head = strlen(CLIPBOARD), len = strlen(unit), i;
+	char *text = malloc(head + len * count + 3);
+
+	memcpy(text, CLIPBOARD, head);
+	for (i = 0; i < count; i++)
+		memcpy(text + head + i * len, unit, len);
+	memcpy(text + head + len * count, "\"}", 3);
+	return text;
+}
+
+static void test_only_a_clipboard_may_be_long(void **state)
+{
+	struct message msg;
+	char *text;
+
+	(void)state;
+	text = clipboard_of("\\n", MESSAGE_TEXT_MAX);
+	assert_true(parse(text, &msg));
+	assert_int_equal(strlen(msg.clipboard.text), MESSAGE_TEXT_MAX);
+	message_clear(&msg);
+	assert_int_equal(message_limit(text, strlen(text)), MESSAGE_LONG_MAX);
+	/* the same with its type elsewhere than in front */
+	text[0] = ' ';
+	assert_int_equal(message_limit(text, strlen(text)), MESSAGE_MAX);
+	refused(text);
+	free(text);
+
+	text = clipboard_of("x", MESSAGE_TEXT_MAX + 1);
+	refused(text);
+	free(text);
+	text = clipboard_of("\\u0001", MESSAGE_LONG_MAX / 6);
+	refused(text);
+	free(text);
+	assert_int_equal(message_limit("{\"type\":\"clip", 13), MESSAGE_MAX);
+}
+
 static void test_garbage(void **state)
 {
 	static const char *const garbage[] = {
@@ -108,6 +312,7 @@ static void test_garbage(void **state)
 		"{\"type\":\"release\"} x", "{\"type\":\"release\"}{}",
 		"{'type':'release'}", "{\"type\":\"release\",}",
 		"{\"type\":{\"a\":{\"b\":{\"c\":{\"d\":1}}}}}",
+		"{\"type\":\"release\\u0000\"}",
 		"\xff\xfe{\"type\":\"release\"}",
 		"{\"type\":\"\xc3\x28\"}",
 	};
@@ -154,6 +359,15 @@ int main(void)
 		cmocka_unit_test(test_button),
 		cmocka_unit_test(test_wheel_is_bounded),
 		cmocka_unit_test(test_plain_ones),
+		cmocka_unit_test(test_ack_with_times),
+		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_touch),
+		cmocka_unit_test(test_rel_is_bounded),
+		cmocka_unit_test(test_resize),
+		cmocka_unit_test(test_clipboard),
+		cmocka_unit_test(test_only_a_clipboard_may_be_long),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_length_is_bounded),
 		cmocka_unit_test(test_no_byte_after_the_end_counts),
