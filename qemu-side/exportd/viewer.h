@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "grant.h"
 #include "keymap.h"
 #include "packet.h"
 
@@ -21,6 +22,9 @@
 #define VIEWER_BUTTONS		5
 
 struct viewer {
+	enum role role;
+	uint32_t number;	/* among those of its desktop, from 1 */
+
 	GQueue queue;		/* of struct packet */
 	unsigned int frames;	/* of them */
 	unsigned int texts;

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "test.h"
+
+#include <glib/gstdio.h>
+#include <jwt.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "token.h"
+
+#define KEY "0123456789abcdef0123456789abcdef"
+
+static char *dir, *key_file;
+static struct tokens *tokens;
+
+static void write_key(const char *key, mode_t mode)
+{
+	assert_true(g_file_set_contents(key_file, key, -1, NULL));
+	assert_int_equal(chmod(key_file, mode), 0);
+}
+
+static struct tokens *open_tokens(void)
+{
+	g_autofree char *error = NULL;
+	struct tokens *opened = tokens_new(key_file, dir, &error);
+
+	if (!opened)
+		fail_msg("%s", error);
+	return opened;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	dir = g_dir_make_tmp("helix-token-XXXXXX", NULL);
+	key_file = g_build_filename(dir, "key", NULL);
+	write_key(KEY, 0600);
+	tokens = open_tokens();
+	return 0;
+}
+
+static int end(void **state)
+{
+	g_autofree char *records = g_build_filename(dir, "tokens.json", NULL);
+
+	(void)state;
+	tokens_free(tokens);
+	chmod(dir, 0700);
+	g_unlink(records);
+	g_unlink(key_file);
+	g_rmdir(dir);
+	g_free(key_file);
+	g_free(dir);
+	return 0;
+}
+
+static gint64 now(void)
+{
+	return g_get_real_time() / G_USEC_PER_SEC;
+}
+
+static char *issue(enum role role, const char *desktop, bool once,
+		   struct grant *grant)
+{
+	g_autofree char *error = NULL;
+	char *text;
+
+	memset(grant, 0, sizeof(*grant));
+	grant->role = role;
+	g_strlcpy(grant->desktop, desktop, sizeof(grant->desktop));
+	grant->expires = now() + 600;
+	text = tokens_issue(tokens, grant, once, &error);
+	if (!text)
+		fail_msg("%s", error);
+	return text;
+}
+
+/* A token that another program made; a claim that is NULL or 0 is left out. */
+static char *forge(jwt_alg_t alg, const char *key, const char *aud,
+		   const char *role, const char *sub, const char *jti,
+		   long exp, long nbf)
+{
+	char *text, *copy;
+	jwt_t *jwt;
+
+	assert_int_equal(jwt_new(&jwt), 0);
+	assert_int_equal(jwt_set_alg(jwt, alg, (const unsigned char *)key,
+				     key ? (int)strlen(key) : 0), 0);
+	if (aud)
+		jwt_add_grant(jwt, "aud", aud);
+	if (role)
+		jwt_add_grant(jwt, "role", role);
+	if (sub)
+		jwt_add_grant(jwt, "sub", sub);
+	if (jti)
+		jwt_add_grant(jwt, "jti", jti);
+	if (exp)
+		jwt_add_grant_int(jwt, "exp", exp);
+	if (nbf)
+		jwt_add_grant_int(jwt, "nbf", nbf);
+	text = jwt_encode_str(jwt);
+	assert_non_null(text);
+	copy = g_strdup(text);
+	jwt_free_str(text);
+	jwt_free(jwt);
+	return copy;
+}
+
+static void expect(enum token_verdict verdict, const char *text)
+{
+	struct grant grant;
+
+	memset(&grant, 0x55, sizeof(grant));
+	assert_int_equal(tokens_check(tokens, text, &grant), verdict);
+	if (verdict != TOKEN_OK)
+		assert_int_equal(grant.role, ROLE_NONE);
+}
+
+static void expect_forged(enum token_verdict verdict, char *text)
+{
+	expect(verdict, text);
+	g_free(text);
+}
+
+static void test_what_is_issued_is_good(void **state)
+{
+	g_autofree char *text = NULL;
+	struct grant given, got;
+
+	(void)state;
+	text = issue(ROLE_CONTROL, "vm:3", false, &given);
+	assert_int_equal(tokens_check(tokens, text, &got), TOKEN_OK);
+	assert_int_equal(got.role, ROLE_CONTROL);
+	assert_string_equal(got.desktop, "vm:3");
+	assert_string_equal(got.id, given.id);
+	assert_true(got.expires == given.expires);
+	expect(TOKEN_OK, text);		/* as often as one likes */
+}
+
+static void test_what_another_program_signs_is_good(void **state)
+{
+	(void)state;
+	expect_forged(TOKEN_OK, forge(JWT_ALG_HS256, KEY, "helix", "view", "*",
+				      "a", now() + 60, 0));
+}
+
+static void test_other_keys_and_algorithms_are_refused(void **state)
+{
+	(void)state;
+	expect_forged(TOKEN_SIGNATURE,
+		      forge(JWT_ALG_HS256, KEY "x", "helix", "view", "*", "a",
+			    now() + 60, 0));
+	expect_forged(TOKEN_SIGNATURE,
+		      forge(JWT_ALG_HS512, KEY, "helix", "view", "*", "a",
+			    now() + 60, 0));
+	expect_forged(TOKEN_SIGNATURE,
+		      forge(JWT_ALG_NONE, NULL, "helix", "view", "*", "a",
+			    now() + 60, 0));
+}
+
+static void test_changed_tokens_are_refused(void **state)
+{
+	g_autofree char *text = NULL;
+	struct grant given;
+	size_t len, i;
+	char was;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", false, &given);
+	len = strlen(text);
+	/* the last character has bits that do not count */
+	for (i = 0; i + 1 < len; i++) {
+		was = text[i];
+		text[i] = was == 'A' ? 'B' : 'A';
+		if (tokens_check(tokens, text, &given) == TOKEN_OK)
+			fail_msg("taken with another character at %zu", i);
+		text[i] = was;
+	}
+	expect(TOKEN_OK, text);
+	for (i = 0; i + 1 < len; i++) {
+		was = text[i];
+		text[i] = '\0';
+		if (tokens_check(tokens, text, &given) == TOKEN_OK)
+			fail_msg("taken with only %zu characters", i);
+		text[i] = was;
+	}
+}
+
+static void test_nonsense_is_refused(void **state)
+{
+	char large[TOKEN_MAX + 1];
+
+	(void)state;
+	memset(large, 'a', sizeof(large));
+	large[TOKEN_MAX] = '\0';
+	expect(TOKEN_MALFORMED, NULL);
+	expect(TOKEN_MALFORMED, "");
+	expect(TOKEN_MALFORMED, ".");
+	expect(TOKEN_MALFORMED, "..");
+	expect(TOKEN_MALFORMED, "...");
+	expect(TOKEN_MALFORMED, "a.b.c");
+	expect(TOKEN_MALFORMED, "e30.e30.");
+	expect(TOKEN_MALFORMED, large);
+}
+
+static void test_claims_are_judged(void **state)
+{
+	static const struct {
+		const char *aud, *role, *sub, *jti;
+		long exp, nbf;
+		enum token_verdict verdict;
+	} cases[] = {
+		{ "helix", "view", "*", "a", 60, -60, TOKEN_OK },
+		{ "helix", "view", "*", "a", 60, 1, TOKEN_OK },	/* clocks differ */
+		{ "helix", "view", "*", "a", -1, -60, TOKEN_EXPIRED },
+		{ "helix", "view", "*", "a", 60, 50, TOKEN_NOT_YET },
+		{ "helix", "view", "*", "a", TOKEN_TTL_MAX + 60, -60,
+		  TOKEN_MALFORMED },
+		{ "helix", "view", "*", "a", 0, -60, TOKEN_MALFORMED },
+		{ "other", "view", "*", "a", 60, -60, TOKEN_MALFORMED },
+		{ NULL, "view", "*", "a", 60, -60, TOKEN_MALFORMED },
+		{ "helix", "none", "*", "a", 60, -60, TOKEN_MALFORMED },
+		{ "helix", "root", "*", "a", 60, -60, TOKEN_MALFORMED },
+		{ "helix", NULL, "*", "a", 60, -60, TOKEN_MALFORMED },
+		{ "helix", "view", "vm", "a", 60, -60, TOKEN_MALFORMED },
+		{ "helix", "view", NULL, "a", 60, -60, TOKEN_MALFORMED },
+		{ "helix", "view", "*", NULL, 60, -60, TOKEN_MALFORMED },
+		{ "helix", "view", "*", "", 60, -60, TOKEN_MALFORMED },
+		{ "helix", "view", "*", "../a", 60, -60, TOKEN_MALFORMED },
+		{ "helix", "view", "*",
+		  "1234567890123456789012345678901234567890", 60, -60,
+		  TOKEN_MALFORMED },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < G_N_ELEMENTS(cases); i++)
+		expect_forged(cases[i].verdict,
+			      forge(JWT_ALG_HS256, KEY, cases[i].aud,
+				    cases[i].role, cases[i].sub, cases[i].jti,
+				    cases[i].exp ? now() + cases[i].exp : 0,
+				    now() + cases[i].nbf));
+}
+
+static void reopen(void)
+{
+	tokens_free(tokens);
+	tokens = open_tokens();
+}
+
+static void test_a_token_for_one_use(void **state)
+{
+	g_autofree char *text = NULL;
+	struct grant given;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", true, &given);
+	expect(TOKEN_OK, text);
+	expect(TOKEN_USED, text);
+	reopen();
+	expect(TOKEN_USED, text);
+}
+
+static void test_one_that_cannot_be_noted_is_not_used(void **state)
+{
+	g_autofree char *text = NULL;
+	g_autofree char *away = g_strconcat(dir, ".away", NULL);
+	struct grant given;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", true, &given);
+	assert_int_equal(g_rename(dir, away), 0);
+	expect(TOKEN_UNAVAILABLE, text);
+	assert_int_equal(g_rename(away, dir), 0);
+	expect(TOKEN_OK, text);
+}
+
+static void test_revoked(void **state)
+{
+	g_autofree char *text = NULL, *error = NULL;
+	unsigned int before = tokens_revocations(tokens);
+	struct grant given;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", false, &given);
+	assert_false(tokens_revoked(tokens, given.id));
+	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_true(tokens_revoked(tokens, given.id));
+	assert_int_not_equal(tokens_revocations(tokens), before);
+	expect(TOKEN_REVOKED, text);
+	reopen();
+	expect(TOKEN_REVOKED, text);
+	assert_true(tokens_revoked(tokens, given.id));
+}
+
+static void test_revoked_before_it_was_ever_seen(void **state)
+{
+	g_autofree char *error = NULL;
+
+	(void)state;
+	assert_true(tokens_revoke(tokens, "elsewhere", &error));
+	expect_forged(TOKEN_REVOKED,
+		      forge(JWT_ALG_HS256, KEY, "helix", "view", "*",
+			    "elsewhere", now() + 60, 0));
+	assert_false(tokens_revoke(tokens, "no id", &error));
+	assert_non_null(error);
+}
+
+static void count(void *data, const struct token_info *info)
+{
+	(void)info;
+	++*(unsigned int *)data;
+}
+
+static void test_what_is_remembered_is_bounded(void **state)
+{
+	g_autofree char *text = NULL, *error = NULL;
+	unsigned int remembered = 0;
+	struct grant given;
+	char id[16];
+	int i;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", true, &given);
+	tokens_free(tokens);
+	tokens = tokens_new(key_file, NULL, &error);	/* no disk: quick */
+	assert_non_null(tokens);
+	for (i = 0; i < TOKENS_MAX; i++) {
+		g_snprintf(id, sizeof(id), "t%d", i);
+		assert_true(tokens_revoke(tokens, id, &error));
+	}
+	assert_false(tokens_revoke(tokens, "onemore", &error));
+	tokens_each(tokens, count, &remembered);
+	assert_int_equal(remembered, TOKENS_MAX);
+	/* what cannot be remembered as used is not good for one use */
+	expect(TOKEN_UNAVAILABLE, text);
+}
+
+static void test_expired_records_are_dropped(void **state)
+{
+	g_autofree char *path = g_build_filename(dir, "tokens.json", NULL);
+	unsigned int remembered = 0;
+
+	(void)state;
+	assert_true(g_file_set_contents(path,
+		"{\"version\":1,\"tokens\":[{\"id\":\"old\",\"desktop\":\"*\","
+		"\"role\":\"view\",\"expires\":1000,\"revoked\":true}]}", -1,
+		NULL));
+	reopen();
+	tokens_each(tokens, count, &remembered);
+	assert_int_equal(remembered, 0);
+}
+
+static void test_records_that_are_broken_are_not_ignored(void **state)
+{
+	static const char *const broken[] = {
+		"", "{", "[]", "{\"version\":1}", "{\"tokens\":[{}]}",
+		"{\"tokens\":[{\"id\":\"a/b\",\"expires\":99999999999}]}",
+	};
+	g_autofree char *path = g_build_filename(dir, "tokens.json", NULL);
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < G_N_ELEMENTS(broken); i++) {
+		g_autofree char *error = NULL;
+
+		assert_true(g_file_set_contents(path, broken[i], -1, NULL));
+		if (tokens_new(key_file, dir, &error))
+			fail_msg("started with: %s", broken[i]);
+		assert_non_null(strstr(error, "tokens.json"));
+	}
+}
+
+static void refuse_key(void)
+{
+	g_autofree char *error = NULL;
+
+	assert_null(tokens_new(key_file, NULL, &error));
+	assert_non_null(strstr(error, key_file));
+}
+
+static void test_keys_that_are_not_safe(void **state)
+{
+	(void)state;
+	write_key(KEY, 0644);
+	refuse_key();
+	write_key(KEY, 0620);
+	refuse_key();
+	write_key("short", 0600);
+	refuse_key();
+	g_unlink(key_file);
+	refuse_key();
+	write_key(KEY, 0640);	/* a group of its own is how systemd does it */
+	reopen();
+}
+
+static void test_another_key(void **state)
+{
+	g_autofree char *text = NULL, *error = NULL;
+	struct grant given;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", false, &given);
+	write_key("x", 0600);
+	assert_false(tokens_reload(tokens, &error));
+	expect(TOKEN_OK, text);
+	write_key(KEY KEY, 0600);
+	g_clear_pointer(&error, g_free);
+	assert_true(tokens_reload(tokens, &error));
+	expect(TOKEN_SIGNATURE, text);
+	write_key(KEY, 0600);
+}
+
+static void test_grants_that_cannot_be_given(void **state)
+{
+	struct grant bad[] = {
+		{ .role = ROLE_NONE, .desktop = "*", .expires = now() + 60 },
+		{ .role = ROLE_VIEW, .desktop = "x", .expires = now() + 60 },
+		{ .role = ROLE_VIEW, .desktop = "*", .expires = 0 },
+		{ .role = ROLE_VIEW, .desktop = "*", .expires = now() - 1 },
+		{ .role = ROLE_VIEW, .desktop = "*",
+		  .expires = now() + TOKEN_TTL_MAX + 60 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autofree char *error = NULL;
+
+		assert_null(tokens_issue(tokens, &bad[i], false, &error));
+		assert_non_null(error);
+	}
+}
+
+#define token_test(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		token_test(test_what_is_issued_is_good),
+		token_test(test_what_another_program_signs_is_good),
+		token_test(test_other_keys_and_algorithms_are_refused),
+		token_test(test_changed_tokens_are_refused),
+		token_test(test_nonsense_is_refused),
+		token_test(test_claims_are_judged),
+		token_test(test_a_token_for_one_use),
+		token_test(test_one_that_cannot_be_noted_is_not_used),
+		token_test(test_revoked),
+		token_test(test_revoked_before_it_was_ever_seen),
+		token_test(test_what_is_remembered_is_bounded),
+		token_test(test_expired_records_are_dropped),
+		token_test(test_records_that_are_broken_are_not_ignored),
+		token_test(test_keys_that_are_not_safe),
+		token_test(test_another_key),
+		token_test(test_grants_that_cannot_be_given),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Owns the key and the records of tokens. Rules: a token is judged by one
+ * algorithm only, whatever it says of itself; that a token is used up or
+ * revoked is on the disk before anybody is told so; a record is dropped when
+ * its token would be expired anyway, so there is a bound to what is remembered.
+ */
+#include "token.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <jwt.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TOKEN_KEY_MAX	4096
+#define TOKEN_AUDIENCE	"helix"
+#define TOKEN_SKEW	10		/* seconds that two hosts' clocks differ */
+#define TOKEN_ID_BYTES	16
+#define TOKEN_FILE_MAX	(4 << 20)
+
+struct tokens {
+	char *key_file;
+	char *path;			/* of the records, NULL: none are kept */
+	unsigned char key[TOKEN_KEY_MAX];
+	int key_len;
+	GHashTable *records;		/* id to struct token_info */
+	unsigned int revocations;
+};
+
+const char *token_verdict_text(enum token_verdict verdict)
+{
+	switch (verdict) {
+	case TOKEN_OK:
+		return "the token is good";
+	case TOKEN_MALFORMED:
+		return "this is no token of this server";
+	case TOKEN_SIGNATURE:
+		return "the token was not signed by this server";
+	case TOKEN_EXPIRED:
+		return "the token has expired";
+	case TOKEN_NOT_YET:
+		return "the token is not valid yet";
+	case TOKEN_REVOKED:
+		return "the token was revoked";
+	case TOKEN_USED:
+		return "the token was for one use and has been used";
+	case TOKEN_UNAVAILABLE:
+		return "the server cannot note that the token is used";
+	}
+	return "";
+}
+
+static gint64 token_now(void)
+{
+	return g_get_real_time() / G_USEC_PER_SEC;
+}
+
+static bool token_id_valid(const char *id)
+{
+	size_t len = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				"abcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return len && len < GRANT_ID_LEN && !id[len];
+}
+
+/* --- the key --- */
+
+static bool token_key_safe(int fd, const char *path, char **error)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		*error = g_strdup_printf("token key %s: %s", path,
+					 g_strerror(errno));
+		return false;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		*error = g_strdup_printf("token key %s: not a file", path);
+		return false;
+	}
+	if (st.st_mode & (S_IRWXO | S_IWGRP)) {
+		*error = g_strdup_printf("token key %s: others can read or change it (mode %04o); chmod 600",
+					 path, st.st_mode & 07777);
+		return false;
+	}
+	if (st.st_uid && st.st_uid != geteuid()) {
+		*error = g_strdup_printf("token key %s: belongs to user %u, neither to root nor to us",
+					 path, st.st_uid);
+		return false;
+	}
+	return true;
+}
+
+static bool token_key_load(struct tokens *tokens, char **error)
+{
+	unsigned char key[TOKEN_KEY_MAX + 1];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	fd = open(tokens->key_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0) {
+		*error = g_strdup_printf("token key %s: %s", tokens->key_file,
+					 g_strerror(errno));
+		return false;
+	}
+	if (!token_key_safe(fd, tokens->key_file, error)) {
+		close(fd);
+		return false;
+	}
+	while (len < sizeof(key) &&
+	       (n = read(fd, key + len, sizeof(key) - len)) > 0)
+		len += (size_t)n;
+	close(fd);
+	if (len < TOKEN_KEY_MIN || len > TOKEN_KEY_MAX) {
+		*error = g_strdup_printf("token key %s: has to have %d to %d bytes",
+					 tokens->key_file, TOKEN_KEY_MIN,
+					 TOKEN_KEY_MAX);
+		explicit_bzero(key, sizeof(key));
+		return false;
+	}
+	memcpy(tokens->key, key, len);
+	tokens->key_len = (int)len;
+	explicit_bzero(key, sizeof(key));
+	return true;
+}
+
+/* --- records --- */
+
+static gboolean token_is_old(gpointer id, gpointer value, gpointer data)
+{
+	const struct token_info *info = value;
+
+	(void)id;
+	return grant_expired(&info->grant, *(gint64 *)data);
+}
+
+static gboolean token_is_idle(gpointer id, gpointer value, gpointer data)
+{
+	const struct token_info *info = value;
+
+	(void)id;
+	(void)data;
+	return !info->used && !info->revoked;
+}
+
+/* A record to write to, made if there is none; NULL if there are too many. */
+static struct token_info *tokens_record(struct tokens *tokens,
+					const struct grant *grant)
+{
+	struct token_info *info = g_hash_table_lookup(tokens->records, grant->id);
+	gint64 now = token_now();
+
+	if (info)
+		return info;
+	if (g_hash_table_size(tokens->records) >= TOKENS_MAX)
+		g_hash_table_foreach_remove(tokens->records, token_is_old, &now);
+	/* what is remembered only to be listed makes room */
+	if (g_hash_table_size(tokens->records) >= TOKENS_MAX)
+		g_hash_table_foreach_remove(tokens->records, token_is_idle, NULL);
+	if (g_hash_table_size(tokens->records) >= TOKENS_MAX)
+		return NULL;
+	info = g_new0(struct token_info, 1);
+	info->grant = *grant;
+	g_hash_table_insert(tokens->records, info->grant.id, info);
+	return info;
+}
+
+static struct json_object *token_to_json(const struct token_info *info)
+{
+	struct json_object *root = json_object_new_object();
+
+	json_object_object_add(root, "id",
+			       json_object_new_string(info->grant.id));
+	json_object_object_add(root, "desktop",
+			       json_object_new_string(info->grant.desktop));
+	json_object_object_add(root, "role",
+			json_object_new_string(role_name(info->grant.role)));
+	json_object_object_add(root, "expires",
+			       json_object_new_int64(info->grant.expires));
+	json_object_object_add(root, "once", json_object_new_boolean(info->once));
+	json_object_object_add(root, "used", json_object_new_boolean(info->used));
+	json_object_object_add(root, "revoked",
+			       json_object_new_boolean(info->revoked));
+	return root;
+}
+
+static bool tokens_save(struct tokens *tokens, char **error)
+{
+	struct json_object *root, *list;
+	g_autoptr(GError) failure = NULL;
+	gint64 now = token_now();
+	GHashTableIter iter;
+	const char *text;
+	gpointer value;
+	bool ok;
+
+	if (!tokens->path)
+		return true;
+	g_hash_table_foreach_remove(tokens->records, token_is_old, &now);
+	root = json_object_new_object();
+	list = json_object_new_array();
+	json_object_object_add(root, "version", json_object_new_int(1));
+	json_object_object_add(root, "tokens", list);
+	g_hash_table_iter_init(&iter, tokens->records);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		json_object_array_add(list, token_to_json(value));
+	text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
+	/* complete or not at all, also when the machine goes down */
+	ok = g_file_set_contents_full(tokens->path, text, -1,
+				      G_FILE_SET_CONTENTS_CONSISTENT |
+				      G_FILE_SET_CONTENTS_DURABLE, 0600,
+				      &failure);
+	json_object_put(root);
+	if (!ok)
+		*error = g_strdup_printf("writing %s: %s", tokens->path,
+					 failure->message);
+	return ok;
+}
+
+static const char *token_json_string(struct json_object *root, const char *name)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(root, name, &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return "";
+	return json_object_get_string(value);
+}
+
+static bool token_json_bool(struct json_object *root, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(root, name, &value) &&
+	       json_object_get_boolean(value);
+}
+
+static bool tokens_load_one(struct tokens *tokens, struct json_object *root)
+{
+	const char *id = token_json_string(root, "id");
+	const char *desktop = token_json_string(root, "desktop");
+	struct grant grant = { .role = ROLE_NONE };
+	struct json_object *expires;
+	struct token_info *info;
+
+	if (!token_id_valid(id) ||
+	    !json_object_object_get_ex(root, "expires", &expires))
+		return false;
+	g_strlcpy(grant.id, id, sizeof(grant.id));
+	g_strlcpy(grant.desktop, desktop, sizeof(grant.desktop));
+	role_parse(token_json_string(root, "role"), &grant.role);
+	grant.expires = json_object_get_int64(expires);
+	info = tokens_record(tokens, &grant);
+	if (!info)
+		return false;
+	info->once = token_json_bool(root, "once");
+	info->used = token_json_bool(root, "used");
+	info->revoked = token_json_bool(root, "revoked");
+	return true;
+}
+
+static bool tokens_load_all(struct tokens *tokens, struct json_object *root)
+{
+	struct json_object *list;
+	size_t i;
+
+	if (!json_object_object_get_ex(root, "tokens", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return false;
+	for (i = 0; i < json_object_array_length(list); i++)
+		if (!tokens_load_one(tokens, json_object_array_get_idx(list, i)))
+			return false;
+	return true;
+}
+
+static bool tokens_load(struct tokens *tokens, char **error)
+{
+	g_autoptr(GError) failure = NULL;
+	g_autofree char *text = NULL;
+	struct json_object *root;
+	size_t len;
+	bool ok;
+
+	if (!g_file_get_contents(tokens->path, &text, &len, &failure)) {
+		if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+			return true;
+		*error = g_strdup_printf("reading %s: %s", tokens->path,
+					 failure->message);
+		return false;
+	}
+	root = len <= TOKEN_FILE_MAX ? json_tokener_parse(text) : NULL;
+	ok = root && tokens_load_all(tokens, root);
+	json_object_put(root);
+	/* to start without them would be to accept what was revoked */
+	if (!ok)
+		*error = g_strdup_printf("%s: is not what we wrote; remove it to forget which tokens are used and revoked",
+					 tokens->path);
+	return ok;
+}
+
+/* --- life --- */
+
+struct tokens *tokens_new(const char *key_file, const char *state_dir,
+			  char **error)
+{
+	struct tokens *tokens = g_new0(struct tokens, 1);
+
+	tokens->key_file = g_strdup(key_file);
+	tokens->records = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+						g_free);
+	if (!token_key_load(tokens, error)) {
+		tokens_free(tokens);
+		return NULL;
+	}
+	if (!state_dir)
+		return tokens;
+	tokens->path = g_build_filename(state_dir, "tokens.json", NULL);
+	/* written once at the start: a directory that takes nothing shows now */
+	if (!tokens_load(tokens, error) || !tokens_save(tokens, error)) {
+		tokens_free(tokens);
+		return NULL;
+	}
+	return tokens;
+}
+
+void tokens_free(struct tokens *tokens)
+{
+	if (!tokens)
+		return;
+	g_hash_table_unref(tokens->records);
+	g_free(tokens->key_file);
+	g_free(tokens->path);
+	explicit_bzero(tokens->key, sizeof(tokens->key));
+	g_free(tokens);
+}
+
+bool tokens_reload(struct tokens *tokens, char **error)
+{
+	return token_key_load(tokens, error);
+}
+
+/* --- issuing --- */
+
+static bool token_make_id(char *id, size_t size)
+{
+	unsigned char raw[TOKEN_ID_BYTES];
+	size_t i;
+
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		return false;
+	for (i = 0; i < sizeof(raw); i++)
+		g_snprintf(id + 2 * i, size - 2 * i, "%02x", raw[i]);
+	return true;
+}
+
+static char *token_sign(const struct tokens *tokens, const struct grant *grant,
+			bool once)
+{
+	gint64 now = token_now();
+	char *text = NULL, *copy = NULL;
+	jwt_t *jwt = NULL;
+
+	if (jwt_new(&jwt))
+		return NULL;
+	if (!jwt_set_alg(jwt, JWT_ALG_HS256, tokens->key, tokens->key_len) &&
+	    !jwt_add_grant(jwt, "aud", TOKEN_AUDIENCE) &&
+	    !jwt_add_grant(jwt, "sub", grant->desktop) &&
+	    !jwt_add_grant(jwt, "role", role_name(grant->role)) &&
+	    !jwt_add_grant(jwt, "jti", grant->id) &&
+	    !jwt_add_grant_int(jwt, "iat", now) &&
+	    !jwt_add_grant_int(jwt, "nbf", now) &&
+	    !jwt_add_grant_int(jwt, "exp", grant->expires) &&
+	    (!once || !jwt_add_grant_bool(jwt, "once", 1)))
+		text = jwt_encode_str(jwt);
+	if (text) {
+		copy = g_strdup(text);
+		jwt_free_str(text);
+	}
+	jwt_free(jwt);
+	return copy;
+}
+
+static const char *token_refuse_grant(const struct grant *grant)
+{
+	gint64 now = token_now();
+
+	if (grant->role < ROLE_VIEW || grant->role > ROLE_ADMIN)
+		return "the role of a token is view, control or admin";
+	if (!grant_pattern_valid(grant->desktop))
+		return "the desktop of a token is VM:NUMBER, VM:* or *";
+	if (grant->expires <= now || grant->expires - now > TOKEN_TTL_MAX)
+		return "a token is good for 1 second to 366 days";
+	return NULL;
+}
+
+char *tokens_issue(struct tokens *tokens, struct grant *grant, bool once,
+		   char **error)
+{
+	const char *why = token_refuse_grant(grant);
+	struct token_info *info;
+	char *text;
+
+	if (why) {
+		*error = g_strdup(why);
+		return NULL;
+	}
+	if (!token_make_id(grant->id, sizeof(grant->id))) {
+		*error = g_strdup("no random numbers");
+		return NULL;
+	}
+	text = token_sign(tokens, grant, once);
+	if (!text) {
+		*error = g_strdup("signing failed");
+		return NULL;
+	}
+	if (!tokens->path)
+		return text;
+	info = tokens_record(tokens, grant);
+	if (info)
+		info->once = once;
+	/* a list that lacks it is a nuisance and no danger: it can be revoked */
+	if (!tokens_save(tokens, error)) {
+		g_free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* --- judging --- */
+
+static bool token_string(jwt_t *jwt, const char *name, char *out, size_t size)
+{
+	const char *value = jwt_get_grant(jwt, name);
+
+	return value && g_strlcpy(out, value, size) < size;
+}
+
+/* A number that is not there is 0; one that is no whole number is an error. */
+static bool token_number(jwt_t *jwt, const char *name, gint64 *out)
+{
+	errno = 0;
+	*out = jwt_get_grant_int(jwt, name);
+	if (!errno)
+		return true;
+	*out = 0;
+	return errno == ENOENT;
+}
+
+static bool token_bool(jwt_t *jwt, const char *name, bool *out)
+{
+	errno = 0;
+	*out = jwt_get_grant_bool(jwt, name) > 0;
+	if (!errno)
+		return true;
+	*out = false;
+	return errno == ENOENT;
+}
+
+/* What a token that is signed says. */
+static enum token_verdict token_read(jwt_t *jwt, struct grant *grant, bool *once)
+{
+	gint64 now = token_now(), nbf;
+	char audience[16], role[16];
+
+	if (!token_string(jwt, "aud", audience, sizeof(audience)) ||
+	    strcmp(audience, TOKEN_AUDIENCE) ||
+	    !token_string(jwt, "role", role, sizeof(role)) ||
+	    !role_parse(role, &grant->role) ||
+	    !token_string(jwt, "sub", grant->desktop, sizeof(grant->desktop)) ||
+	    !grant_pattern_valid(grant->desktop) ||
+	    !token_string(jwt, "jti", grant->id, sizeof(grant->id)) ||
+	    !token_id_valid(grant->id) ||
+	    !token_number(jwt, "exp", &grant->expires) ||
+	    !token_number(jwt, "nbf", &nbf) ||
+	    !token_bool(jwt, "once", once) ||
+	    grant->expires <= 0)
+		return TOKEN_MALFORMED;
+	if (grant_expired(grant, now))
+		return TOKEN_EXPIRED;
+	/* so that what is remembered of it can be forgotten one day */
+	if (grant->expires - now > TOKEN_TTL_MAX)
+		return TOKEN_MALFORMED;
+	return nbf > now + TOKEN_SKEW ? TOKEN_NOT_YET : TOKEN_OK;
+}
+
+static enum token_verdict token_verify(const struct tokens *tokens,
+				       const char *text, struct grant *grant,
+				       bool *once)
+{
+	enum token_verdict verdict;
+	jwt_t *jwt = NULL;
+
+	/*
+	 * Once without a key, to see what it wants to be judged by: the library
+	 * would take any algorithm that it knows.
+	 */
+	if (jwt_decode(&jwt, text, NULL, 0))
+		return TOKEN_MALFORMED;
+	verdict = !g_strcmp0(jwt_get_header(jwt, "alg"), "HS256") ?
+		  TOKEN_OK : TOKEN_SIGNATURE;
+	jwt_free(jwt);
+	if (verdict != TOKEN_OK)
+		return verdict;
+	if (jwt_decode(&jwt, text, tokens->key, tokens->key_len))
+		return TOKEN_SIGNATURE;
+	verdict = jwt_get_alg(jwt) == JWT_ALG_HS256 ?
+		  token_read(jwt, grant, once) : TOKEN_SIGNATURE;
+	jwt_free(jwt);
+	return verdict;
+}
+
+static enum token_verdict tokens_use(struct tokens *tokens,
+				     struct token_info *info)
+{
+	g_autofree char *error = NULL;
+
+	if (!info)
+		return TOKEN_UNAVAILABLE;
+	if (info->used)
+		return TOKEN_USED;
+	info->used = true;
+	if (tokens_save(tokens, &error))
+		return TOKEN_OK;
+	info->used = false;
+	return TOKEN_UNAVAILABLE;
+}
+
+enum token_verdict tokens_check(struct tokens *tokens, const char *text,
+				struct grant *grant)
+{
+	enum token_verdict verdict;
+	struct grant read = { .role = ROLE_NONE };
+	struct token_info *info;
+	bool once;
+
+	memset(grant, 0, sizeof(*grant));
+	if (!text || strlen(text) >= TOKEN_MAX)
+		return TOKEN_MALFORMED;
+	verdict = token_verify(tokens, text, &read, &once);
+	if (verdict != TOKEN_OK)
+		return verdict;
+	info = tokens_record(tokens, &read);
+	if (info && info->revoked)
+		return TOKEN_REVOKED;
+	if (info) {
+		info->grant = read;
+		info->once = once;
+	}
+	if (once)
+		verdict = tokens_use(tokens, info);
+	if (verdict == TOKEN_OK)
+		*grant = read;
+	return verdict;
+}
+
+/* --- revoking --- */
+
+bool tokens_revoke(struct tokens *tokens, const char *id, char **error)
+{
+	struct grant grant = { .role = ROLE_NONE };
+	struct token_info *info;
+
+	if (!token_id_valid(id)) {
+		*error = g_strdup("that is no token's id");
+		return false;
+	}
+	/* one that was made elsewhere and never seen: as long as it may be good */
+	g_strlcpy(grant.id, id, sizeof(grant.id));
+	strcpy(grant.desktop, "*");
+	grant.expires = token_now() + TOKEN_TTL_MAX;
+	info = tokens_record(tokens, &grant);
+	if (!info) {
+		*error = g_strdup("too many tokens are remembered");
+		return false;
+	}
+	if (info->revoked)
+		return true;
+	/* stays revoked here even if the disk does not take it */
+	info->revoked = true;
+	tokens->revocations++;
+	return tokens_save(tokens, error);
+}
+
+bool tokens_revoked(const struct tokens *tokens, const char *id)
+{
+	const struct token_info *info = g_hash_table_lookup(tokens->records, id);
+
+	return info && info->revoked;
+}
+
+unsigned int tokens_revocations(const struct tokens *tokens)
+{
+	return tokens->revocations;
+}
+
+void tokens_each(const struct tokens *tokens,
+		 void (*each)(void *data, const struct token_info *info),
+		 void *data)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, tokens->records);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		each(data, value);
+}

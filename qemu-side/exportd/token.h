@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Signed tokens: JSON Web Tokens (RFC 7519) with HMAC-SHA256 and nothing else,
+ * and what is remembered of them: issued, used up, revoked.
+ */
+#ifndef HELIX_TOKEN_H
+#define HELIX_TOKEN_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "grant.h"
+
+#define TOKEN_MAX	1024	/* bytes of a token's text, with its NUL */
+#define TOKEN_KEY_MIN	32	/* bytes of the key */
+#define TOKEN_TTL_MAX	(366 * 24 * 3600)	/* seconds that one is good for */
+#define TOKENS_MAX	4096	/* remembered at a time */
+
+struct tokens;
+
+enum token_verdict {
+	TOKEN_OK,
+	TOKEN_MALFORMED,	/* no token, or not one of this server's shape */
+	TOKEN_SIGNATURE,	/* by another key or algorithm */
+	TOKEN_EXPIRED,
+	TOKEN_NOT_YET,
+	TOKEN_REVOKED,
+	TOKEN_USED,		/* was for one use */
+	TOKEN_UNAVAILABLE,	/* good, but that it is used cannot be noted */
+};
+
+/* A sentence for people. */
+const char *token_verdict_text(enum token_verdict verdict);
+
+/*
+ * @key_file: 32 to 4096 bytes, all of them the key, readable by its owner and at
+ * most its group. @state_dir: where to remember, NULL for one that only issues
+ * and remembers nothing. NULL with @error, freed by the caller, if it cannot.
+ */
+struct tokens *tokens_new(const char *key_file, const char *state_dir,
+			  char **error);
+void tokens_free(struct tokens *tokens);
+/* Reads the key again; the former one goes on if that fails. */
+bool tokens_reload(struct tokens *tokens, char **error);
+
+/*
+ * A new token for @grant, whose id is made here and written to it. Freed by the
+ * caller; NULL with @error if the grant cannot be given.
+ */
+char *tokens_issue(struct tokens *tokens, struct grant *grant, bool once,
+		   char **error);
+
+/* Judges @text. TOKEN_OK fills @grant, and uses up a token for one use. */
+enum token_verdict tokens_check(struct tokens *tokens, const char *text,
+				struct grant *grant);
+
+/* False with @error: no such id can be, or it could not be noted. */
+bool tokens_revoke(struct tokens *tokens, const char *id, char **error);
+bool tokens_revoked(const struct tokens *tokens, const char *id);
+/* Counts up with each revocation: look then who has to go. */
+unsigned int tokens_revocations(const struct tokens *tokens);
+
+/* What is remembered, in no order. */
+struct token_info {
+	struct grant grant;
+	bool once, used, revoked;
+};
+
+void tokens_each(const struct tokens *tokens,
+		 void (*each)(void *data, const struct token_info *info),
+		 void *data);
+
+#endif
