@@ -92,6 +92,12 @@ char *api_config(const struct api_config *config)
 	api_add_number(root, "width", (uint64_t)config->width);
 	api_add_number(root, "height", (uint64_t)config->height);
 	api_add_string(root, "encoder", config->encoder);
+	api_add_string(root, "rung", config->rung);
+	api_add_number(root, "desktop_width", (uint64_t)config->desktop_width);
+	api_add_number(root, "desktop_height",
+		       (uint64_t)config->desktop_height);
+	api_add_number(root, "bitrate_kbit", config->kbit);
+	api_add_number(root, "fps", config->fps);
 	return api_text(root);
 }
 
@@ -102,6 +108,16 @@ char *api_state(const char *state, const char *message)
 	api_add_string(root, "type", "state");
 	api_add_string(root, "state", state);
 	api_add_string(root, "message", message);
+	return api_text(root);
+}
+
+char *api_time(uint64_t client, uint64_t server)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "time");
+	api_add_number(root, "client", client);
+	api_add_number(root, "server", server);
 	return api_text(root);
 }
 

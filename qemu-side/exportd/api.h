@@ -49,12 +49,15 @@ char *api_desktops_event(const struct hub *hub, const struct grant *grant);
 struct api_config {
 	const char *id, *vm;
 	uint32_t scanout;
-	const char *name, *codec, *encoder;
+	const char *name, *codec, *encoder, *rung;
 	int width, height;
+	int desktop_width, desktop_height;
+	unsigned int kbit, fps;
 };
 
 char *api_config(const struct api_config *config);
 char *api_state(const char *state, const char *message);
+char *api_time(uint64_t client, uint64_t server);
 char *api_error(const char *code, const char *message);
 
 #endif

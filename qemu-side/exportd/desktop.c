@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Owns a console's listener, the newest picture (a mailbox of one), the stream
+ * Owns a console's listener, the newest picture (a mailbox of one), the streams
  * made of it, and the list of who is here. Rule: a picture that is not the
  * guest's is not shown to anybody.
  */
@@ -12,13 +12,13 @@
 #include "input.h"
 #include "listener.h"
 #include "log.h"
-#include "stream.h"
 
 #define DESKTOP_HOLD_US		(5 * G_USEC_PER_SEC)
 #define DESKTOP_RETRY_MS	1000
 
 struct member {
 	struct viewer *viewer;
+	enum rung rung;
 	void (*gone)(struct viewer *viewer);
 };
 
@@ -42,7 +42,7 @@ struct desktop {
 	gint64 held_at;
 	bool live;
 
-	struct stream *stream;
+	struct stream *streams[RUNG_COUNT];
 	GPtrArray *members;
 	struct input input;
 };
@@ -91,7 +91,7 @@ static void desktop_set_live(struct desktop *desktop, bool live)
 		live ? "" : "waiting for the desktop's first picture"));
 }
 
-/* --- the stream --- */
+/* --- the streams --- */
 
 static struct packet *desktop_config(const struct stream_format *format,
 				     void *data)
@@ -106,6 +106,11 @@ static struct packet *desktop_config(const struct stream_format *format,
 		.width = format->width,
 		.height = format->height,
 		.encoder = format->encoder,
+		.rung = rung_name(format->rung),
+		.desktop_width = format->desktop_width,
+		.desktop_height = format->desktop_height,
+		.kbit = format->kbit,
+		.fps = format->fps,
 	};
 
 	return desktop_packet(api_config(&config));
@@ -127,7 +132,10 @@ static const struct stream_ops desktop_stream_ops = {
 
 void desktop_kick(struct desktop *desktop)
 {
-	stream_kick(desktop->stream);
+	enum rung rung;
+
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		stream_kick(desktop->streams[rung]);
 }
 
 /* --- pictures --- */
@@ -139,13 +147,21 @@ static void desktop_unhold(struct desktop *desktop)
 	desktop->was_off = false;
 }
 
+static void desktop_show_streams(struct desktop *desktop)
+{
+	enum rung rung;
+
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		stream_show(desktop->streams[rung], desktop->surface);
+}
+
 /* Takes the reference. */
 static void desktop_show(struct desktop *desktop, struct surface *surface)
 {
 	surface_unref(desktop->surface);
 	desktop->surface = surface;
 	desktop_set_live(desktop, true);
-	stream_show(desktop->stream, surface);
+	desktop_show_streams(desktop);
 }
 
 /*
@@ -180,9 +196,11 @@ static void desktop_damage(const struct rect *rects, unsigned int count,
 			   gint64 at, void *data)
 {
 	struct desktop *desktop = data;
+	enum rung rung;
 
 	if (desktop->surface) {
-		stream_damage(desktop->stream, rects, count, at);
+		for (rung = 0; rung < RUNG_COUNT; rung++)
+			stream_damage(desktop->streams[rung], rects, count, at);
 	} else if (desktop->held) {
 		if (!desktop->held_update && count == 1 &&
 		    rects->width >= surface_width(desktop->held) &&
@@ -210,7 +228,7 @@ static void desktop_disable(void *data)
 	desktop_unhold(desktop);
 	surface_unref(desktop->surface);
 	desktop->surface = NULL;
-	stream_show(desktop->stream, NULL);
+	desktop_show_streams(desktop);
 	desktop_set_live(desktop, false);
 }
 
@@ -277,6 +295,7 @@ void desktop_configure(struct desktop *desktop,
 		       const struct desktop_config *config)
 {
 	char before[DESKTOP_NAME_LEN];
+	enum rung rung;
 
 	memcpy(before, desktop->name, sizeof(before));
 	g_strlcpy(desktop->vm, config->vm, sizeof(desktop->vm));
@@ -288,8 +307,9 @@ void desktop_configure(struct desktop *desktop,
 	desktop->asked_width = config->width;
 	desktop->asked_height = config->height;
 	desktop_set_name(desktop, config->label);
-	if (strcmp(before, desktop->name))
-		stream_reconfigure(desktop->stream);
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		if (strcmp(before, desktop->name))
+			stream_reconfigure(desktop->streams[rung]);
 }
 
 struct desktop *desktop_new(const struct desktop_env *env,
@@ -297,14 +317,16 @@ struct desktop *desktop_new(const struct desktop_env *env,
 			    const struct desktop_config *config)
 {
 	struct desktop *desktop = g_new0(struct desktop, 1);
+	enum rung rung;
 
 	desktop->env = *env;
 	desktop->console = console;
 	desktop->input.console = console;
 	desktop->was_off = config->was_off;
 	desktop->members = g_ptr_array_new_with_free_func(g_free);
-	desktop->stream = stream_new(env->pool, env->encoder,
-				     &desktop_stream_ops, desktop);
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		desktop->streams[rung] = stream_new(env->pool, env->encoder,
+					rung, &desktop_stream_ops, desktop);
 	desktop_configure(desktop, config);
 	desktop_listen(desktop);
 	return desktop;
@@ -328,13 +350,16 @@ static void desktop_dismiss(struct desktop *desktop, const char *why)
 
 void desktop_free(struct desktop *desktop, const char *why)
 {
+	enum rung rung;
+
 	if (!desktop)
 		return;
 	desktop_dismiss(desktop, why);
 	if (desktop->listen_timer)
 		g_source_remove(desktop->listen_timer);
 	listener_free(desktop->listener);
-	stream_free(desktop->stream);
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		stream_free(desktop->streams[rung]);
 	surface_unref(desktop->surface);
 	surface_unref(desktop->held);
 	g_ptr_array_unref(desktop->members);
@@ -368,9 +393,8 @@ uint64_t desktop_generation(const struct desktop *desktop)
 
 void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 {
-	struct stream_info stream;
+	enum rung rung;
 
-	stream_describe(desktop->stream, &stream);
 	info->id = desktop->id;
 	info->vm = desktop->vm;
 	info->scanout = desktop->scanout;
@@ -381,9 +405,17 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 	info->height = desktop->surface ? surface_height(desktop->surface) :
 		       (int)desktop->asked_height;
 	info->live = desktop->live;
-	info->frames = stream.frames;
-	info->bytes = stream.bytes;
-	info->fps = stream.fps;
+	info->frames = 0;
+	info->bytes = 0;
+	info->fps = 0;
+	for (rung = 0; rung < RUNG_COUNT; rung++) {
+		struct stream_info *stream = &info->rung[rung];
+
+		stream_describe(desktop->streams[rung], stream);
+		info->frames += stream->frames;
+		info->bytes += stream->bytes;
+		info->fps = MAX(info->fps, stream->fps);
+	}
 	info->encoder = desktop->env.encoder->name;
 	info->viewers = desktop->members->len;
 }
@@ -391,35 +423,70 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 /* --- viewers --- */
 
 void desktop_join(struct desktop *desktop, struct viewer *viewer,
-		  void (*gone)(struct viewer *viewer))
+		  enum rung rung, void (*gone)(struct viewer *viewer))
 {
 	struct member *member = g_new0(struct member, 1);
 	struct packet *state;
 
 	member->viewer = viewer;
+	member->rung = RUNG_NONE;
 	member->gone = gone;
 	g_ptr_array_add(desktop->members, member);
 	state = desktop_state_packet(desktop->live ? "live" : "waiting",
 		desktop->live ? "" : "waiting for the desktop's first picture");
 	viewer_queue_text(viewer, state);
 	packet_unref(state);
-	stream_join(desktop->stream, viewer);
+	desktop_watch(desktop, viewer, rung);
+}
+
+static struct member *desktop_find_member(const struct desktop *desktop,
+					  const struct viewer *viewer)
+{
+	unsigned int i;
+
+	for (i = 0; i < desktop->members->len; i++) {
+		struct member *member = desktop->members->pdata[i];
+
+		if (member->viewer == viewer)
+			return member;
+	}
+	return NULL;
+}
+
+void desktop_watch(struct desktop *desktop, struct viewer *viewer,
+		   enum rung rung)
+{
+	struct member *member = desktop_find_member(desktop, viewer);
+
+	if (!member || member->rung == rung)
+		return;
+	if (member->rung != RUNG_NONE)
+		stream_leave(desktop->streams[member->rung], viewer);
+	member->rung = rung;
+	viewer_switch(viewer);
+	if (rung != RUNG_NONE)
+		stream_join(desktop->streams[rung], viewer);
 }
 
 void desktop_leave(struct desktop *desktop, struct viewer *viewer)
 {
-	unsigned int i;
+	struct member *member = desktop_find_member(desktop, viewer);
 
+	if (!member)
+		return;
 	input_release(&desktop->input, viewer);
-	stream_leave(desktop->stream, viewer);
-	for (i = 0; i < desktop->members->len; i++) {
-		struct member *member = desktop->members->pdata[i];
+	if (member->rung != RUNG_NONE)
+		stream_leave(desktop->streams[member->rung], viewer);
+	g_ptr_array_remove_fast(desktop->members, member);
+}
 
-		if (member->viewer == viewer) {
-			g_ptr_array_remove_index_fast(desktop->members, i);
-			return;
-		}
-	}
+static void desktop_tell_time(struct viewer *viewer, uint64_t client)
+{
+	struct packet *packet = desktop_packet(
+		api_time(client, (uint64_t)g_get_monotonic_time()));
+
+	viewer_queue_text(viewer, packet);
+	packet_unref(packet);
 }
 
 void desktop_input(struct desktop *desktop, struct viewer *viewer,
@@ -434,6 +501,12 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		viewer_ack(viewer, msg->ack.seq, g_get_monotonic_time());
 		desktop_kick(desktop);
 		break;
+	case MESSAGE_WATCH:
+		desktop_watch(desktop, viewer, msg->watch.rung);
+		break;
+	case MESSAGE_TIME:
+		desktop_tell_time(viewer, msg->time.client);
+		break;
 	default:
 		/* before there is a picture there is nothing to point at */
 		input_message(&desktop->input, viewer, msg,
@@ -445,6 +518,9 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 
 void desktop_tick(struct desktop *desktop)
 {
+	enum rung rung;
+
 	desktop_check_held(desktop);
-	stream_tick(desktop->stream);
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		stream_tick(desktop->streams[rung]);
 }

@@ -13,6 +13,7 @@
 #include "display.h"
 #include "encoder.h"
 #include "message.h"
+#include "stream.h"
 #include "viewer.h"
 #include "worker.h"
 
@@ -44,10 +45,11 @@ struct desktop_info {
 	uint32_t priority;
 	int width, height;
 	bool live;
-	uint64_t frames, bytes;
-	double fps;
+	uint64_t frames, bytes;		/* of all rungs */
+	double fps;			/* of the rung that has most */
 	const char *encoder;
-	unsigned int viewers;
+	unsigned int viewers;		/* also who watches no rung now */
+	struct stream_info rung[RUNG_COUNT];
 };
 
 /* Starts listening to @console at once. */
@@ -73,7 +75,10 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info);
  * the viewer is not part of it any more then.
  */
 void desktop_join(struct desktop *desktop, struct viewer *viewer,
-		  void (*gone)(struct viewer *viewer));
+		  enum rung rung, void (*gone)(struct viewer *viewer));
+/* From now on another rung, or none. */
+void desktop_watch(struct desktop *desktop, struct viewer *viewer,
+		   enum rung rung);
 void desktop_leave(struct desktop *desktop, struct viewer *viewer);
 void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg);

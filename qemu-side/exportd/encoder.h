@@ -11,39 +11,54 @@
 
 #include "damage.h"
 #include "packet.h"
+#include "rung.h"
 #include "surface.h"
 
 #define ENCODER_CODEC_LEN	16	/* "avc1.42E01F" */
 #define ENCODER_ERROR_LEN	160
 
 struct encoder_options {
-	const char *name;	/* libavcodec's, "libx264" */
-	unsigned int bitrate_kbit;
+	const char *name;	/* libavcodec's, "libx264"; outlives all of it */
+	unsigned int bitrate_kbit;	/* ceiling */
 	unsigned int fps;
+	/* of the thumbnail; 0: ENCODER_THUMB_... */
+	unsigned int thumb_kbit, thumb_fps, thumb_width;
 };
+
+#define ENCODER_THUMB_KBIT	500
+#define ENCODER_THUMB_FPS	10
+#define ENCODER_THUMB_WIDTH	480	/* and 9/16 of it in height */
 
 struct encoder;
 
 struct encoded {
 	struct packet *packet;	/* not sealed */
 	bool key;
-	int width, height;
+	int width, height;	/* of the coded picture */
 	char codec[ENCODER_CODEC_LEN];	/* for WebCodecs; of the last key frame */
 	char error[ENCODER_ERROR_LEN];	/* if there is no packet */
 };
 
-/* @options must outlive the encoder. */
-struct encoder *encoder_new(const struct encoder_options *options);
+struct encoder *encoder_new(const struct encoder_options *options,
+			    enum rung rung);
 void encoder_free(struct encoder *encoder);
 
+/* Frames a second of @rung at most. */
+unsigned int encoder_fps(const struct encoder_options *options, enum rung rung);
+/* Ceiling of @rung. */
+unsigned int encoder_kbit(const struct encoder_options *options,
+			  enum rung rung);
+
 /*
- * Encodes what @surface shows now. @damage is what changed since the last
- * call; all of it counts as damaged where the size changed, which also makes a
- * key frame. Not for two threads at once.
+ * A frame is made in two steps, not for two threads at once. First what
+ * @surface shows now is read: after that it may change. @damage is what changed
+ * since the last call; all of it counts as damaged where the size changed,
+ * which also makes a key frame.
  */
-bool encoder_encode(struct encoder *encoder, struct surface *surface,
-		    const struct damage *damage, bool key,
-		    struct encoded *out);
+bool encoder_read(struct encoder *encoder, struct surface *surface,
+		  const struct damage *damage, struct encoded *out);
+/* Then it is encoded. */
+bool encoder_encode(struct encoder *encoder, bool key, struct encoded *out);
 
 /* Whether such an encoder exists and opens. */
 bool encoder_probe(const struct encoder_options *options, char *error);

@@ -404,7 +404,7 @@ static void session_open_desktop(struct session *session)
 		return;
 	}
 	session->desktop = desktop;
-	desktop_join(desktop, session->viewer, session_gone);
+	desktop_join(desktop, session->viewer, RUNG_FULL, session_gone);
 }
 
 static int session_open(struct http *http, struct lws *wsi,

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung.h"
+
 #define MESSAGE_MAX	4096	/* bytes of JSON text */
 #define MESSAGE_TEXT_MAX (64u << 10)	/* bytes of a clipboard's text */
 #define MESSAGE_LONG_MAX (2 * MESSAGE_TEXT_MAX + MESSAGE_MAX)	/* its JSON */
@@ -35,13 +37,6 @@ enum message_type {
 	MESSAGE_REL,
 	MESSAGE_RESIZE,
 	MESSAGE_CLIPBOARD,
-};
-
-/* Which of a desktop's streams. */
-enum rung {
-	RUNG_FULL,
-	RUNG_THUMB,
-	RUNG_NONE,
 };
 
 /* What is asked about who controls a desktop. */
@@ -129,9 +124,5 @@ size_t message_limit(const char *text, size_t len);
 bool message_parse(const char *text, size_t len, struct message *msg,
 		   const char **error);
 void message_clear(struct message *msg);
-
-/* "full", "thumb" or "none". */
-bool rung_parse(const char *name, enum rung *rung);
-const char *rung_name(enum rung rung);
 
 #endif

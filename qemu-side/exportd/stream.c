@@ -21,6 +21,7 @@
 struct stream {
 	struct worker_pool *pool;
 	const struct encoder_options *options;
+	enum rung rung;
 	const struct stream_ops *ops;
 	void *data;
 
@@ -37,7 +38,8 @@ struct stream {
 	guint timer;			/* for the next frame */
 	gint64 timer_at;
 	char codec[ENCODER_CODEC_LEN];
-	int width, height;		/* of the stream */
+	int width, height;		/* coded */
+	int desktop_width, desktop_height;
 	struct packet *config;
 	uint32_t seq;
 
@@ -112,14 +114,29 @@ static bool stream_is_wanted(const struct stream *stream, gint64 now)
 static void stream_make_config(struct stream *stream)
 {
 	const struct stream_format format = {
+		.rung = stream->rung,
 		.codec = stream->codec,
 		.encoder = stream->options->name,
 		.width = stream->width,
 		.height = stream->height,
+		.desktop_width = stream->desktop_width,
+		.desktop_height = stream->desktop_height,
+		.kbit = encoder_kbit(stream->options, stream->rung),
+		.fps = encoder_fps(stream->options, stream->rung),
 	};
 
 	packet_unref(stream->config);
 	stream->config = stream->ops->config(&format, stream->data);
+}
+
+static bool stream_changed_format(const struct stream *stream,
+				  const struct job *job)
+{
+	return !stream->config || job->out.width != stream->width ||
+	       job->out.height != stream->height ||
+	       surface_width(job->surface) != stream->desktop_width ||
+	       surface_height(job->surface) != stream->desktop_height ||
+	       strcmp(job->out.codec, stream->codec);
 }
 
 static void stream_publish(struct stream *stream, struct job *job)
@@ -128,11 +145,11 @@ static void stream_publish(struct stream *stream, struct job *job)
 	gint64 now = g_get_monotonic_time();
 	unsigned int i;
 
-	if (!stream->config || out->width != stream->width ||
-	    out->height != stream->height ||
-	    strcmp(out->codec, stream->codec)) {
+	if (stream_changed_format(stream, job)) {
 		stream->width = out->width;
 		stream->height = out->height;
+		stream->desktop_width = surface_width(job->surface);
+		stream->desktop_height = surface_height(job->surface);
 		g_strlcpy(stream->codec, out->codec, sizeof(stream->codec));
 		stream_make_config(stream);
 	}
@@ -224,7 +241,8 @@ void stream_kick(struct stream *stream)
 	if (!changed && key_due < 0)
 		return;
 
-	due = stream->encoded_at + G_USEC_PER_SEC / stream->options->fps - now;
+	due = stream->encoded_at - now +
+	      G_USEC_PER_SEC / encoder_fps(stream->options, stream->rung);
 	/* the timer's grain is a millisecond: do not lose a frame to it */
 	if (due > 1000) {
 		stream_kick_in(stream, due - 1000);
@@ -310,16 +328,18 @@ void stream_describe(const struct stream *stream, struct stream_info *info)
 
 struct stream *stream_new(struct worker_pool *pool,
 			  const struct encoder_options *options,
-			  const struct stream_ops *ops, void *data)
+			  enum rung rung, const struct stream_ops *ops,
+			  void *data)
 {
 	struct stream *stream = g_new0(struct stream, 1);
 
 	stream->pool = pool;
 	stream->options = options;
+	stream->rung = rung;
 	stream->ops = ops;
 	stream->data = data;
 	stream->viewers = g_ptr_array_new();
-	stream->encoder = encoder_new(options);
+	stream->encoder = encoder_new(options, rung);
 	return stream;
 }
 

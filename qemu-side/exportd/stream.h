@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One H.264 stream of a desktop: its encoder, the frame in it, what changed
+ * One H.264 stream of a desktop, one of its rungs: its encoder, the frame in it, what changed
  * since, and the viewers who get it. Main thread only.
  */
 #ifndef HELIX_STREAM_H
@@ -21,8 +21,11 @@ struct stream;
 
 /* What is coded now, for the message that viewers get before it. */
 struct stream_format {
+	enum rung rung;
 	const char *codec, *encoder;
 	int width, height;
+	int desktop_width, desktop_height;	/* from which it was scaled */
+	unsigned int kbit, fps;		/* at most */
 };
 
 struct stream_ops {
@@ -41,7 +44,8 @@ struct stream_info {
 
 struct stream *stream_new(struct worker_pool *pool,
 			  const struct encoder_options *options,
-			  const struct stream_ops *ops, void *data);
+			  enum rung rung, const struct stream_ops *ops,
+			  void *data);
 /* No viewer may be left. */
 void stream_free(struct stream *stream);
 

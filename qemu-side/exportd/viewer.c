@@ -167,6 +167,15 @@ void viewer_restart(struct viewer *viewer)
 	viewer->acked_seq = viewer->last_seq;
 }
 
+void viewer_switch(struct viewer *viewer)
+{
+	viewer_restart(viewer);
+	viewer->joining = true;
+	/* the config that is queued or was sent last is of another stream */
+	packet_unref(viewer->config);
+	viewer->config = NULL;
+}
+
 bool viewer_wants_key(const struct viewer *viewer, gint64 now)
 {
 	return viewer->need_key && !viewer->frames && !viewer->blocked &&

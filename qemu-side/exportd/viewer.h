@@ -62,6 +62,8 @@ struct packet *viewer_next(struct viewer *viewer);
 void viewer_ack(struct viewer *viewer, uint32_t seq, gint64 now);
 /* It lost its picture and asks to start over. */
 void viewer_restart(struct viewer *viewer);
+/* The same, with another stream. */
+void viewer_switch(struct viewer *viewer);
 
 /* Whether a key frame made now would get it going. */
 bool viewer_wants_key(const struct viewer *viewer, gint64 now);

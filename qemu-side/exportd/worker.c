@@ -46,8 +46,9 @@ static void *worker_run(void *data)
 	struct job *job;
 
 	while ((job = worker_take(pool))) {
-		encoder_encode(job->encoder, job->surface, &job->damage,
-			       job->key, &job->out);
+		if (encoder_read(job->encoder, job->surface, &job->damage,
+				 &job->out))
+			encoder_encode(job->encoder, job->key, &job->out);
 		pthread_mutex_lock(&pool->lock);
 		g_queue_push_tail(&pool->done, job);
 		pthread_mutex_unlock(&pool->lock);

@@ -14,7 +14,9 @@
 #define HEIGHT	240
 #define XRGB	0x20020888
 
-static const struct encoder_options options = { "libx264", 8000, 60 };
+static const struct encoder_options options = {
+	.name = "libx264", .bitrate_kbit = 8000, .fps = 60,
+};
 
 static uint32_t pixels[WIDTH * HEIGHT];
 static AVCodecContext *decoder;
@@ -24,7 +26,7 @@ static struct encoder *encoder;
 static int setup(void **state)
 {
 	(void)state;
-	encoder = encoder_new(&options);
+	encoder = encoder_new(&options, RUNG_FULL);
 	decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
 	decoder->thread_count = 1;
 	frame = av_frame_alloc();
@@ -65,7 +67,8 @@ static struct encoded encode(struct surface *surface, struct rect damaged,
 
 	damage_add(&damage, &damaged, surface_width(surface),
 		   surface_height(surface));
-	if (!encoder_encode(encoder, surface, &damage, key, &out))
+	if (!encoder_read(encoder, surface, &damage, &out) ||
+	    !encoder_encode(encoder, key, &out))
 		fail_msg("%s", out.error);
 	return out;
 }
@@ -199,6 +202,84 @@ static void test_resizing(void **state)
 	expect_luma(20, 100, 235);
 	expect_luma(150, 120, 16);
 	done(&out, surface);
+}
+
+static void expect_thumb(int width, int height, int thumb_width,
+			 int thumb_height)
+{
+	struct encoder *thumb = encoder_new(&options, RUNG_THUMB);
+	struct damage all = { 1, { { 0, 0, width, height } } };
+	uint32_t *large = calloc((size_t)(width * height), 4);
+	struct surface *surface;
+	struct encoded out;
+	const char *error;
+	int i;
+
+	for (i = 0; i < width * height; i++)
+		large[i] = i % width < width / 2 ? 0x00ffffff : 0;
+	surface = surface_copy(large, (size_t)(width * height * 4),
+			       (uint32_t)width, (uint32_t)height,
+			       (uint32_t)width * 4, XRGB, &error);
+	assert_true(encoder_read(thumb, surface, &all, &out));
+	assert_true(encoder_encode(thumb, false, &out));
+	assert_int_equal(out.width, thumb_width);
+	assert_int_equal(out.height, thumb_height);
+	decode(&out);
+	assert_int_equal(frame->width, (thumb_width + 1) & ~1);
+	assert_int_equal(frame->height, (thumb_height + 1) & ~1);
+	expect_luma(thumb_width / 4, thumb_height / 2, 235);
+	expect_luma(thumb_width * 3 / 4, thumb_height / 2, 16);
+	done(&out, surface);
+	encoder_free(thumb);
+	free(large);
+}
+
+static void test_thumbnails_keep_proportions_inside_their_box(void **state)
+{
+	(void)state;
+	expect_thumb(1920, 1080, 480, 270);
+	expect_thumb(1366, 768, 480, 268);
+	expect_thumb(1024, 768, 360, 270);
+	expect_thumb(720, 1280, 150, 270);
+	expect_thumb(4001, 64, 480, 16);
+}
+
+static void test_small_desktops_are_their_own_thumbnail(void **state)
+{
+	(void)state;
+	expect_thumb(320, 200, 320, 200);
+	expect_thumb(321, 201, 321, 201);
+}
+
+static void test_thumbnails_see_damage(void **state)
+{
+	static uint32_t wide[960 * 540];
+	struct encoder *thumb = encoder_new(&options, RUNG_THUMB);
+	struct damage all = { 1, { { 0, 0, 960, 540 } } };
+	struct damage left = { 1, { { 0, 0, 480, 540 } } };
+	struct surface *surface;
+	struct encoded out;
+	const char *error;
+
+	(void)state;
+	memset(wide, 0, sizeof(wide));
+	surface = surface_copy(wide, sizeof(wide), 960, 540, 960 * 4, XRGB,
+			       &error);
+	assert_true(encoder_read(thumb, surface, &all, &out));
+	assert_true(encoder_encode(thumb, false, &out));
+	decode(&out);
+	done(&out, surface);
+	memset(wide, 0xff, sizeof(wide));
+	surface = surface_copy(wide, sizeof(wide), 960, 540, 960 * 4, XRGB,
+			       &error);
+	assert_true(encoder_read(thumb, surface, &left, &out));
+	assert_true(encoder_encode(thumb, false, &out));
+	assert_false(out.key);
+	decode(&out);
+	expect_luma(120, 135, 235);
+	expect_luma(360, 135, 16);	/* changed, but nobody said so */
+	done(&out, surface);
+	encoder_free(thumb);
 }
 
 /* --- a reader of the sequence parameter set, by H.264 7.3.2.1.1 and E.1.1 --- */
@@ -362,11 +443,12 @@ static void test_parameter_sets_precede_every_key_frame(void **state)
 
 static void test_unknown_encoder_is_an_error(void **state)
 {
-	const struct encoder_options none = { "no-such-encoder", 1000, 30 };
-	const struct encoder_options other = { "mpeg2video", 1000, 30 };
+	struct encoder_options none = options, other = options;
 	char error[ENCODER_ERROR_LEN] = "";
 
 	(void)state;
+	none.name = "no-such-encoder";
+	other.name = "mpeg2video";
 	assert_false(encoder_probe(&none, error));
 	assert_true(*error);
 	assert_false(encoder_probe(&other, error));
@@ -384,6 +466,9 @@ int main(void)
 		T(test_a_scene_change_is_no_key_frame),
 		T(test_joining_in_the_middle),
 		T(test_resizing),
+		T(test_thumbnails_keep_proportions_inside_their_box),
+		T(test_small_desktops_are_their_own_thumbnail),
+		T(test_thumbnails_see_damage),
 		T(test_parameter_set_promises_no_reordering),
 		T(test_parameter_sets_precede_every_key_frame),
 		T(test_unknown_encoder_is_an_error),

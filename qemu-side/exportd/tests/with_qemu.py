@@ -415,6 +415,32 @@ def test_key_frame_on_request(b):
     client.close()
 
 
+def test_rungs_are_streams_of_their_own(b):
+    client = Socket(b.port, "scanout=0")
+    full = next(m for m in iter(client.text, None) if m["type"] == "config")
+    assert (full["rung"], full["width"]) == ("full", full["desktop_width"]), full
+    for rung in ("thumb", "full"):
+        client.send({"type": "watch", "rung": "none"})
+        client.send({"type": "watch", "rung": rung})
+        config = next(m for m in iter(client.text, None) if m["type"] == "config")
+        assert config["rung"] == rung and config["desktop_width"] == full["desktop_width"], config
+        video = client.video()
+        assert video[1] & 1 and struct.unpack("<II", video[16:24]) == (config["width"], config["height"])
+        if rung == "thumb":
+            assert config["width"] <= 480 and config["height"] <= 270 and config["fps"] <= 10, config
+    client.close()
+
+
+def test_time_is_answered_with_the_clock_of_the_frames(b):
+    client = Socket(b.port, "scanout=3")
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    client.send({"type": "time", "client": 2**53 - 1})
+    said = next(m for m in iter(client.text, None) if m["type"] == "time")
+    assert said["client"] == 2**53 - 1, said
+    assert before <= said["server"] <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000, said
+    client.close()
+
+
 def test_bad_messages_are_answered_and_then_hung_up_on(b):
     client = Socket(b.port, "scanout=3")
     client.send(b"nonsense")
