@@ -25,6 +25,7 @@
 #define CONTROL_FULL_MS		20	/* look again for room for a completion */
 
 struct control {
+	const char *vm;		/* for the log */
 	const struct control_ops *ops;
 	void *data;
 
@@ -83,7 +84,7 @@ static void control_stop_watching(struct control *control)
 /* The owner frees us in the callback. */
 static void control_fail(struct control *control, const char *why)
 {
-	log_warn("control device: %s", why);
+	log_vm(WARN, control->vm, "control device: %s", why);
 	control_stop_watching(control);
 	control->ops->closed(control->data);
 }
@@ -91,8 +92,9 @@ static void control_fail(struct control *control, const char *why)
 static void control_ring_broken(struct control *control)
 {
 	if (!control->broken)
-		log_warn("control device: the guest's ring index is impossible; "
-			 "serving nothing until it resets the device");
+		log_vm(WARN, control->vm, "control device: the guest's ring "
+		       "index is impossible; serving nothing until it resets "
+		       "the device");
 	control->broken = true;
 }
 
@@ -103,8 +105,9 @@ static void control_signal(struct control *control)
 	/* EAGAIN means that the counter is full: the interrupt is pending */
 	if (write(control->completion, &one, sizeof(one)) < 0 &&
 	    errno != EAGAIN)
-		log_warn("control device: signalling a completion: %s",
-			 g_strerror(errno));
+		log_vm(WARN, control->vm,
+		       "control device: signalling a completion: %s",
+		       g_strerror(errno));
 }
 
 static gboolean control_full_tick(gpointer data);
@@ -170,8 +173,9 @@ static bool control_serve_one(struct control *control)
 		return true;
 	}
 	if (status)
-		log_info("control device: request %u (op %u): %s", req.id,
-			 req.op, g_strerror((int)status));
+		log_vm(INFO, control->vm,
+		       "control device: request %u (op %u): %s", req.id,
+		       req.op, g_strerror((int)status));
 	control_complete(control, control->token, status);
 	return true;
 }
@@ -262,8 +266,9 @@ static bool control_hello(struct control *control, const struct handshake *hs)
 		control_fail(control, "answering the handshake failed");
 		return false;
 	}
-	log_info("control device: attached, generation %u, pool %u, priority %u",
-		 hs->generation, hs->pool, hs->priority);
+	log_vm(INFO, control->vm,
+	       "control device: attached, generation %u, pool %u, priority %u",
+	       hs->generation, hs->pool, hs->priority);
 	control->doorbell_watch = g_unix_fd_add(control->doorbell, G_IO_IN,
 						control_doorbell, control);
 	control->ops->attached(ring_is_fresh(&control->ring), control->data);
@@ -274,8 +279,8 @@ static bool control_hello(struct control *control, const struct handshake *hs)
 
 static void control_reset(struct control *control, uint32_t generation)
 {
-	log_info("control device: reset by the guest, generation %u",
-		 generation);
+	log_vm(INFO, control->vm,
+	       "control device: reset by the guest, generation %u", generation);
 	if (control->full_timer)
 		g_source_remove(control->full_timer);
 	control->full_timer = 0;
@@ -372,7 +377,7 @@ static gboolean control_hello_late(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-static int control_connect(const char *path, const char **error)
+int control_connect(const char *path, const char **error)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd;
@@ -392,15 +397,12 @@ static int control_connect(const char *path, const char **error)
 	return fd;
 }
 
-struct control *control_new(const char *path, const struct control_ops *ops,
-			    void *data, const char **error)
+struct control *control_new(int sock, const char *vm,
+			    const struct control_ops *ops, void *data)
 {
-	struct control *control;
-	int sock = control_connect(path, error);
+	struct control *control = g_new0(struct control, 1);
 
-	if (sock < 0)
-		return NULL;
-	control = g_new0(struct control, 1);
+	control->vm = vm;
 	control->ops = ops;
 	control->data = data;
 	control->sock = sock;
@@ -411,6 +413,11 @@ struct control *control_new(const char *path, const struct control_ops *ops,
 	control->hello_timer = g_timeout_add(CONTROL_HELLO_MS,
 					     control_hello_late, control);
 	return control;
+}
+
+bool control_is_attached(const struct control *control)
+{
+	return control->greeted;
 }
 
 void control_free(struct control *control)

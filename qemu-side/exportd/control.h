@@ -25,10 +25,16 @@ struct control_ops {
 	void (*closed)(void *data);
 };
 
-/* NULL, with the reason in @error (static), if nobody listens at @path. */
-struct control *control_new(const char *path, const struct control_ops *ops,
-			    void *data, const char **error);
+/* What control_new() takes: a connected socket, or -1 with a static @error. */
+int control_connect(const char *path, const char **error);
+
+/* Takes @sock. */
+struct control *control_new(int sock, const char *vm,
+			    const struct control_ops *ops, void *data);
 void control_free(struct control *control);
+
+/* Whether the device has greeted us. */
+bool control_is_attached(const struct control *control);
 
 /* @status: 0 or an errno. Completions of requests of before a reset are lost. */
 void control_complete(struct control *control, uint32_t token,

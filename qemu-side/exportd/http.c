@@ -566,8 +566,8 @@ static const lws_retry_bo_t http_idle = {
 
 static void http_log(int level, const char *line)
 {
-	log_line(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
-		 "libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
+	log_at(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
+	       LOG_SUBJECT_NONE, NULL, "libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
 }
 
 struct http *http_new(const struct http_options *options, struct hub *hub,

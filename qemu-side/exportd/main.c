@@ -16,7 +16,7 @@
 #include "hub.h"
 #include "log.h"
 #include "options.h"
-#include "vm.h"
+#include "vms.h"
 #include "worker.h"
 
 #define MAIN_TICK_MS 500
@@ -28,7 +28,7 @@ struct daemon {
 	struct hub *hub;
 	struct api *api;
 	struct http *http;
-	struct vm *vm;
+	struct vms *vms;
 };
 
 static gboolean main_tick(gpointer data)
@@ -61,18 +61,20 @@ static void main_announce(const struct daemon *daemon)
 
 static int main_serve(struct daemon *daemon)
 {
+	daemon->vms = vms_new(daemon->hub);
 	daemon->http = http_new(&daemon->options.http, daemon->hub,
 				daemon->api, daemon->loop);
-	if (!daemon->http)
+	if (!daemon->http) {
+		vms_free(daemon->vms);
 		return EXIT_FAILURE;
-	hub_set_first(daemon->hub, daemon->options.vm.name);
-	daemon->vm = vm_new(&daemon->options.vm, daemon->hub);
+	}
+	vms_configure(daemon->vms, &daemon->options.vm, 1);
 	main_announce(daemon);
 	g_main_loop_run(daemon->loop);
 
 	/* viewers first: to them the desktops are not gone, only we are */
 	http_free(daemon->http);
-	vm_free(daemon->vm);
+	vms_free(daemon->vms);
 	return EXIT_SUCCESS;
 }
 

@@ -88,6 +88,7 @@ static void options_defaults(struct options *options)
 {
 	memset(options, 0, sizeof(*options));
 	options->vm.name = "vm";
+	options->vm.clipboard = VM_CLIPBOARD_OFF;
 	options->http.listen = "127.0.0.1";
 	options->http.port = 8800;
 	options->encoder.name = "libx264";

@@ -2,7 +2,8 @@
 /*
  * QMP, as far as this daemon needs it. Owns the connection for the time of the
  * visit. Rule: blocking calls are allowed here, in the visit's own thread, and
- * every one of them ends at the visit's deadline.
+ * every one of them ends at the visit's deadline. A thread of its own, not one
+ * of a pool: VMs that hang must not use up the threads that others need.
  */
 #include "qmp.h"
 
@@ -198,20 +199,18 @@ static int qmp_hand_over(struct qmp *qmp, int fd, GError **error)
 			   QMP_FD_NAME "\"}}", -1, error);
 }
 
-static void qmp_thread(GTask *task, gpointer source, gpointer task_data,
-		       GCancellable *cancellable)
+static gpointer qmp_thread(gpointer data)
 {
-	struct qmp *qmp = task_data;
+	g_autoptr(GTask) task = data;
+	struct qmp *qmp = g_task_get_task_data(task);
 	GError *error = NULL;
 	int pair[2], rc;
 
-	(void)source;
-	(void)cancellable;
 	qmp->deadline = g_get_monotonic_time() + QMP_DEADLINE_MS * 1000;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		qmp_fail(qmp, "making a socket pair for", &error);
 		g_task_return_error(task, error);
-		return;
+		return NULL;
 	}
 	rc = qmp_hand_over(qmp, pair[1], &error);
 	close(pair[1]);
@@ -220,13 +219,14 @@ static void qmp_thread(GTask *task, gpointer source, gpointer task_data,
 	if (rc) {
 		close(pair[0]);
 		g_task_return_error(task, error);
-		return;
+		return NULL;
 	}
 	/* closed by finish or, when nobody wants it any more, right here */
 	if (g_task_return_error_if_cancelled(task))
 		close(pair[0]);
 	else
 		g_task_return_int(task, pair[0]);
+	return NULL;
 }
 
 static void qmp_free(gpointer data)
@@ -242,13 +242,20 @@ void qmp_open_display(const char *path, GCancellable *cancellable,
 {
 	GTask *task = g_task_new(NULL, cancellable, callback, data);
 	struct qmp *qmp = g_new0(struct qmp, 1);
+	GError *error = NULL;
+	GThread *thread;
 
 	qmp->path = g_strdup(path);
 	qmp->fd = -1;
 	g_task_set_task_data(task, qmp, qmp_free);
 	/* finish() must see the descriptor even if cancelled since */
 	g_task_set_check_cancellable(task, FALSE);
-	g_task_run_in_thread(task, qmp_thread);
+	thread = g_thread_try_new("qmp", qmp_thread, task, &error);
+	if (thread) {
+		g_thread_unref(thread);
+		return;
+	}
+	g_task_return_error(task, error);
 	g_object_unref(task);
 }
 

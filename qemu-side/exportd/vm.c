@@ -5,6 +5,9 @@
  * (the handshake) only when outputs can really be served. The loss of the
  * display ends everything and starts over; the loss of the control device
  * leaves the desktops as they are.
+ *
+ * Several live in one thread: every step here is asynchronous and has a
+ * deadline, so a VM that hangs delays only itself.
  */
 #include "vm.h"
 
@@ -20,20 +23,29 @@
 
 #define VM_RETRY_MIN_MS	100
 #define VM_RETRY_MAX_MS	2000
-#define VM_FLUSH_US	(300 * 1000)
+#define VM_DISPLAY_MS	5000	/* for QEMU to name its consoles */
 #define VM_OUTPUT_CONSOLE	0	/* never touched */
 #define VM_REFRESH_DEFAULT_MHZ	60000
 
 struct vm {
-	const struct vm_options *options;
+	struct vm_options options;
 	struct hub *hub;
 	GCancellable *cancellable;
 	struct display *display;
 	bool display_ready;
 	struct control *control;
 	guint display_timer, control_timer;
+	guint deadline;		/* of the display to become ready */
 	unsigned int display_delay, control_delay;	/* milliseconds */
 	bool complained;	/* about the monitor, since it last worked */
+	char *error;		/* the last, until it works */
+	unsigned int connects;
+	bool closed;		/* the hub may have another VM of our name */
+
+	bool handed;
+	int control_fd;		/* handed over and not used yet, or -1 */
+	vm_ended ended;
+	void *ended_data;
 };
 
 static void vm_connect(struct vm *vm);
@@ -60,7 +72,7 @@ static gboolean vm_attach_again(gpointer data)
 
 static void vm_attach_later(struct vm *vm)
 {
-	if (!vm->control_timer)
+	if (!vm->control_timer && !vm->handed)
 		vm->control_timer = g_timeout_add(
 			vm_back_off(&vm->control_delay), vm_attach_again, vm);
 }
@@ -80,7 +92,7 @@ static void vm_disable_all(struct vm *vm, const char *why)
 	for (i = hub_count(vm->hub); i-- > 0;) {
 		struct desktop *desktop = hub_get(vm->hub, i);
 
-		if (!strcmp(desktop_vm(desktop), vm->options->name) &&
+		if (!strcmp(desktop_vm(desktop), vm->options.name) &&
 		    desktop_console(desktop)->head != VM_OUTPUT_CONSOLE)
 			hub_remove(vm->hub, desktop, why);
 	}
@@ -130,7 +142,7 @@ static void vm_size_set(int status, uint32_t token, void *data)
 static int vm_take_number(struct vm *vm, const struct console *console,
 			  const struct ring_request *req)
 {
-	struct desktop *other = hub_find_in(vm->hub, vm->options->name,
+	struct desktop *other = hub_find_in(vm->hub, vm->options.name,
 					    req->scanout);
 	struct console *left;
 
@@ -150,7 +162,7 @@ static int vm_enable(struct vm *vm, struct console *console,
 		     const struct ring_request *req)
 {
 	struct desktop_config config = {
-		.vm = vm->options->name,
+		.vm = vm->options.name,
 		.scanout = req->scanout,
 		.width = req->width,
 		.height = req->height,
@@ -199,10 +211,11 @@ static void vm_control_request(const struct ring_request *req, uint32_t token,
 	else
 		status = vm_disable(vm, console, req);
 
-	log_debug("request %u: %s gpu %04x output %u %ux%u scanout %u generation %llu: %s",
-		  req->id, enable ? "enable" : "disable", req->gpu,
-		  req->output, req->width, req->height, req->scanout,
-		  (unsigned long long)req->generation, g_strerror(status));
+	log_vm(DEBUG, vm->options.name,
+	       "request %u: %s gpu %04x output %u %ux%u scanout %u generation %llu: %s",
+	       req->id, enable ? "enable" : "disable", req->gpu, req->output,
+	       req->width, req->height, req->scanout,
+	       (unsigned long long)req->generation, g_strerror(status));
 	if (status)
 		control_complete(vm->control, token, (uint32_t)status);
 	else
@@ -220,17 +233,32 @@ static const struct control_ops vm_control_ops = {
 	.closed = vm_control_closed,
 };
 
+/* A connected socket, or -1 with a static @error. */
+static int vm_control_socket(struct vm *vm, const char **error)
+{
+	int sock = vm->control_fd;
+
+	if (!vm->handed)
+		return control_connect(vm->options.control, error);
+	vm->control_fd = -1;
+	*error = "the socket that was handed over is used up";
+	return sock;
+}
+
 static void vm_attach(struct vm *vm)
 {
 	const char *error;
+	int sock = vm_control_socket(vm, &error);
 
-	vm->control = control_new(vm->options->control, &vm_control_ops, vm,
-				  &error);
-	if (vm->control)
+	if (sock >= 0) {
+		vm->control = control_new(sock, vm->options.name,
+					  &vm_control_ops, vm);
 		return;
+	}
 	if (!vm->control_delay)
-		log_warn("connecting to the control socket %s: %s; trying again",
-			 vm->options->control, error);
+		log_vm(WARN, vm->options.name,
+		       "connecting to the control socket %s: %s; trying again",
+		       vm->options.control, error);
 	vm_attach_later(vm);
 }
 
@@ -251,41 +279,77 @@ static void vm_connect_later(struct vm *vm)
 					  vm_connect_again, vm);
 }
 
-/* What hangs on the display goes with it. */
-static void vm_drop(struct vm *vm, const char *why)
+static void vm_stop_deadline(struct vm *vm)
+{
+	if (vm->deadline)
+		g_source_remove(vm->deadline);
+	vm->deadline = 0;
+}
+
+static void vm_drop_control(struct vm *vm)
 {
 	if (vm->control_timer)
 		g_source_remove(vm->control_timer);
 	vm->control_timer = 0;
 	vm->control_delay = 0;
-	hub_remove_all(vm->hub, vm->options->name, why);
 	control_free(vm->control);
 	vm->control = NULL;
+}
+
+/* What hangs on the display goes with it. */
+static void vm_drop(struct vm *vm, const char *why)
+{
+	vm_stop_deadline(vm);
+	if (!vm->closed)
+		hub_remove_all(vm->hub, vm->options.name, why);
+	vm_drop_control(vm);
 	display_free(vm->display);
 	vm->display = NULL;
 	vm->display_ready = false;
+}
+
+static void vm_note_error(struct vm *vm, const char *error)
+{
+	g_free(vm->error);
+	vm->error = g_strdup(error);
 }
 
 static void vm_display_closed(const char *why, void *data)
 {
 	struct vm *vm = data;
 
-	log_warn("QEMU's display: %s; connecting again", why);
+	log_vm(WARN, vm->options.name, "QEMU's display: %s%s", why,
+	       vm->handed ? "" : "; connecting again");
+	vm_note_error(vm, why);
 	vm_drop(vm, "the virtual machine went away");
-	vm_connect_later(vm);
+	if (vm->closed)
+		return;
+	if (vm->handed)
+		vm->ended(vm, "its display was closed", vm->ended_data);
+	else
+		vm_connect_later(vm);
+}
+
+static gboolean vm_display_late(gpointer data)
+{
+	struct vm *vm = data;
+
+	vm->deadline = 0;
+	vm_display_closed("no list of consoles in 5 seconds", vm);
+	return G_SOURCE_REMOVE;
 }
 
 static void vm_add_console0(struct console *console, void *data)
 {
 	struct vm *vm = data;
 	const struct desktop_config config = {
-		.vm = vm->options->name,
+		.vm = vm->options.name,
 		.scanout = VM_OUTPUT_CONSOLE,
 		.label = "Console",
 	};
 
 	if (console->head == VM_OUTPUT_CONSOLE &&
-	    !hub_find_in(vm->hub, vm->options->name, VM_OUTPUT_CONSOLE))
+	    !hub_find_in(vm->hub, vm->options.name, VM_OUTPUT_CONSOLE))
 		hub_add(vm->hub, console, &config);
 }
 
@@ -293,13 +357,16 @@ static void vm_display_ready(void *data)
 {
 	struct vm *vm = data;
 
-	log_info("connected to QEMU's display");
+	log_vm(INFO, vm->options.name, "connected to QEMU's display");
+	vm_stop_deadline(vm);
+	vm_note_error(vm, NULL);
 	vm->display_ready = true;
 	vm->display_delay = 0;
 	vm->complained = false;
-	if (vm->options->console0)
+	vm->connects++;
+	if (vm->options.console0)
 		display_foreach(vm->display, vm_add_console0, vm);
-	if (vm->options->control)
+	if (vm->options.control || vm->control_fd >= 0)
 		vm_attach(vm);
 }
 
@@ -307,6 +374,14 @@ static const struct display_ops vm_display_ops = {
 	.ready = vm_display_ready,
 	.closed = vm_display_closed,
 };
+
+/* Takes @fd. */
+static void vm_open_display(struct vm *vm, int fd)
+{
+	vm->display = display_new(fd, &vm_display_ops, vm);
+	if (vm->display)
+		vm->deadline = g_timeout_add(VM_DISPLAY_MS, vm_display_late, vm);
+}
 
 static void vm_got_display(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -318,10 +393,14 @@ static void vm_got_display(GObject *source, GAsyncResult *result, gpointer data)
 	fd = qmp_open_display_finish(result, &error);
 	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
 		return;
-	if (fd < 0 && !vm->complained)
-		log_warn("%s; trying again", error->message);
-	if (fd >= 0)
-		vm->display = display_new(fd, &vm_display_ops, vm);
+	if (fd < 0) {
+		vm_note_error(vm, error->message);
+		if (!vm->complained)
+			log_vm(WARN, vm->options.name, "%s; trying again",
+			       error->message);
+	} else {
+		vm_open_display(vm, fd);
+	}
 	if (!vm->display) {
 		vm->complained = true;
 		vm_connect_later(vm);
@@ -330,38 +409,124 @@ static void vm_got_display(GObject *source, GAsyncResult *result, gpointer data)
 
 static void vm_connect(struct vm *vm)
 {
-	qmp_open_display(vm->options->qmp, vm->cancellable, vm_got_display, vm);
+	qmp_open_display(vm->options.qmp, vm->cancellable, vm_got_display, vm);
+}
+
+/* --- life --- */
+
+bool vm_name_valid(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	return len && len < DESKTOP_VM_LEN && !name[len];
+}
+
+static struct vm *vm_alloc(const struct vm_options *options, struct hub *hub)
+{
+	struct vm *vm = g_new0(struct vm, 1);
+
+	vm->options = *options;
+	vm->options.name = g_strdup(options->name);
+	vm->options.qmp = g_strdup(options->qmp);
+	vm->options.control = g_strdup(options->control);
+	vm->hub = hub;
+	vm->control_fd = -1;
+	vm->cancellable = g_cancellable_new();
+	return vm;
 }
 
 struct vm *vm_new(const struct vm_options *options, struct hub *hub)
 {
-	struct vm *vm = g_new0(struct vm, 1);
+	struct vm *vm = vm_alloc(options, hub);
 
-	vm->options = options;
-	vm->hub = hub;
-	vm->cancellable = g_cancellable_new();
 	vm_connect(vm);
 	return vm;
 }
 
-/* What viewers held down was let go a moment ago: let QEMU hear of it. */
-static void vm_flush(struct vm *vm)
+static gboolean vm_never_opened(gpointer data)
 {
-	gint64 deadline = g_get_monotonic_time() + VM_FLUSH_US;
+	struct vm *vm = data;
 
-	while (vm->display && display_is_busy(vm->display) &&
-	       g_get_monotonic_time() < deadline)
-		if (!g_main_context_iteration(NULL, FALSE))
-			g_usleep(1000);
+	vm->display_timer = 0;
+	vm->ended(vm, "its display is no socket", vm->ended_data);
+	return G_SOURCE_REMOVE;
+}
+
+struct vm *vm_new_handed(const struct vm_options *options, struct hub *hub,
+			 int display, int control, vm_ended ended, void *data)
+{
+	struct vm *vm = vm_alloc(options, hub);
+
+	vm->handed = true;
+	vm->control_fd = control;
+	vm->ended = ended;
+	vm->ended_data = data;
+	vm_open_display(vm, display);
+	/* the caller does not know us yet, so not from here */
+	if (!vm->display)
+		vm->display_timer = g_idle_add(vm_never_opened, vm);
+	return vm;
+}
+
+void vm_close(struct vm *vm, const char *why)
+{
+	if (vm->closed)
+		return;
+	g_cancellable_cancel(vm->cancellable);
+	if (vm->display_timer)
+		g_source_remove(vm->display_timer);
+	vm->display_timer = 0;
+	vm_stop_deadline(vm);
+	hub_remove_all(vm->hub, vm->options.name, why);
+	vm->closed = true;
+	vm_drop_control(vm);
+	/* not ready: nothing was sent that it has to hear */
+	if (!vm->display_ready) {
+		display_free(vm->display);
+		vm->display = NULL;
+	}
+}
+
+bool vm_is_busy(const struct vm *vm)
+{
+	return vm->display && display_is_busy(vm->display);
 }
 
 void vm_free(struct vm *vm)
 {
-	vm_flush(vm);
-	g_cancellable_cancel(vm->cancellable);
+	vm_close(vm, "the virtual machine is not served any more");
+	display_free(vm->display);
+	if (vm->control_fd >= 0)
+		close(vm->control_fd);
 	g_object_unref(vm->cancellable);
-	if (vm->display_timer)
-		g_source_remove(vm->display_timer);
-	vm_drop(vm, "the server is shutting down");
+	g_free((char *)vm->options.name);
+	g_free((char *)vm->options.qmp);
+	g_free((char *)vm->options.control);
+	g_free(vm->error);
 	g_free(vm);
+}
+
+const struct vm_options *vm_options(const struct vm *vm)
+{
+	return &vm->options;
+}
+
+void vm_describe(const struct vm *vm, struct vm_info *info)
+{
+	unsigned int i;
+
+	*info = (struct vm_info){
+		.name = vm->options.name,
+		.qmp = vm->options.qmp,
+		.control = vm->options.control,
+		.handed = vm->handed,
+		.connected = vm->display_ready,
+		.attached = vm->control && control_is_attached(vm->control),
+		.error = vm->error,
+		.connects = vm->connects,
+	};
+	for (i = 0; i < hub_count(vm->hub); i++)
+		if (!strcmp(desktop_vm(hub_get(vm->hub, i)), info->name))
+			info->desktops++;
 }

@@ -120,9 +120,11 @@ static void send_message(uint32_t type, unsigned int fds)
 static void connect_mediator(void)
 {
 	const char *error = NULL;
+	int sock;
 
-	control = control_new(path, &ops, NULL, &error);
-	assert_non_null(control);
+	sock = control_connect(path, &error);
+	assert_true(sock >= 0);
+	control = control_new(sock, "vm", &ops, NULL);
 	device = accept(server, NULL, NULL);
 	assert_true(device >= 0);
 }
@@ -229,7 +231,7 @@ static void test_nobody_listens(void **state)
 	const char *error = NULL;
 
 	(void)state;
-	assert_null(control_new("/nonexistent/socket", &ops, NULL, &error));
+	assert_int_equal(control_connect("/nonexistent/socket", &error), -1);
 	assert_non_null(error);
 }
 
