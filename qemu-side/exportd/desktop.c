@@ -44,6 +44,7 @@ struct desktop {
 
 	struct stream *streams[RUNG_COUNT];
 	GPtrArray *members;
+	struct cursor *cursor;
 	struct input input;
 };
 
@@ -252,15 +253,64 @@ static void desktop_listener_closed(void *data)
 					      desktop_listen_again, desktop);
 }
 
+/* --- the cursor --- */
+
+static void desktop_tell_cursor(struct packet *packet, const void *except,
+				void *data)
+{
+	struct desktop *desktop = data;
+	unsigned int i;
+
+	for (i = 0; i < desktop->members->len; i++) {
+		struct member *member = desktop->members->pdata[i];
+
+		if (member->rung == RUNG_FULL && member->viewer != except)
+			viewer_queue_text(member->viewer, packet);
+	}
+}
+
+static void desktop_show_cursor(const struct desktop *desktop,
+				struct viewer *viewer)
+{
+	struct packet *packets[2];
+	unsigned int i;
+
+	cursor_describe(desktop->cursor, &packets[0], &packets[1]);
+	for (i = 0; i < G_N_ELEMENTS(packets); i++) {
+		if (packets[i])
+			viewer_queue_text(viewer, packets[i]);
+		packet_unref(packets[i]);
+	}
+}
+
+static void desktop_cursor(struct cursor_image *image, void *data)
+{
+	struct desktop *desktop = data;
+
+	cursor_define(desktop->cursor, image);
+}
+
+static void desktop_place(int x, int y, bool on, void *data)
+{
+	struct desktop *desktop = data;
+
+	cursor_place(desktop->cursor, x, y, on);
+}
+
+/* --- listening --- */
+
 static const struct listener_ops desktop_listener_ops = {
 	.scanout = desktop_picture,
 	.damage = desktop_damage,
 	.disable = desktop_disable,
+	.cursor = desktop_cursor,
+	.place = desktop_place,
 	.closed = desktop_listener_closed,
 };
 
 static void desktop_listen(struct desktop *desktop)
 {
+	cursor_restart(desktop->cursor, desktop->was_off);
 	desktop->listener = listener_new(desktop->console,
 					 &desktop_listener_ops, desktop);
 	if (!desktop->listener)
@@ -321,7 +371,9 @@ struct desktop *desktop_new(const struct desktop_env *env,
 
 	desktop->env = *env;
 	desktop->console = console;
+	desktop->cursor = cursor_new(desktop_tell_cursor, desktop);
 	desktop->input.console = console;
+	desktop->input.cursor = desktop->cursor;
 	desktop->was_off = config->was_off;
 	desktop->members = g_ptr_array_new_with_free_func(g_free);
 	for (rung = 0; rung < RUNG_COUNT; rung++)
@@ -362,6 +414,7 @@ void desktop_free(struct desktop *desktop, const char *why)
 		stream_free(desktop->streams[rung]);
 	surface_unref(desktop->surface);
 	surface_unref(desktop->held);
+	cursor_free(desktop->cursor);
 	g_ptr_array_unref(desktop->members);
 	g_free(desktop);
 }
@@ -464,6 +517,8 @@ void desktop_watch(struct desktop *desktop, struct viewer *viewer,
 		stream_leave(desktop->streams[member->rung], viewer);
 	member->rung = rung;
 	viewer_switch(viewer);
+	if (rung == RUNG_FULL)
+		desktop_show_cursor(desktop, viewer);
 	if (rung != RUNG_NONE)
 		stream_join(desktop->streams[rung], viewer);
 }
@@ -475,6 +530,7 @@ void desktop_leave(struct desktop *desktop, struct viewer *viewer)
 	if (!member)
 		return;
 	input_release(&desktop->input, viewer);
+	cursor_forget(desktop->cursor, viewer);
 	if (member->rung != RUNG_NONE)
 		stream_leave(desktop->streams[member->rung], viewer);
 	g_ptr_array_remove_fast(desktop->members, member);

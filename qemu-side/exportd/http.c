@@ -464,7 +464,7 @@ static int session_write(struct session *session)
 		return session_hang_up(session);
 	if (packet) {
 		n = lws_write(session->wsi, packet->data, packet->len,
-			      packet->video ? LWS_WRITE_BINARY :
+			      packet->binary ? LWS_WRITE_BINARY :
 					      LWS_WRITE_TEXT);
 		packet_unref(packet);
 		if (n < 0)

@@ -65,12 +65,15 @@ void input_release(struct input *input, struct viewer *viewer)
 }
 
 /* A pointer outside of the picture is an error to QEMU: keep it inside. */
-static void input_move(struct input *input, uint32_t x, uint32_t y, int width,
-		       int height)
+static void input_move(struct input *input, const struct viewer *viewer,
+		       uint32_t x, uint32_t y, int width, int height)
 {
-	if (width > 0 && height > 0)
-		console_move(input->console, MIN(x, (uint32_t)width - 1),
-			     MIN(y, (uint32_t)height - 1));
+	if (width <= 0 || height <= 0)
+		return;
+	x = MIN(x, (uint32_t)width - 1);
+	y = MIN(y, (uint32_t)height - 1);
+	cursor_moved(input->cursor, viewer, (int)x, (int)y);
+	console_move(input->console, x, y);
 }
 
 void input_message(struct input *input, struct viewer *viewer,
@@ -85,7 +88,7 @@ void input_message(struct input *input, struct viewer *viewer,
 			input_key(input, viewer, qnum, msg->key.down);
 		break;
 	case MESSAGE_MOVE:
-		input_move(input, msg->move.x, msg->move.y, width, height);
+		input_move(input, viewer, msg->move.x, msg->move.y, width, height);
 		break;
 	case MESSAGE_BUTTON:
 		input_button(input, viewer, msg->button.button,

@@ -3,6 +3,7 @@
 #ifndef HELIX_INPUT_H
 #define HELIX_INPUT_H
 
+#include "cursor.h"
 #include "display.h"
 #include "keymap.h"
 #include "message.h"
@@ -10,6 +11,7 @@
 
 struct input {
 	struct console *console;
+	struct cursor *cursor;		/* is told where viewers move it */
 	unsigned int held_keys[KEYMAP_QNUM_MAX];	/* by how many viewers */
 	unsigned int held_buttons[VIEWER_BUTTONS];
 };

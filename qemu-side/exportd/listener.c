@@ -112,16 +112,12 @@ static gboolean listener_disable(QemuListener *base,
 	return TRUE;
 }
 
-/* The browser draws a cursor of its own: these two are only answered. */
 static gboolean listener_mouse_set(QemuListener *base,
 				   GDBusMethodInvocation *call, gint x, gint y,
 				   gint on, struct listener *listener)
 {
-	(void)x;
-	(void)y;
-	(void)on;
-	(void)listener;
 	qemu_listener_complete_mouse_set(base, call);
+	listener->ops->place(x, y, on, listener->data);
 	return TRUE;
 }
 
@@ -131,13 +127,18 @@ static gboolean listener_cursor_define(QemuListener *base,
 				       GVariant *data,
 				       struct listener *listener)
 {
-	(void)width;
-	(void)height;
-	(void)hot_x;
-	(void)hot_y;
-	(void)data;
-	(void)listener;
+	struct cursor_image *image;
+	const char *error;
+	const void *bytes;
+	size_t len;
+
+	bytes = g_variant_get_fixed_array(data, &len, 1);
+	image = cursor_image_new(bytes, len, width, height, hot_x, hot_y,
+				 &error);
+	if (!image)
+		return listener_refuse(call, error);
 	qemu_listener_complete_cursor_define(base, call);
+	listener->ops->cursor(image, listener->data);
 	return TRUE;
 }
 

@@ -3,6 +3,7 @@
 #ifndef HELIX_LISTENER_H
 #define HELIX_LISTENER_H
 
+#include "cursor.h"
 #include "damage.h"
 #include "display.h"
 #include "surface.h"
@@ -20,6 +21,10 @@ struct listener_ops {
 	void (*damage)(const struct rect *rects, unsigned int count, gint64 at,
 		       void *data);
 	void (*disable)(void *data);
+	/* Takes @image. */
+	void (*cursor)(struct cursor_image *image, void *data);
+	/* The cursor's upper left corner; it is shown if @on. */
+	void (*place)(int x, int y, bool on, void *data);
 	/* QEMU went or refused: use listener_free(); the reason was logged. */
 	void (*closed)(void *data);
 };

@@ -30,9 +30,17 @@ struct packet *packet_text(const char *text)
 	return packet_bytes(text, strlen(text));
 }
 
+struct packet *packet_binary(size_t len)
+{
+	struct packet *packet = packet_new(len);
+
+	packet->binary = true;
+	return packet;
+}
+
 struct packet *packet_video(const void *payload, size_t len)
 {
-	struct packet *packet = packet_new(PACKET_VIDEO_HEADER + len);
+	struct packet *packet = packet_binary(PACKET_VIDEO_HEADER + len);
 
 	packet->video = true;
 	memset(packet->data, 0, PACKET_VIDEO_HEADER);

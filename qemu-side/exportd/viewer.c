@@ -46,8 +46,26 @@ static void viewer_forget(struct viewer *viewer, const struct packet *packet)
 		viewer->texts--;
 }
 
+static void viewer_drop_older(struct viewer *viewer, enum packet_latest latest)
+{
+	GList *link;
+
+	for (link = viewer->queue.head; link; link = link->next) {
+		struct packet *packet = link->data;
+
+		if (packet->latest != latest)
+			continue;
+		viewer_forget(viewer, packet);
+		packet_unref(packet);
+		g_queue_delete_link(&viewer->queue, link);
+		return;		/* there is one at most */
+	}
+}
+
 void viewer_queue_text(struct viewer *viewer, struct packet *text)
 {
+	if (text->latest)
+		viewer_drop_older(viewer, text->latest);
 	if (viewer->texts >= VIEWER_TEXTS_MAX)
 		viewer->broken = true;
 	else

@@ -52,6 +52,7 @@ struct viewer {
 struct viewer *viewer_new(void (*wake)(void *data), void *data);
 void viewer_free(struct viewer *viewer);
 
+/* Anything that is no video; see enum packet_latest. */
 void viewer_queue_text(struct viewer *viewer, struct packet *text);
 /* Queues or drops. @now: monotonic microseconds. */
 void viewer_queue_video(struct viewer *viewer, struct packet *video,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
 #include "test.h"
 #include "viewer.h"
 
@@ -227,6 +229,46 @@ static void test_sequence_wraps(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void queue_latest(enum packet_latest latest, const char *said)
+{
+	struct packet *packet = packet_text(said);
+
+	packet->latest = latest;
+	viewer_queue_text(viewer, packet);
+	packet_unref(packet);
+}
+
+static void expect_text(const char *said)
+{
+	struct packet *packet = viewer_next(viewer);
+
+	assert_non_null(packet);
+	assert_int_equal(packet->len, strlen(said));
+	assert_memory_equal(packet->data, said, packet->len);
+	packet_unref(packet);
+}
+
+static void test_of_the_latest_only_the_latest_waits(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 10 * VIEWER_TEXTS_MAX; i++) {
+		queue_latest(PACKET_CURSOR, "an older cursor");
+		queue_latest(PACKET_POINTER, "an older pointer");
+	}
+	queue_latest(PACKET_EACH, "a text");
+	queue_latest(PACKET_CURSOR, "cursor");
+	queue_latest(PACKET_POINTER, "pointer");
+	assert_false(viewer->broken);
+	expect_text("a text");
+	expect_text("cursor");
+	expect_text("pointer");
+	assert_null(viewer_next(viewer));
+	assert_int_equal(viewer->bytes, 0);
+	assert_int_equal(viewer->texts, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +282,7 @@ int main(void)
 		T(test_false_acknowledgements_are_ignored),
 		T(test_restart_drops_what_is_queued),
 		T(test_sequence_wraps),
+		T(test_of_the_latest_only_the_latest_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
