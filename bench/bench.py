@@ -5,7 +5,7 @@ value, unit and, where there is something to compare with, baseline and ratio;
 each with the commit and the machine it was measured on.
 
 Runs in the build root, with the environment of scripts/with-parts.
-usage: bench.py [module|desktops|gpu]...
+usage: bench.py [module|desktops|video|gpu]...
 """
 import json
 import os
@@ -212,13 +212,22 @@ def held_and_flooded(rounds=2, seconds=6):
     return [compared(f"frames_of_{name}", "1/s", *(statistics.median(side) for side in zip(*pairs))) for name, pairs in rates.items()]
 
 
+def video():
+    """What a frame costs the export daemon, next to libx264 alone."""
+    say("encoding, next to libx264 alone")
+    done = subprocess.run(["build/user/bench/encode-cost"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise SystemExit(f"bench: encode-cost: {done.stderr[-1000:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def gpu():
     """The GPU's commands and fences, without the module's part in it."""
     build_programs()
     return fences() + held_and_flooded()
 
 
-BENCHES = {"module": module, "desktops": desktops, "gpu": gpu}
+BENCHES = {"module": module, "desktops": desktops, "video": video, "gpu": gpu}
 
 
 def main():
