@@ -101,6 +101,29 @@ char *api_config(const struct api_config *config)
 	return api_text(root);
 }
 
+char *api_role(const char *role, uint32_t viewer, uint32_t controller)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "role");
+	api_add_string(root, "role", role);
+	api_add_number(root, "viewer", viewer);
+	json_object_object_add(root, "controller", controller ?
+			       json_object_new_uint64(controller) : NULL);
+	return api_text(root);
+}
+
+char *api_control(const char *action, uint32_t viewer)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "control");
+	api_add_string(root, "action", action);
+	if (viewer)
+		api_add_number(root, "viewer", viewer);
+	return api_text(root);
+}
+
 char *api_state(const char *state, const char *message)
 {
 	struct json_object *root = json_object_new_object();

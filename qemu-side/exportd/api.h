@@ -56,6 +56,10 @@ struct api_config {
 };
 
 char *api_config(const struct api_config *config);
+/* @controller: 0 is nobody. */
+char *api_role(const char *role, uint32_t viewer, uint32_t controller);
+/* @viewer: 0 is left out. */
+char *api_control(const char *action, uint32_t viewer);
 char *api_state(const char *state, const char *message);
 char *api_time(uint64_t client, uint64_t server);
 char *api_error(const char *code, const char *message);

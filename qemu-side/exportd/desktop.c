@@ -12,9 +12,11 @@
 #include "input.h"
 #include "listener.h"
 #include "log.h"
+#include "seat.h"
 
 #define DESKTOP_HOLD_US		(5 * G_USEC_PER_SEC)
 #define DESKTOP_RETRY_MS	1000
+#define DESKTOP_REFUSE_US	G_USEC_PER_SEC
 
 struct member {
 	struct viewer *viewer;
@@ -45,6 +47,7 @@ struct desktop {
 	struct stream *streams[RUNG_COUNT];
 	GPtrArray *members;
 	struct cursor *cursor;
+	struct seat *seat;
 	struct input input;
 };
 
@@ -78,6 +81,15 @@ static void desktop_broadcast(struct desktop *desktop, struct packet *text)
 		viewer_queue_text(member->viewer, text);
 	}
 	packet_unref(text);
+}
+
+/* Takes @text. */
+static void desktop_say(struct viewer *viewer, char *text)
+{
+	struct packet *packet = desktop_packet(text);
+
+	viewer_queue_text(viewer, packet);
+	packet_unref(packet);
 }
 
 static void desktop_set_live(struct desktop *desktop, bool live)
@@ -318,6 +330,51 @@ static void desktop_listen(struct desktop *desktop)
 					desktop_listen_again, desktop);
 }
 
+/* --- who controls it --- */
+
+static void desktop_seat_tell(void *data, struct viewer *viewer,
+			      enum seat_word word, uint32_t number)
+{
+	(void)data;
+	switch (word) {
+	case SEAT_TELL_ROLE:
+		desktop_say(viewer, api_role(role_name(viewer->role),
+					     viewer->number, number));
+		break;
+	case SEAT_TELL_REQUEST:
+		desktop_say(viewer, api_control("request", number));
+		break;
+	case SEAT_TELL_GRANTED:
+		desktop_say(viewer, api_control("granted", 0));
+		break;
+	case SEAT_TELL_DENIED:
+		desktop_say(viewer, api_control("denied", 0));
+		break;
+	}
+}
+
+static void desktop_seat_lost(void *data, struct viewer *viewer)
+{
+	struct desktop *desktop = data;
+
+	input_release(&desktop->input, viewer);
+}
+
+static const struct seat_ops desktop_seat_ops = {
+	.tell = desktop_seat_tell,
+	.lost = desktop_seat_lost,
+};
+
+void desktop_release_control(struct desktop *desktop)
+{
+	seat_clear(desktop->seat, g_get_monotonic_time());
+}
+
+uint32_t desktop_controller(const struct desktop *desktop)
+{
+	return seat_controller(desktop->seat);
+}
+
 /* --- life --- */
 
 /* A guest's label: shown to people, so nothing unprintable in it. */
@@ -376,6 +433,7 @@ struct desktop *desktop_new(const struct desktop_env *env,
 	desktop->input.cursor = desktop->cursor;
 	desktop->was_off = config->was_off;
 	desktop->members = g_ptr_array_new_with_free_func(g_free);
+	desktop->seat = seat_new(&desktop_seat_ops, desktop);
 	for (rung = 0; rung < RUNG_COUNT; rung++)
 		desktop->streams[rung] = stream_new(env->pool, env->encoder,
 					rung, &desktop_stream_ops, desktop);
@@ -416,6 +474,7 @@ void desktop_free(struct desktop *desktop, const char *why)
 	surface_unref(desktop->held);
 	cursor_free(desktop->cursor);
 	g_ptr_array_unref(desktop->members);
+	seat_free(desktop->seat);
 	g_free(desktop);
 }
 
@@ -489,6 +548,7 @@ void desktop_join(struct desktop *desktop, struct viewer *viewer,
 		desktop->live ? "" : "waiting for the desktop's first picture");
 	viewer_queue_text(viewer, state);
 	packet_unref(state);
+	seat_join(desktop->seat, viewer);
 	desktop_watch(desktop, viewer, rung);
 }
 
@@ -529,6 +589,7 @@ void desktop_leave(struct desktop *desktop, struct viewer *viewer)
 
 	if (!member)
 		return;
+	seat_leave(desktop->seat, viewer, g_get_monotonic_time());
 	input_release(&desktop->input, viewer);
 	cursor_forget(desktop->cursor, viewer);
 	if (member->rung != RUNG_NONE)
@@ -545,10 +606,52 @@ static void desktop_tell_time(struct viewer *viewer, uint64_t client)
 	packet_unref(packet);
 }
 
+/* Whether only who controls the desktop may say it. */
+static bool desktop_is_control(enum message_type type)
+{
+	switch (type) {
+	case MESSAGE_KEY:
+	case MESSAGE_MOVE:
+	case MESSAGE_BUTTON:
+	case MESSAGE_WHEEL:
+	case MESSAGE_TOUCH:
+	case MESSAGE_REL:
+	case MESSAGE_RESIZE:
+	case MESSAGE_CLIPBOARD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool desktop_may(struct desktop *desktop, struct viewer *viewer,
+			const struct message *msg, gint64 now)
+{
+	if (!desktop_is_control(msg->type) ||
+	    seat_may_input(desktop->seat, viewer, now))
+		return true;
+	if (!viewer->refused_at || now - viewer->refused_at >= DESKTOP_REFUSE_US) {
+		viewer->refused_at = now;
+		desktop_say(viewer, api_error("not-controller",
+			viewer->role < ROLE_CONTROL ?
+			"your link is for watching only" :
+			"somebody else controls this desktop"));
+	}
+	return false;
+}
+
 void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg)
 {
+	gint64 now = g_get_monotonic_time();
+
+	if (!desktop_may(desktop, viewer, msg, now))
+		return;
 	switch (msg->type) {
+	case MESSAGE_CONTROL:
+		seat_message(desktop->seat, viewer, msg->control.action,
+			     msg->control.viewer, now);
+		break;
 	case MESSAGE_KEYFRAME:
 		viewer_restart(viewer);
 		desktop_kick(desktop);
@@ -577,6 +680,7 @@ void desktop_tick(struct desktop *desktop)
 	enum rung rung;
 
 	desktop_check_held(desktop);
+	seat_tick(desktop->seat, g_get_monotonic_time());
 	for (rung = 0; rung < RUNG_COUNT; rung++)
 		stream_tick(desktop->streams[rung]);
 }

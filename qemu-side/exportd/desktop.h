@@ -71,8 +71,8 @@ uint64_t desktop_generation(const struct desktop *desktop);
 void desktop_describe(const struct desktop *desktop, struct desktop_info *info);
 
 /*
- * @gone is called when the desktop ends, after its last message was queued;
- * the viewer is not part of it any more then.
+ * The viewer has its role already. @gone is called when the desktop ends, after
+ * its last message was queued; the viewer is not part of it any more then.
  */
 void desktop_join(struct desktop *desktop, struct viewer *viewer,
 		  enum rung rung, void (*gone)(struct viewer *viewer));
@@ -82,6 +82,10 @@ void desktop_watch(struct desktop *desktop, struct viewer *viewer,
 void desktop_leave(struct desktop *desktop, struct viewer *viewer);
 void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg);
+/* Nobody controls it, until somebody does again. */
+void desktop_release_control(struct desktop *desktop);
+/* The number of who controls it, 0: nobody. */
+uint32_t desktop_controller(const struct desktop *desktop);
 /* A viewer can take frames again, or time has passed: look what is due. */
 void desktop_kick(struct desktop *desktop);
 /* Every half second. */

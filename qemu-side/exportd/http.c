@@ -422,6 +422,7 @@ static int session_open(struct http *http, struct lws *wsi,
 	session->http = http;
 	session->wsi = wsi;
 	session->viewer = viewer_new(session_wake, session);
+	session->viewer->role = ROLE_ADMIN;
 	g_ptr_array_add(http->sessions, session);
 	if (session_wants_events(wsi))
 		session_open_events(session);

@@ -11,10 +11,22 @@ struct api;
 
 struct http;
 
+enum http_auth {
+	HTTP_AUTH_NONE,		/* who can connect may do everything */
+	HTTP_AUTH_TOKEN,
+};
+
 struct http_options {
-	const char *listen;	/* a loopback address */
+	const char *listen;	/* numeric address, or "localhost" */
 	int port;		/* 0: any that is free */
+	int listen_fd;		/* a socket that listens already, or -1 */
 	const char *web;	/* directory of the page, or NULL */
+	/* What it is called in URLs, beside a loopback address; NULL at the end. */
+	const char *const *server_names;
+	const char *tls_certificate, *tls_key;	/* PEM files, both or none */
+	enum http_auth auth;
+	const char *token_key;	/* file, see tokens_new() */
+	const char *state_dir;	/* where used and revoked tokens are noted */
 };
 
 /* Runs in @loop. NULL, with the reason logged, if it cannot listen. */

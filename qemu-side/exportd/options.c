@@ -91,6 +91,7 @@ static void options_defaults(struct options *options)
 	options->vm.clipboard = VM_CLIPBOARD_OFF;
 	options->http.listen = "127.0.0.1";
 	options->http.port = 8800;
+	options->http.listen_fd = -1;
 	options->encoder.name = "libx264";
 	options->encoder.bitrate_kbit = 8000;
 	options->encoder.fps = 60;

@@ -41,7 +41,7 @@ static void seat_tell(struct seat *seat, struct viewer *viewer,
 	seat->ops->tell(seat->data, viewer, word, number);
 }
 
-static uint32_t seat_controller(const struct seat *seat)
+uint32_t seat_controller(const struct seat *seat)
 {
 	return seat->holder ? seat->holder->number : 0;
 }

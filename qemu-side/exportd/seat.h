@@ -49,6 +49,9 @@ bool seat_may_input(struct seat *seat, struct viewer *viewer, gint64 now);
 /* Whether it has the seat, without taking it. */
 bool seat_is_holder(const struct seat *seat, const struct viewer *viewer);
 
+/* The holder's number, 0: nobody. */
+uint32_t seat_controller(const struct seat *seat);
+
 /* Nobody controls, until somebody does again. */
 void seat_clear(struct seat *seat, gint64 now);
 /* At least every second: who waited long enough gets it. */

@@ -24,6 +24,7 @@
 struct viewer {
 	enum role role;
 	uint32_t number;	/* among those of its desktop, from 1 */
+	gint64 refused_at;	/* when it was last told that its input does not count */
 
 	GQueue queue;		/* of struct packet */
 	unsigned int frames;	/* of them */

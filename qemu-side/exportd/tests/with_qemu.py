@@ -165,6 +165,14 @@ class Socket:
             if frame[0] == 1:
                 return json.loads(frame[1])
 
+    def say(self, kind):
+        """The next message of a type."""
+        while True:
+            said = self.text()
+            assert said, f"hung up without a message of type {kind}"
+            if said["type"] == kind:
+                return said
+
     def video(self):
         while True:
             frame = self.receive()
@@ -397,7 +405,7 @@ def test_key_frame_at_once_on_an_idle_desktop(b):
     for _ in range(2):
         client = Socket(b.port, "scanout=0")
         assert client.text()["state"] == "live"
-        config = client.text()
+        config = client.say("config")
         assert config["type"] == "config" and config["codec"].startswith("avc1."), config
         video = client.video()
         kind, flags, zero, _, _, width, height = struct.unpack("<BBHIQII", video[:24])
@@ -508,17 +516,31 @@ def test_what_a_viewer_holds_is_let_go_when_it_goes(b):
     b.expect_input(mark, ("kbd_release", 0x1D), ("mouse_release", 2))
 
 
-def test_what_two_viewers_hold_is_let_go_with_the_second(b):
+def test_one_viewer_controls_and_hands_over(b):
     first, second, mark = Socket(b.port, "scanout=0"), Socket(b.port, "scanout=0"), b.mark()
+    me, you = first.say("role")["viewer"], second.say("role")["viewer"]
+    assert me != you
     for client in (first, second):
         client.send({"type": "key", "code": "KeyB", "down": True})
+        if client is first:
+            assert second.say("role")["controller"] == me
+    assert second.say("error")["code"] == "not-controller"
+    second.send({"type": "control", "action": "request"})
+    asked = first.say("control")
+    assert (asked["action"], asked["viewer"]) == ("request", you), asked
+    first.send({"type": "control", "action": "deny", "viewer": you})
+    assert second.say("control")["action"] == "denied"
     b.expect_input(mark, ("kbd_press", 0x30))
-    first.send({"type": "release"})
-    first.close()
-    b.expect_input(mark, ("kbd_press", 0x30))
-    second.send({"type": "release"})
-    b.expect_input(mark, ("kbd_press", 0x30), ("kbd_release", 0x30))
+    first.send({"type": "control", "action": "grant", "viewer": you})
+    assert second.say("role")["controller"] == you
+    # what the former one held goes up before the next one presses anything
+    second.send({"type": "key", "code": "KeyC", "down": True})
+    b.expect_input(mark, ("kbd_press", 0x30), ("kbd_release", 0x30), ("kbd_press", 0x2E))
     second.close()
+    assert first.say("role")["controller"] == you
+    assert first.say("role")["controller"] is None
+    b.expect_input(mark, ("kbd_press", 0x30), ("kbd_release", 0x30), ("kbd_press", 0x2E), ("kbd_release", 0x2E))
+    first.close()
 
 
 def test_foreign_pages_and_names_are_refused(b):
