@@ -138,9 +138,48 @@ static void desktop_encoder_failed(const char *why, void *data)
 	desktop_broadcast(desktop, desktop_packet(api_error("encoder", why)));
 }
 
+static bool desktop_is_still(void *data)
+{
+	const struct desktop *desktop = data;
+
+	return listener_owes(desktop->listener);
+}
+
+/* The largest that somebody watches, or NULL. */
+static struct stream *desktop_lead(const struct desktop *desktop)
+{
+	enum rung rung;
+
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		if (stream_is_watched(desktop->streams[rung]))
+			return desktop->streams[rung];
+	return NULL;
+}
+
+/*
+ * QEMU may draw the next picture when the largest rung has this one, so it
+ * draws no more of them than are encoded; and few, of a desktop that nobody
+ * watches: the listener sees to that.
+ */
+static void desktop_was_read(void *data)
+{
+	struct desktop *desktop = data;
+	struct stream *lead = desktop_lead(desktop);
+	enum rung rung;
+
+	if (desktop->surface && (!lead || stream_is_behind(lead)))
+		return;
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		if (stream_is_reading(desktop->streams[rung]))
+			return;
+	listener_answer(desktop->listener);
+}
+
 static const struct stream_ops desktop_stream_ops = {
 	.config = desktop_config,
 	.failed = desktop_encoder_failed,
+	.is_still = desktop_is_still,
+	.read = desktop_was_read,
 };
 
 void desktop_kick(struct desktop *desktop)
@@ -222,6 +261,7 @@ static void desktop_damage(const struct rect *rects, unsigned int count,
 		else
 			desktop_show_held(desktop);
 	}
+	desktop_was_read(desktop);
 }
 
 /* A guest may have drawn just before we listened, and stand still since. */
@@ -414,9 +454,11 @@ void desktop_configure(struct desktop *desktop,
 	desktop->asked_width = config->width;
 	desktop->asked_height = config->height;
 	desktop_set_name(desktop, config->label);
-	for (rung = 0; rung < RUNG_COUNT; rung++)
+	for (rung = 0; rung < RUNG_COUNT; rung++) {
+		stream_set_priority(desktop->streams[rung], config->priority);
 		if (strcmp(before, desktop->name))
 			stream_reconfigure(desktop->streams[rung]);
+	}
 }
 
 struct desktop *desktop_new(const struct desktop_env *env,

@@ -16,7 +16,8 @@ struct listener_ops {
 	/*
 	 * @count is at least one; @at, on g_get_monotonic_time()'s clock and
 	 * never after it, is when the guest flushed the oldest of it, if QEMU
-	 * says so, or now.
+	 * says so, or now. QEMU does not draw on the surface again until
+	 * listener_answer() is used, or for LISTENER_HOLD_MS.
 	 */
 	void (*damage)(const struct rect *rects, unsigned int count, gint64 at,
 		       void *data);
@@ -29,8 +30,14 @@ struct listener_ops {
 	void (*closed)(void *data);
 };
 
+#define LISTENER_HOLD_MS	500
+
 struct listener *listener_new(struct console *console,
 			      const struct listener_ops *ops, void *data);
 void listener_free(struct listener *listener);
+
+/* What changed was read. Nothing if no answer is owed. */
+void listener_answer(struct listener *listener);
+bool listener_owes(const struct listener *listener);
 
 #endif

@@ -7,7 +7,8 @@
  *   and a viewer can take it; nothing else costs anything;
  * - one frame is in the encoder at a time; what changes meanwhile goes into
  *   the next one, so a slow encoder skips and never queues;
- * - a worker touches only the job's encoder and surface, never the stream.
+ * - a worker touches only the job's encoder and surface, never the stream;
+ * - the surface is read while QEMU waits for us, if it can be had so.
  */
 #include "stream.h"
 
@@ -15,8 +16,22 @@
 
 #define STREAM_KEY_JOIN_US	(100 * 1000)	/* one key frame per batch of joiners */
 #define STREAM_KEY_AGAIN_US	(500 * 1000)	/* for those who lost frames */
+#define STREAM_QUIET_US		(20 * 1000)	/* see stream_may_read() */
 #define STREAM_RETRY_MS		1000
 #define STREAM_RATE_TICKS	4		/* frames a second over two seconds */
+
+/* A frame that is being made. */
+struct frame {
+	struct job job;
+	struct stream *stream;		/* NULL: it went meanwhile */
+	struct encoder *encoder;
+	struct surface *surface;	/* a reference */
+	struct damage damage;
+	bool key;
+	bool read;			/* the surface was */
+	uint64_t capture_us;
+	struct encoded out;
+};
 
 struct stream {
 	struct worker_pool *pool;
@@ -28,9 +43,11 @@ struct stream {
 	struct surface *surface;	/* the newest; NULL while waiting */
 	struct damage damage;		/* since the last frame was begun */
 	gint64 damaged_at;		/* the oldest of it */
+	gint64 touched_at;		/* when we heard of the newest */
 
-	struct encoder *encoder;	/* the job's while there is one */
-	struct job *job;
+	struct encoder *encoder;	/* the frame's while there is one */
+	struct frame *frame;
+	uint32_t priority;
 	gint64 encoded_at;		/* last begun */
 	gint64 key_at;			/* last key frame begun */
 	gint64 failed_at;		/* encoder, 0 if it works */
@@ -130,31 +147,31 @@ static void stream_make_config(struct stream *stream)
 }
 
 static bool stream_changed_format(const struct stream *stream,
-				  const struct job *job)
+				  const struct frame *frame)
 {
-	return !stream->config || job->out.width != stream->width ||
-	       job->out.height != stream->height ||
-	       surface_width(job->surface) != stream->desktop_width ||
-	       surface_height(job->surface) != stream->desktop_height ||
-	       strcmp(job->out.codec, stream->codec);
+	return !stream->config || frame->out.width != stream->width ||
+	       frame->out.height != stream->height ||
+	       surface_width(frame->surface) != stream->desktop_width ||
+	       surface_height(frame->surface) != stream->desktop_height ||
+	       strcmp(frame->out.codec, stream->codec);
 }
 
-static void stream_publish(struct stream *stream, struct job *job)
+static void stream_publish(struct stream *stream, struct frame *frame)
 {
-	struct encoded *out = &job->out;
+	struct encoded *out = &frame->out;
 	gint64 now = g_get_monotonic_time();
 	unsigned int i;
 
-	if (stream_changed_format(stream, job)) {
+	if (stream_changed_format(stream, frame)) {
 		stream->width = out->width;
 		stream->height = out->height;
-		stream->desktop_width = surface_width(job->surface);
-		stream->desktop_height = surface_height(job->surface);
+		stream->desktop_width = surface_width(frame->surface);
+		stream->desktop_height = surface_height(frame->surface);
 		g_strlcpy(stream->codec, out->codec, sizeof(stream->codec));
 		stream_make_config(stream);
 	}
 	packet_seal_video(out->packet, out->key, stream->seq++,
-			  job->capture_us, (uint32_t)out->width,
+			  frame->capture_us, (uint32_t)out->width,
 			  (uint32_t)out->height, stream->config);
 	stream->frames++;
 	stream->bytes += out->packet->len - PACKET_VIDEO_HEADER;
@@ -180,47 +197,98 @@ static void stream_failed(struct stream *stream, const char *why)
 	stream_damage_all(stream);
 }
 
-static void stream_job_done(struct job *job)
+static struct frame *frame_of(struct job *job)
 {
-	struct stream *stream = job->owner;
+	return (struct frame *)((char *)job - offsetof(struct frame, job));
+}
+
+/* In a worker: one that fails says so in @out. */
+static void frame_read(struct job *job)
+{
+	struct frame *frame = frame_of(job);
+
+	encoder_read(frame->encoder, frame->surface, &frame->damage,
+		     &frame->out);
+}
+
+static void frame_work(struct job *job)
+{
+	struct frame *frame = frame_of(job);
+
+	if (!*frame->out.error)
+		encoder_encode(frame->encoder, frame->key, &frame->out);
+}
+
+static void frame_was_read(struct job *job)
+{
+	struct frame *frame = frame_of(job);
+
+	frame->read = true;
+	if (frame->stream)
+		frame->stream->ops->read(frame->stream->data);
+}
+
+static void frame_done(struct job *job)
+{
+	struct frame *frame = frame_of(job);
+	struct stream *stream = frame->stream;
 
 	if (!stream) {
-		encoder_free(job->encoder);
+		encoder_free(frame->encoder);
 	} else {
-		stream->job = NULL;
-		if (job->out.packet) {
+		stream->frame = NULL;
+		if (frame->out.packet) {
 			stream->failed_at = 0;
-			stream_publish(stream, job);
+			stream_publish(stream, frame);
 		} else {
-			stream_failed(stream, job->out.error);
+			stream_failed(stream, frame->out.error);
 		}
 		stream_kick(stream);
 	}
-	packet_unref(job->out.packet);
-	surface_unref(job->surface);
-	g_free(job);
+	packet_unref(frame->out.packet);
+	surface_unref(frame->surface);
+	g_free(frame);
 }
 
 static void stream_encode(struct stream *stream, bool key, gint64 now)
 {
-	struct job *job = g_new0(struct job, 1);
+	struct frame *frame = g_new0(struct frame, 1);
 
-	job->encoder = stream->encoder;
-	job->surface = surface_ref(stream->surface);
-	job->damage = stream->damage;
-	job->key = key;
-	job->capture_us = (uint64_t)(damage_is_empty(&stream->damage) ?
-				     now : stream->damaged_at);
-	job->done = stream_job_done;
-	job->owner = stream;
-	stream->job = job;
+	frame->job.rank = worker_rank(stream->rung, stream->priority);
+	frame->job.read = frame_read;
+	frame->job.work = frame_work;
+	frame->job.was_read = frame_was_read;
+	frame->job.done = frame_done;
+	frame->stream = stream;
+	frame->encoder = stream->encoder;
+	frame->surface = surface_ref(stream->surface);
+	frame->damage = stream->damage;
+	frame->key = key;
+	frame->capture_us = (uint64_t)(damage_is_empty(&stream->damage) ?
+				       now : stream->damaged_at);
+	stream->frame = frame;
 	stream->encoded_at = now;
 	if (key) {
 		stream->key_at = now;
 		stream->key_asked = false;
 	}
 	damage_clear(&stream->damage);
-	worker_submit(stream->pool, job);
+	worker_submit(stream->pool, &frame->job);
+}
+
+/*
+ * Microseconds until the surface may be read. Where nobody waits for us to
+ * have read it, QEMU may be drawing; it will say so when it has, and wait then.
+ * If it has not said so for a while, it is not drawing.
+ */
+static gint64 stream_may_read(const struct stream *stream, gint64 now)
+{
+	gint64 quiet = now - stream->touched_at;
+
+	if (damage_is_empty(&stream->damage) ||
+	    stream->ops->is_still(stream->data) || quiet >= STREAM_QUIET_US)
+		return 0;
+	return STREAM_QUIET_US - quiet;
 }
 
 void stream_kick(struct stream *stream)
@@ -228,7 +296,7 @@ void stream_kick(struct stream *stream)
 	gint64 now = g_get_monotonic_time(), due, key_due;
 	bool changed;
 
-	if (stream->job || !stream->surface || !stream->viewers->len)
+	if (stream->frame || !stream->surface || !stream->viewers->len)
 		return;
 	if (stream->failed_at &&
 	    now - stream->failed_at < STREAM_RETRY_MS * 1000) {
@@ -248,7 +316,10 @@ void stream_kick(struct stream *stream)
 		stream_kick_in(stream, due - 1000);
 		return;
 	}
-	if (key_due == 0)
+	due = stream_may_read(stream, now);
+	if (due && (changed || key_due == 0))
+		stream_kick_in(stream, due);
+	else if (key_due == 0)
 		stream_encode(stream, true, now);
 	else if (changed)
 		stream_encode(stream, false, now);
@@ -263,6 +334,7 @@ void stream_damage(struct stream *stream, const struct rect *rects,
 
 	if (damage_is_empty(&stream->damage) || at < stream->damaged_at)
 		stream->damaged_at = at;
+	stream->touched_at = g_get_monotonic_time();
 	for (i = 0; i < count; i++)
 		damage_add(&stream->damage, &rects[i],
 			   surface_width(stream->surface),
@@ -277,7 +349,28 @@ void stream_show(struct stream *stream, struct surface *surface)
 	damage_clear(&stream->damage);
 	stream_damage_all(stream);
 	stream->damaged_at = g_get_monotonic_time();
+	stream->touched_at = stream->damaged_at;
 	stream_kick(stream);
+}
+
+void stream_set_priority(struct stream *stream, uint32_t priority)
+{
+	stream->priority = priority;
+}
+
+bool stream_is_reading(const struct stream *stream)
+{
+	return stream->frame && !stream->frame->read;
+}
+
+bool stream_is_behind(const struct stream *stream)
+{
+	return !damage_is_empty(&stream->damage);
+}
+
+bool stream_is_watched(const struct stream *stream)
+{
+	return stream->viewers->len > 0;
 }
 
 void stream_reconfigure(struct stream *stream)
@@ -349,8 +442,8 @@ void stream_free(struct stream *stream)
 		return;
 	if (stream->timer)
 		g_source_remove(stream->timer);
-	if (stream->job)
-		stream->job->owner = NULL;	/* frees the encoder when done */
+	if (stream->frame)
+		stream->frame->stream = NULL;	/* frees the encoder when done */
 	else
 		encoder_free(stream->encoder);
 	surface_unref(stream->surface);

@@ -34,6 +34,10 @@ struct stream_ops {
 				 void *data);
 	/* The encoder failed; told once until it works again. */
 	void (*failed)(const char *why, void *data);
+	/* Whether nobody draws on the surface until read() was called. */
+	bool (*is_still)(void *data);
+	/* It is not being read any more, for now. */
+	void (*read)(void *data);
 };
 
 struct stream_info {
@@ -59,6 +63,14 @@ void stream_reconfigure(struct stream *stream);
 
 void stream_join(struct stream *stream, struct viewer *viewer);
 void stream_leave(struct stream *stream, struct viewer *viewer);
+
+/* Of the lease; the larger the more important. */
+void stream_set_priority(struct stream *stream, uint32_t priority);
+/* Whether the surface is being read. */
+bool stream_is_reading(const struct stream *stream);
+/* Whether what changed will be read, when it is time. */
+bool stream_is_behind(const struct stream *stream);
+bool stream_is_watched(const struct stream *stream);
 
 /* A viewer can take frames again, or time has passed: look what is due. */
 void stream_kick(struct stream *stream);

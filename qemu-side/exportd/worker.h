@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Threads that encode, shared by all desktops. */
+/* Threads that encode, shared by all desktops of all VMs. */
 #ifndef HELIX_WORKER_H
 #define HELIX_WORKER_H
 
-#include "encoder.h"
+#include <stdint.h>
+
+#include "rung.h"
 
 struct worker_pool;
 
-/* One frame to encode. Belongs to the pool from submit to done. */
+/* Belongs to the pool from submit to done. */
 struct job {
-	struct encoder *encoder;
-	struct surface *surface;	/* a reference */
-	struct damage damage;
-	bool key;
-	uint64_t capture_us;
-	struct encoded out;
-	/* In the main thread. @owner may be cleared there meanwhile. */
+	/* How many later jobs may be taken before it: worker_rank(). */
+	unsigned int rank;
+	/* In a thread of the pool, one after the other. */
+	void (*read)(struct job *job);
+	void (*work)(struct job *job);
+	/* In the main thread, after each of them. */
+	void (*was_read)(struct job *job);
 	void (*done)(struct job *job);
-	void *owner;
+
+	uint64_t turn;		/* the pool's */
 };
+
+/* @priority: of the lease, 0 to 255, the larger the more important. */
+unsigned int worker_rank(enum rung rung, uint32_t priority);
 
 /* NULL if not even one thread could be had. */
 struct worker_pool *worker_pool_new(unsigned int threads);

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A stream with a real encoder and one thread, which a test can keep busy. What
+ * is waited for is bounded by a guard that no test depends on.
+ */
+#include <libavutil/log.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "stream.h"
+#include "test.h"
+
+#define GUARD_S	60
+#define SIZE	64
+#define XRGB	0x20020888
+
+/* so many frames a second that none is put off */
+static const struct encoder_options options = {
+	.name = "libx264", .bitrate_kbit = 8000, .fps = 1000000,
+};
+
+static struct worker_pool *pool;
+static struct stream *stream;
+static struct surface *surface;
+static bool still;
+static unsigned int reads, configs;
+static const struct rect corner = { 0, 0, 16, 16 };
+
+struct blocker {
+	struct job job;
+	sem_t gate;
+	bool done;
+};
+
+static void blocker_read(struct job *job)
+{
+	struct blocker *blocker = (struct blocker *)job;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += GUARD_S;
+	if (sem_timedwait(&blocker->gate, &until))
+		abort();
+}
+
+static void blocker_nothing(struct job *job)
+{
+	(void)job;
+}
+
+static void blocker_done(struct job *job)
+{
+	((struct blocker *)job)->done = true;
+}
+
+/* Keeps the only thread busy. */
+static void block(struct blocker *blocker)
+{
+	*blocker = (struct blocker){ .job = {
+		.read = blocker_read, .work = blocker_nothing,
+		.was_read = blocker_nothing, .done = blocker_done,
+	} };
+	sem_init(&blocker->gate, 0, 0);
+	worker_submit(pool, &blocker->job);
+}
+
+static gboolean too_long(gpointer data)
+{
+	(void)data;
+	abort();
+}
+
+#define until(condition) do {						\
+	guint guard = g_timeout_add_seconds(GUARD_S, too_long, NULL);	\
+									\
+	while (!(condition))						\
+		g_main_context_iteration(NULL, TRUE);			\
+	g_source_remove(guard);						\
+} while (0)
+
+static void unblock(struct blocker *blocker)
+{
+	sem_post(&blocker->gate);
+	until(blocker->done);
+	sem_destroy(&blocker->gate);
+}
+
+static struct packet *config(const struct stream_format *format, void *data)
+{
+	(void)data;
+	assert_string_equal(format->encoder, "libx264");
+	configs++;
+	return packet_text("{\"type\":\"config\"}");
+}
+
+static void failed(const char *why, void *data)
+{
+	(void)data;
+	fail_msg("%s", why);
+}
+
+static bool is_still(void *data)
+{
+	(void)data;
+	return still;
+}
+
+static void read_it(void *data)
+{
+	(void)data;
+	reads++;
+}
+
+static const struct stream_ops ops = { config, failed, is_still, read_it };
+
+static void wake(void *data)
+{
+	(void)data;
+}
+
+static int setup(void **state)
+{
+	static uint32_t pixels[SIZE * SIZE];
+	const char *error;
+
+	(void)state;
+	reads = 0;
+	configs = 0;
+	still = true;
+	pool = worker_pool_new(1);
+	stream = stream_new(pool, &options, RUNG_FULL, &ops, NULL);
+	surface = surface_copy(pixels, sizeof(pixels), SIZE, SIZE, SIZE * 4,
+			       XRGB, &error);
+	stream_show(stream, surface);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stream_free(stream);
+	worker_pool_free(pool);
+	surface_unref(surface);
+	return 0;
+}
+
+static uint64_t frames(void)
+{
+	struct stream_info info;
+
+	stream_describe(stream, &info);
+	return info.frames;
+}
+
+/* Key frames and others that wait for it. */
+static void take(struct viewer *viewer, unsigned int *keys,
+		 unsigned int *others)
+{
+	struct packet *packet;
+
+	*keys = 0;
+	*others = 0;
+	while ((packet = viewer_next(viewer))) {
+		*keys += packet->video && packet->key;
+		*others += packet->video && !packet->key;
+		packet_unref(packet);
+	}
+}
+
+static void test_unwatched_is_not_encoded(void **state)
+{
+	(void)state;
+	stream_damage(stream, &corner, 1, 1);
+	assert_false(stream_is_reading(stream));
+	assert_true(stream_is_behind(stream));
+	stream_tick(stream);
+	assert_false(stream_is_reading(stream));
+}
+
+static void test_one_frame_for_all_who_watch(void **state)
+{
+	struct viewer *viewers[3];
+	unsigned int i, keys, others;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		viewers[i] = viewer_new(wake, NULL);
+		stream_join(stream, viewers[i]);
+	}
+	until(frames() == 1);
+	/* those who came while the first's key frame was made */
+	until(!viewers[1]->need_key && !viewers[2]->need_key);
+	assert_true(frames() <= 2);
+	for (i = 0; i < 3; i++)
+		take(viewers[i], &keys, &others);
+	until(!stream_is_behind(stream));
+
+	stream_damage(stream, &corner, 1, 1);
+	until(frames() >= 2 && !stream_is_behind(stream) &&
+	      !stream_is_reading(stream));
+	until(viewers[2]->frames == 1);
+	for (i = 0; i < 3; i++) {
+		take(viewers[i], &keys, &others);
+		assert_int_equal(others, 1);
+		stream_leave(stream, viewers[i]);
+		viewer_free(viewers[i]);
+	}
+	assert_int_equal(configs, 1);
+}
+
+static void test_a_slow_encoder_skips(void **state)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+	struct blocker blocker;
+	uint64_t before;
+	int i;
+
+	(void)state;
+	stream_join(stream, viewer);
+	until(frames() == 1);
+	before = frames();
+	block(&blocker);
+	for (i = 0; i < 20; i++)
+		stream_damage(stream, &corner, 1, i);
+	/* the first of them is in the queue, the others are in the mailbox */
+	assert_true(stream_is_reading(stream));
+	assert_true(stream_is_behind(stream));
+	unblock(&blocker);
+	until(frames() == before + 2);
+	assert_false(stream_is_behind(stream));
+	assert_false(stream_is_reading(stream));
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+}
+
+static void test_a_surface_that_is_drawn_on_is_read_later(void **state)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+
+	(void)state;
+	stream_join(stream, viewer);
+	until(frames() == 1);
+	still = false;
+	stream_damage(stream, &corner, 1, 1);
+	assert_false(stream_is_reading(stream));
+	still = true;		/* now it waits for us */
+	stream_damage(stream, &corner, 1, 1);
+	assert_true(stream_is_reading(stream));
+	until(frames() == 2);
+	assert_true(reads >= 2);
+
+	/* and if nothing more comes, nobody draws */
+	still = false;
+	stream_damage(stream, &corner, 1, 1);
+	assert_false(stream_is_reading(stream));
+	until(frames() == 3);
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+}
+
+static void test_a_stream_may_go_while_it_is_encoded(void **state)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+	struct blocker blocker;
+
+	(void)state;
+	block(&blocker);
+	stream_join(stream, viewer);
+	assert_true(stream_is_reading(stream));
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+	stream_free(stream);
+	stream = NULL;
+	unblock(&blocker);
+	assert_int_equal(reads, 0);
+}
+
+static void test_a_picture_may_go_while_it_is_encoded(void **state)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+	struct blocker blocker;
+
+	(void)state;
+	block(&blocker);
+	stream_join(stream, viewer);
+	stream_show(stream, NULL);
+	unblock(&blocker);
+	until(frames() == 1);
+	assert_false(stream_is_behind(stream));
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_unwatched_is_not_encoded),
+		T(test_one_frame_for_all_who_watch),
+		T(test_a_slow_encoder_skips),
+		T(test_a_surface_that_is_drawn_on_is_read_later),
+		T(test_a_stream_may_go_while_it_is_encoded),
+		T(test_a_picture_may_go_while_it_is_encoded),
+	};
+
+	av_log_set_level(AV_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One thread, and jobs that note the order in which they are taken. What is
+ * waited for is bounded by a guard that no test depends on.
+ */
+#include <glib.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "test.h"
+#include "worker.h"
+
+#define GUARD_S	60
+
+struct fake {
+	struct job job;
+	char name;
+	sem_t *gate;		/* read waits for it */
+	sem_t *work_gate;	/* work does */
+	bool was_read;
+	unsigned int again;	/* times to submit it when it is done */
+};
+
+static struct worker_pool *pool;
+static GString *taken;		/* names; the worker's until done came */
+static unsigned int undone;
+
+static void pass(sem_t *gate)
+{
+	struct timespec until;
+
+	if (!gate)
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += GUARD_S;
+	if (sem_timedwait(gate, &until))
+		abort();
+}
+
+static void fake_read(struct job *job)
+{
+	struct fake *fake = (struct fake *)job;
+
+	pass(fake->gate);
+	g_string_append_c(taken, fake->name);
+}
+
+static void fake_work(struct job *job)
+{
+	pass(((struct fake *)job)->work_gate);
+}
+
+static void fake_was_read(struct job *job)
+{
+	struct fake *fake = (struct fake *)job;
+
+	assert_false(fake->was_read);
+	fake->was_read = true;
+	if (fake->work_gate)
+		sem_post(fake->work_gate);
+}
+
+static void fake_done(struct job *job)
+{
+	struct fake *fake = (struct fake *)job;
+
+	assert_true(fake->was_read);
+	undone--;
+	if (fake->again) {
+		fake->again--;
+		fake->was_read = false;
+		undone++;
+		worker_submit(pool, job);
+	}
+}
+
+static void submit(struct fake *fake, char name, unsigned int rank)
+{
+	fake->job = (struct job){
+		.rank = rank, .read = fake_read, .work = fake_work,
+		.was_read = fake_was_read, .done = fake_done,
+	};
+	fake->name = name;
+	undone++;
+	worker_submit(pool, &fake->job);
+}
+
+static gboolean too_long(gpointer data)
+{
+	(void)data;
+	abort();
+}
+
+static void finish(void)
+{
+	guint guard = g_timeout_add_seconds(GUARD_S, too_long, NULL);
+
+	while (undone)
+		g_main_context_iteration(NULL, TRUE);
+	g_source_remove(guard);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	pool = worker_pool_new(1);
+	taken = g_string_new("");
+	undone = 0;
+	return !pool;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	worker_pool_free(pool);
+	g_string_free(taken, TRUE);
+	return 0;
+}
+
+static void test_ranks_come_before_each_other(void **state)
+{
+	struct fake blocker = { 0 }, jobs[6] = { 0 };
+	sem_t gate;
+
+	(void)state;
+	sem_init(&gate, 0, 0);
+	blocker.gate = &gate;
+	submit(&blocker, '-', 0);
+	submit(&jobs[0], 'd', worker_rank(RUNG_THUMB, 0));
+	submit(&jobs[1], 'c', worker_rank(RUNG_THUMB, 255));
+	submit(&jobs[2], 'b', worker_rank(RUNG_FULL, 0));
+	submit(&jobs[3], 'a', worker_rank(RUNG_FULL, 255));
+	submit(&jobs[4], 'B', worker_rank(RUNG_FULL, 0));
+	submit(&jobs[5], 'A', worker_rank(RUNG_FULL, 255));
+	sem_post(&gate);
+	finish();
+	assert_string_equal(taken->str, "-aAbBcd");
+	sem_destroy(&gate);
+}
+
+static void test_a_priority_out_of_range_is_the_highest(void **state)
+{
+	(void)state;
+	assert_int_equal(worker_rank(RUNG_FULL, UINT32_MAX),
+			 worker_rank(RUNG_FULL, 255));
+	assert_true(worker_rank(RUNG_FULL, 0) < worker_rank(RUNG_THUMB, 255));
+}
+
+/* Two busy desktops of the highest rank, and a thumbnail of the lowest. */
+static void test_nobody_starves(void **state)
+{
+	struct fake blocker = { 0 }, busy[2] = { 0 }, thumb = { 0 };
+	unsigned int rank = worker_rank(RUNG_THUMB, 0);
+	const char *at;
+	sem_t gate;
+
+	(void)state;
+	sem_init(&gate, 0, 0);
+	blocker.gate = &gate;
+	busy[0].again = 100;
+	busy[1].again = 100;
+	submit(&blocker, '-', 0);
+	submit(&thumb, 't', rank);
+	submit(&busy[0], 'x', worker_rank(RUNG_FULL, 255));
+	submit(&busy[1], 'y', worker_rank(RUNG_FULL, 255));
+	sem_post(&gate);
+	finish();
+	at = strchr(taken->str, 't');
+	assert_non_null(at);
+	assert_true(at - taken->str > 2);	/* it let the others go first */
+	assert_true((unsigned long)(at - taken->str) <= rank + 2);
+	sem_destroy(&gate);
+}
+
+static void test_equals_take_turns(void **state)
+{
+	struct fake blocker = { 0 }, jobs[3] = { 0 };
+	sem_t gate;
+	size_t i;
+
+	(void)state;
+	sem_init(&gate, 0, 0);
+	blocker.gate = &gate;
+	submit(&blocker, '-', 0);
+	for (i = 0; i < 3; i++) {
+		jobs[i].again = 1;
+		submit(&jobs[i], (char)('a' + i), 5);
+	}
+	sem_post(&gate);
+	finish();
+	/* done() of each comes at some time: but never one twice before another */
+	for (i = 1; i <= 3; i++)
+		assert_int_equal(taken->str[i], 'a' + i - 1);
+	sem_destroy(&gate);
+}
+
+/* The work does not begin before was_read() was called, or the guard aborts. */
+static void test_reading_is_told_while_the_work_goes_on(void **state)
+{
+	struct fake fake = { 0 };
+	sem_t gate;
+
+	(void)state;
+	sem_init(&gate, 0, 0);
+	fake.work_gate = &gate;
+	submit(&fake, 'a', 0);
+	finish();
+	assert_true(fake.was_read);
+	sem_destroy(&gate);
+}
+
+static void test_the_pool_ends_after_its_last_job(void **state)
+{
+	struct fake jobs[8] = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 8; i++)
+		submit(&jobs[i], 'a', 0);
+	worker_pool_free(pool);
+	assert_int_equal(undone, 0);
+	pool = worker_pool_new(1);
+	assert_non_null(pool);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_ranks_come_before_each_other),
+		T(test_a_priority_out_of_range_is_the_highest),
+		T(test_nobody_starves),
+		T(test_equals_take_turns),
+		T(test_reading_is_told_while_the_work_goes_on),
+		T(test_the_pool_ends_after_its_last_job),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
