@@ -24,7 +24,10 @@ SAMPLE = """
 const [scanout, columns, rows] = arguments;
 const canvas = window.helix.desktops.find((d) => d.scanout === scanout)?.canvas;
 if (!canvas || !canvas.width) return null;
-const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+// The canvas itself may belong to a worker, which alone can read it.
+const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+copy.drawImage(canvas, 0, 0);
+const data = copy.getImageData(0, 0, canvas.width, canvas.height).data;
 const points = [];
 for (let r = 0; r < rows; r++)
   for (let c = 0; c < columns; c++) {

@@ -3,9 +3,11 @@
 """A stand-in for helix-exportd: replays H.264 made by ffmpeg, needs no VM.
 
 For working on the page, and for the page's error paths which the real server
-cannot be made to show. It is NOT helix-exportd: no capture, no encoder, no rate
-control, and its input only goes into a list. What it says is the protocol of
-Documentation/stream-protocol.rst.
+cannot be made to show. It is NOT helix-exportd: no capture, no live encoder, no
+rate control; input, clipboard and touch only go into a list, and a request for
+control waits for its answer for ever. What it says is the protocol of
+Documentation/stream-protocol.rst; with plain=True, only what its first servers
+said.
 
   standin.py --desktops 4 --port 8801      serve until interrupted
 """
@@ -18,6 +20,7 @@ import json
 import mimetypes
 import pathlib
 import random
+import secrets
 import struct
 import subprocess
 import tempfile
@@ -28,13 +31,17 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 
 from patterns import BACKGROUNDS
 
 WEB = pathlib.Path(__file__).resolve().parents[2] / "qemu-side" / "exportd" / "web"
-CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+CSP = "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 LOOP_SECONDS = 2
+THUMB = (480, 270)
+THUMB_FPS = 10
+INPUT = ("key", "move", "rel", "button", "wheel", "touch", "clipboard", "resize", "release")
+ROLES = ("view", "control", "admin")
 # A slice whose header says nothing sensible: ffmpeg conceals much, but not this.
 GARBAGE = b"\0\0\0\1\x41" + random.Random(1).randbytes(400)
 
@@ -72,37 +79,105 @@ def split_access_units(data):
     return [(key, data[start:end]) for (start, key), end in zip(starts, ends)]
 
 
+def thumb_size(width, height):
+    """The largest size within THUMB that has this shape, even on both sides."""
+    scale = min(THUMB[0] / width, THUMB[1] / height, 1)
+    return tuple(max(2, int(side * scale) // 2 * 2) for side in (width, height))
+
+
+def percentiles(values):
+    """{"p50": ms, ...} of microseconds, None of none."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return {f"p{p}": ordered[min(len(ordered) - 1, len(ordered) * p // 100)] / 1000 for p in (50, 95, 99)}
+
+
+class Viewer:
+    """One WebSocket that watches a desktop."""
+
+    def __init__(self, socket, number, role, rung):
+        self.socket, self.number, self.role, self.rung = socket, number, role, rung
+        self.restart = True         # the next frame is a key frame
+        self.told = None            # the last config; None: it is to be told again
+        self.captured = {}          # sequence number -> when, of the last frames
+
+    async def say(self, **message):
+        await self.socket.send(json.dumps(message))
+
+
 class Desktop:
     """What the stand-in says of one scanout; the tests change its fields."""
 
-    def __init__(self, scanout, units, width, height):
+    def __init__(self, scanout, units, thumb, width, height):
         self.scanout = scanout
         self.name = f"Desktop {scanout}"
-        self.units = units
+        self.units = {"full": units, "thumb": thumb}
         self.width, self.height = width, height
         self.codec = "avc1.42C01F"
         self.state = "live"
+        self.takes = {"touch": False, "absolute": True, "clipboard": True, "resize": True}
         self.garbage = 0            # so many of the next access units are sent broken
         self.paused = False         # an idle desktop: nothing is sent
         self.frames = 0
-        self.received = []          # the viewers' messages
-        self.sockets = set()
+        self.received = []          # the viewers' messages, but not what "time" and "watch" say
+        self.viewers = []
+        self.controller = None      # the number of a viewer
+        self.cursor = None          # the binary message
+        self.latencies = []         # microseconds, as the viewers told
+
+    @property
+    def sockets(self):
+        return {viewer.socket for viewer in self.viewers}
+
+    def rungs(self):
+        """What is being watched, for tests."""
+        return sorted(viewer.rung for viewer in self.viewers)
+
+
+def allow_post():
+    """Lets the WebSocket library take a POST without a body, as GET with "method=POST" in its query."""
+    parse = Request.parse.__func__
+
+    def parse_any(cls, read_line):
+        def reading(most):
+            line = yield from read_line(most)
+            if line.startswith(b"POST "):
+                method, path, protocol = line.split(b" ", 2)
+                line = b"GET " + path + b"?method=POST " + protocol
+            elif line.lower().startswith(b"content-length: 0"):
+                line = b"x-" + line
+            return line
+        return parse(cls, reading)
+    Request.parse = classmethod(parse_any)
+
+
+allow_post()
 
 
 class StandIn:
     """The server, in a thread of its own. Use as a context manager."""
 
-    def __init__(self, desktops=4, port=0, width=1280, height=720, fps=30):
+    def __init__(self, desktops=4, port=0, width=1280, height=720, fps=30, plain=False):
         self.fps = fps
         self.port = port
+        self.plain = plain          # a server before rungs, times, roles and tokens
+        self.tokens = None          # {token: role}; a value that is no role is why it is refused
+        self.tickets = {}           # ticket -> role, each opens one socket
+        self.asked = 0              # tickets that were asked for
+        self.role = "admin"         # of a viewer, where no token is needed
+        self.numbers = 0
         self.desktops = {}
         self.hidden = {}            # desktops that are gone and may come back
         self.event_sockets = set()
         self.csp = CSP
         with tempfile.TemporaryDirectory() as directory, concurrent.futures.ThreadPoolExecutor(2) as pool:
-            made = pool.map(lambda n: (n, make_stream(n, width, height, fps, directory)), range(1, desktops + 1))
-            for scanout, units in made:
-                self.desktops[scanout] = Desktop(scanout, units, width, height)
+            def make(scanout):
+                full = make_stream(scanout, width, height, fps, directory)
+                thumb = [] if plain else make_stream(scanout, *thumb_size(width, height), THUMB_FPS, directory)
+                return scanout, full, thumb
+            for scanout, full, thumb in pool.map(make, range(1, desktops + 1)):
+                self.desktops[scanout] = Desktop(scanout, full, thumb, width, height)
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -129,7 +204,7 @@ class StandIn:
     def up(self):
         async def start():
             self.server = await serve(self.stream, "127.0.0.1", self.port, process_request=self.request,
-                                      subprotocols=["helix.v1"], compression=None, max_size=4096)
+                                      subprotocols=["helix.v1"], compression=None, max_size=140 << 10)
             self.port = self.server.sockets[0].getsockname()[1]
         self.call(start())
 
@@ -165,12 +240,34 @@ class StandIn:
                 socket.transport.abort()
         self.call(drop())
 
+    def say(self, scanout, binary=None, **message):
+        """To all who watch this desktop."""
+        async def tell():
+            for viewer in list(self.desktops[scanout].viewers):
+                await viewer.socket.send(binary if binary is not None else json.dumps(message))
+        self.call(tell())
+
+    def show_cursor(self, scanout, width, height, hot_x, hot_y, rgba):
+        desktop = self.desktops[scanout]
+        desktop.cursor = struct.pack("<BBHIHHhh", 2, 0, 0, 1, width, height, hot_x, hot_y) + rgba
+        self.say(scanout, binary=desktop.cursor)
+
+    def refuse_all(self, reason):
+        """Every token stops being good for this reason, and who is connected is closed."""
+        async def close():
+            self.tokens = {token: reason for token in self.tokens}
+            for socket in [*self.event_sockets, *(s for d in self.desktops.values() for s in d.sockets)]:
+                await socket.close(4401, reason)
+        self.call(close())
+
     # Serving
 
     def listed(self):
-        return [{"scanout": d.scanout, "name": d.name, "width": d.width, "height": d.height, "state": d.state,
+        return [{**({} if self.plain else {"id": f"vm:{d.scanout}", "vm": "vm", "controller": d.controller,
+                                           "latency": percentiles(d.latencies)}),
+                 "scanout": d.scanout, "name": d.name, "width": d.width, "height": d.height, "state": d.state,
                  "frames": d.frames, "bytes": 0, "fps": float(self.fps), "encoder": "stand-in",
-                 "viewers": len(d.sockets)} for _, d in sorted(self.desktops.items())]
+                 "viewers": len(d.viewers)} for _, d in sorted(self.desktops.items())]
 
     async def tell(self):
         text = json.dumps({"type": "desktops", "desktops": self.listed()})
@@ -178,20 +275,52 @@ class StandIn:
             await socket.send(text)
 
     def request(self, connection, request):
-        path = urlsplit(request.path).path
-        if path == "/ws":
-            return None
-        if path == "/api/desktops":
-            return self.response(json.dumps(self.listed()).encode(), "application/json")
-        name = "index.html" if path == "/" else path[1:]
+        url = urlsplit(request.path)
+        if url.path == "/ws":
+            return None if self.admit(connection) else connection.respond(http.HTTPStatus.UNAUTHORIZED, "no ticket\n")
+        if url.path.startswith("/api/") and not self.plain:
+            if self.tokens is not None:
+                token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+                verdict = self.tokens.get(token, "signature" if token else "missing")
+                if verdict not in ROLES:
+                    status = 429 if verdict == "too-many" else 401
+                    return self.json({"error": {"code": verdict, "message": "not let in"}}, status)
+            if url.path == "/api/ticket" and "method=POST" in url.query:
+                self.asked += 1
+                ticket = secrets.token_urlsafe(16)
+                self.tickets[ticket] = self.tokens[token] if self.tokens is not None else self.role
+                return self.json({"ticket": ticket, "expires_in": 30})
+            if url.path.endswith("/stats"):
+                part = {"p50": 1.5, "p95": 2.5, "p99": 3.5}
+                return self.json({"latency": {"capture": part, "encode": part, "send": part, "network": part}})
+        if url.path == "/api/desktops":
+            return self.json(self.listed())
+        name = "index.html" if url.path == "/" else url.path[1:]
         file = WEB / name
         if "/" in name or not file.is_file():
             return connection.respond(http.HTTPStatus.NOT_FOUND, "no such file\n")
         return self.response(file.read_bytes(), mimetypes.guess_type(name)[0] or "application/octet-stream")
 
-    def response(self, body, kind):
-        return Response(200, "OK", Headers({"Content-Type": kind, "Content-Length": str(len(body)),
-                                            "Content-Security-Policy": self.csp, "Connection": "close"}), body)
+    def admit(self, connection):
+        """Takes the ticket out of the subprotocols; says whether this socket may be opened."""
+        offered = [p.strip() for p in connection.request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        tickets = [p.removeprefix("helix.ticket.") for p in offered if p.startswith("helix.ticket.")]
+        role = self.tickets.pop(tickets[0], None) if tickets else self.role if self.tokens is None else None
+        connection.helix_role = role
+        return role is not None
+
+    def json(self, value, status=200):
+        return self.response(json.dumps(value).encode(), "application/json", status)
+
+    def response(self, body, kind, status=200):
+        return Response(status, http.HTTPStatus(status).phrase, Headers({
+            "Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": self.csp,
+            "Cache-Control": "no-cache", "Connection": "close"}), body)
+
+    def find(self, query):
+        """The desktop that a socket asks for, or None."""
+        scanout = query.get("scanout", query.get("desktop", ["0"]))[0].removeprefix("vm:")
+        return self.desktops.get(int(scanout)) if scanout.isdigit() else None
 
     async def stream(self, socket):
         query = parse_qs(urlsplit(socket.request.path).query, keep_blank_values=True)
@@ -199,17 +328,25 @@ class StandIn:
             if "events" in query:
                 await self.events(socket)
                 return
-            desktop = self.desktops.get(int(query.get("scanout", ["0"])[0]))
+            desktop = self.find(query)
             if desktop is None:
-                await socket.close(1008, "no such scanout")
+                await socket.send(json.dumps({"type": "error", "code": "no-desktop", "message": "no such desktop"}))
+                await socket.close(1000, "no such desktop")
                 return
-            desktop.sockets.add(socket)
-            reader = asyncio.create_task(self.read(desktop, socket))
+            self.numbers += 1
+            rung = "full" if self.plain else query.get("rung", ["full"])[0]
+            viewer = Viewer(socket, self.numbers, socket.helix_role, rung)
+            desktop.viewers.append(viewer)
+            reader = asyncio.create_task(self.read(desktop, viewer))
             try:
-                await self.replay(desktop, socket)
+                await self.tell()
+                await self.replay(desktop, viewer)
             finally:
                 reader.cancel()
-                desktop.sockets.discard(socket)
+                desktop.viewers.remove(viewer)
+                if desktop.controller == viewer.number:
+                    await self.give_seat(desktop, None)
+                await self.tell()
         except (ConnectionClosed, OSError):
             pass
 
@@ -222,47 +359,133 @@ class StandIn:
         finally:
             self.event_sockets.discard(socket)
 
-    async def read(self, desktop, socket):
+    async def read(self, desktop, viewer):
         try:
-            async for text in socket:
-                desktop.received.append(json.loads(text))
+            async for text in viewer.socket:
+                await self.understand(desktop, viewer, json.loads(text))
         except ConnectionClosed:
             pass
 
-    def config(self, desktop):
-        return json.dumps({"type": "config", "scanout": desktop.scanout, "name": desktop.name,
-                           "codec": desktop.codec, "width": desktop.width, "height": desktop.height,
-                           "encoder": "stand-in"})
+    async def understand(self, desktop, viewer, message):
+        kind = message["type"]
+        if self.plain and kind not in ("key", "move", "button", "wheel", "release", "keyframe", "ack"):
+            await viewer.say(type="error", code="bad-message", message=f"type {kind} is not known")
+            desktop.received.append(message)
+            return
+        if kind == "time":
+            await viewer.say(type="time", client=message["client"], server=time.monotonic_ns() // 1000)
+            return
+        if kind == "watch":
+            viewer.rung, viewer.restart, viewer.told = message["rung"], True, None
+            return
+        if not self.plain and kind in INPUT and not await self.may_input(desktop, viewer, kind):
+            return
+        desktop.received.append(message)
+        if kind == "keyframe":
+            viewer.restart = True
+        elif kind == "ack" and "painted" in message and message["seq"] in viewer.captured:
+            desktop.latencies = [*desktop.latencies, message["painted"] - viewer.captured[message["seq"]]][-200:]
+        elif kind == "control":
+            await self.control(desktop, viewer, message)
+        elif kind == "resize":
+            await self.resize(desktop, viewer, message["width"], message["height"])
 
-    async def replay(self, desktop, socket):
+    # Control
+
+    async def may_input(self, desktop, viewer, kind):
+        if desktop.controller is None and viewer.role != "view" and kind != "release":
+            await self.give_seat(desktop, viewer.number)
+        if desktop.controller == viewer.number:
+            return True
+        if kind != "release":
+            await viewer.say(type="error", code="not-controller", message="another viewer has control")
+        return False
+
+    async def give_seat(self, desktop, number):
+        desktop.controller = number
+        for viewer in list(desktop.viewers):
+            await self.tell_role(desktop, viewer)
+        await self.tell()
+
+    async def tell_role(self, desktop, viewer):
+        await viewer.say(type="role", role=viewer.role, viewer=viewer.number, controller=desktop.controller)
+
+    async def control(self, desktop, viewer, message):
+        by_number = {v.number: v for v in desktop.viewers}
+        action = message["action"]
+        holder = by_number.get(desktop.controller)
+        if action == "request" and holder and holder is not viewer:
+            await holder.say(type="control", action="request", viewer=viewer.number)
+        elif action == "request" or (action == "take" and viewer.role == "admin"):
+            await self.give_seat(desktop, viewer.number)
+            await viewer.say(type="control", action="granted")
+        elif action == "release" and holder is viewer:
+            await self.give_seat(desktop, None)
+        elif action in ("grant", "deny") and holder is viewer and message.get("viewer") in by_number:
+            asker = by_number[message["viewer"]]
+            if action == "grant":
+                await self.give_seat(desktop, asker.number)
+            await asker.say(type="control", action="granted" if action == "grant" else "denied")
+
+    async def resize(self, desktop, viewer, width, height):
+        """Really another stream: encoded anew, off the loop."""
+        width, height = width // 2 * 2, height // 2 * 2
+
+        def encode():
+            with tempfile.TemporaryDirectory() as directory:
+                return {"full": make_stream(desktop.scanout, width, height, self.fps, directory),
+                        "thumb": make_stream(desktop.scanout, *thumb_size(width, height), THUMB_FPS, directory)}
+        desktop.units = await asyncio.to_thread(encode)
+        desktop.width, desktop.height = width, height
+        for other in desktop.viewers:
+            other.restart = True
+        await viewer.say(type="resized", width=width, height=height, status="ok")
+        await self.tell()
+
+    # Pictures
+
+    def config(self, desktop, rung):
+        width, height = thumb_size(desktop.width, desktop.height) if rung == "thumb" else (desktop.width, desktop.height)
+        config = {"type": "config", "scanout": desktop.scanout, "name": desktop.name, "codec": desktop.codec,
+                  "width": width, "height": height, "encoder": "stand-in"}
+        if not self.plain:
+            config.update(rung=rung, desktop_width=desktop.width, desktop_height=desktop.height,
+                          bitrate_kbit=2000, fps=THUMB_FPS if rung == "thumb" else self.fps, **desktop.takes)
+        return config
+
+    async def replay(self, desktop, viewer):
         while desktop.state == "waiting":
             await asyncio.sleep(0.1)
-        codec = desktop.codec
-        await socket.send(self.config(desktop))
-        await socket.send(json.dumps({"type": "state", "state": "live", "message": ""}))
+        await viewer.say(type="state", state="live", message="")
+        if not self.plain:
+            await self.tell_role(desktop, viewer)
+        if desktop.cursor:
+            await viewer.socket.send(desktop.cursor)
         seq = position = 0
         due = time.monotonic()
-        asked = sum(m.get("type") == "keyframe" for m in desktop.received)
         while True:
-            if desktop.codec != codec:
-                codec = desktop.codec
-                position = 0
-                await socket.send(self.config(desktop))
-            now_asked = sum(m.get("type") == "keyframe" for m in desktop.received)
-            if now_asked > asked:
-                asked, position = now_asked, 0
-            if not (desktop.paused and seq):
-                key, data = desktop.units[position % len(desktop.units)]
+            rung = viewer.rung
+            fps = THUMB_FPS if rung == "thumb" else self.fps
+            if rung != "none" and not (desktop.paused and not viewer.restart):
+                config = self.config(desktop, rung)
+                if viewer.restart or config != viewer.told:
+                    viewer.restart, position = False, 0
+                if config != viewer.told:
+                    viewer.told = config
+                    await viewer.say(**config)
+                units = desktop.units[rung]
+                key, data = units[position % len(units)]
                 if desktop.garbage:
                     desktop.garbage -= 1
                     data = GARBAGE
-                header = struct.pack("<BBHIQII", 1, int(key), 0, seq, time.monotonic_ns() // 1000,
-                                     desktop.width, desktop.height)
-                await socket.send(header + data)
+                captured = viewer.captured[seq] = time.monotonic_ns() // 1000
+                viewer.captured.pop(seq - 64, None)
+                header = struct.pack("<BBHIQII", 1, int(key), 0, seq, captured, config["width"], config["height"])
+                await viewer.socket.send(header + data)
                 seq += 1
                 position += 1
                 desktop.frames += 1
-            due += 1 / self.fps
+            due = max(due + 1 / fps, time.monotonic() - 1)
             await asyncio.sleep(max(0, due - time.monotonic()))
 
 
@@ -272,9 +495,10 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--fps", type=int, default=30)
+    parser.add_argument("--plain", action="store_true", help="only what the first servers said")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    with StandIn(options.desktops, options.port, width, height, options.fps) as standin:
+    with StandIn(options.desktops, options.port, width, height, options.fps, options.plain) as standin:
         print(f"listening {standin.url}", flush=True)
         try:
             threading.Event().wait()

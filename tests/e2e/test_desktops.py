@@ -221,8 +221,8 @@ class DesktopsTest:
             listed = {d["scanout"]: d for d in json.load(response)}
         check(sorted(listed) == self.scanouts, f"the API lists {sorted(listed)}")
         for scanout, facts in self.browser.desktops().items():
-            check((facts["canvasWidth"], facts["canvasHeight"]) == (listed[scanout]["width"], listed[scanout]["height"]),
-                  f"scanout {scanout}: the canvas is {facts['canvasWidth']}x{facts['canvasHeight']}, the API says "
+            check((facts["width"], facts["height"]) == (listed[scanout]["width"], listed[scanout]["height"]),
+                  f"scanout {scanout}: the page says {facts['width']}x{facts['height']}, the API says "
                   f"{listed[scanout]['width']}x{listed[scanout]['height']}")
             check(facts["name"] == listed[scanout]["name"], f"names differ: {facts['name']}, {listed[scanout]['name']}")
 

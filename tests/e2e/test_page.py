@@ -265,8 +265,12 @@ class PageTest:
         desktop.width, desktop.height = 1279, 719
         try:
             self.fresh()
-            facts = self.browser.desktops()[2]
-            check((facts["canvasWidth"], facts["canvasHeight"]) == (1279, 719), f"the canvas is {facts}")
+            self.open_full(2)
+
+            def size():
+                facts = self.browser.desktops()[2]
+                return facts["canvasWidth"], facts["canvasHeight"]
+            wait_for(lambda: size() == (1279, 719), 10, lambda: f"the canvas is {size()}")
         finally:
             desktop.width, desktop.height = 1280, 720
 

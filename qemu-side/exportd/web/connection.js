@@ -1,31 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// One WebSocket that comes back by itself. Owns the socket, its back-off and
-// its connect deadline. Rule: between start() and stop() there is always
-// either a socket or a timer that will make one; after stop() there is neither,
-// and no handler is called any more.
+// One WebSocket that comes back by itself, in a worker or in the page. Owns the
+// socket, its back-off and its connect deadline. Rule: between start() and
+// stop() there is always a socket, or a timer that will make one, or somebody
+// holds it back and has promised to let it go; after stop() there is none of
+// these, and no handler is called any more.
 
-import { SUBPROTOCOL } from './protocol.js';
+import { Refused, REFUSALS, ticketFor } from './access.js';
+import { CLOSE_TOKEN, subprotocols } from './protocol.js';
 
 const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 8000;
 const CONNECT_DEADLINE_MS = 10000;
 
 export class Connection {
-  #url;
   #handlers;
+  #url = '';
+  #access = null;                   // {token, ticketUrl}; null where none is needed
   #socket = null;
   #timer = 0;
   #running = false;
+  #held = false;
   #attempts = 0;
   #retryAt = 0;
 
   /**
-   * handlers: open(), text(object), binary(ArrayBuffer), and
-   * lost({attempts, retryAt}) each time the socket went or could not be made.
+   * handlers: open(), text(object), binary(ArrayBuffer), lost({attempts, retryAt}) each time the
+   * socket went or could not be made, and refused({status, code}) when the server does not let
+   * us in: then the connection is stopped, for a server counts wrong tokens. token(text) when the
+   * server gave another one to use from now on.
    */
-  constructor(url, handlers) {
-    this.#url = url;
+  constructor(handlers) {
     this.#handlers = handlers;
   }
 
@@ -37,12 +42,15 @@ export class Connection {
     return this.#retryAt;
   }
 
-  start() {
+  start(url, access) {
+    this.#url = url;
+    this.#access = access;
     if (this.#running)
       return;
     this.#running = true;
     this.#attempts = 0;
-    this.#connect();
+    if (!this.#held)
+      this.#connect();
   }
 
   stop() {
@@ -52,10 +60,25 @@ export class Connection {
     this.#drop();
   }
 
+  /**
+   * While held a lost socket is not tried again: somebody else asks the same server whether it
+   * is there, and it must not get the same question from fifteen streams.
+   */
+  hold(held) {
+    if (held === this.#held)
+      return;
+    this.#held = held;
+    if (held && !this.#socket)
+      clearTimeout(this.#timer);
+    else
+      this.retryNow();
+  }
+
   /** Do not wait for the back-off: something says that it may work now. */
   retryNow() {
     if (!this.#running || this.#socket)
       return;
+    this.#held = false;
     clearTimeout(this.#timer);
     this.#attempts = 0;
     this.#connect();
@@ -79,7 +102,46 @@ export class Connection {
 
   #connect() {
     this.#retryAt = 0;
-    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    if (this.#access)
+      this.#connectWithTicket();
+    else
+      this.#open(null);
+  }
+
+  async #connectWithTicket() {
+    // Stands for the socket that is not there yet; whoever drops it, ends this.
+    const pending = { close() {} };
+    this.#socket = pending;
+    let answer = null;
+    let refused = null;
+    try {
+      answer = await ticketFor(this.#access.token, this.#access.ticketUrl);
+    } catch (error) {
+      refused = error instanceof Refused && REFUSALS.includes(error.status) ? error : null;
+    }
+    if (this.#socket !== pending)
+      return;
+    this.#socket = null;
+    if (answer) {
+      if (answer.token) {
+        this.#access = { ...this.#access, token: answer.token };
+        this.#handlers.token?.(answer.token);
+      }
+      this.#open(answer.ticket);
+    } else if (refused) {
+      this.#refused(refused);
+    } else {
+      this.#lost();
+    }
+  }
+
+  #refused({ status, code }) {
+    this.stop();
+    this.#handlers.refused({ status, code });
+  }
+
+  #open(ticket) {
+    const socket = new WebSocket(this.#url, subprotocols(ticket));
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     // Guards against late events of a socket that was dropped.
@@ -92,10 +154,13 @@ export class Connection {
       this.#handlers.open?.();
     });
     socket.onmessage = current((event) => this.#receive(event.data));
-    socket.onclose = current(() => {
+    socket.onclose = current((event) => {
       clearTimeout(this.#timer);
       this.#socket = null;
-      this.#lost();
+      if (event.code === CLOSE_TOKEN)
+        this.#refused({ status: 401, code: event.reason });
+      else
+        this.#lost();
     });
     this.#timer = setTimeout(() => this.restart(), CONNECT_DEADLINE_MS);
   }
@@ -122,8 +187,9 @@ export class Connection {
     // Jitter, so that fifteen streams of one server do not come back as one.
     const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempts) * (0.75 + Math.random() / 2);
     this.#attempts++;
-    this.#retryAt = performance.now() + delay;
-    this.#timer = setTimeout(() => this.#connect(), delay);
+    this.#retryAt = this.#held ? 0 : performance.now() + delay;
+    if (!this.#held)
+      this.#timer = setTimeout(() => this.#connect(), delay);
     this.#handlers.lost?.({ attempts: this.#attempts, retryAt: this.#retryAt });
   }
 

@@ -15,6 +15,10 @@ const ASK_AGAIN_MS = 1000;
 // This many failures without one good frame in between is not a bad packet.
 const FAILURES_LIMIT = 4;
 const RETRY_AFTER_FAILURES_MS = 5000;
+const LONGEST_RETRY_MS = 60000;
+// From here on the browser's own software is asked to do it: a decoder in hardware may be broken,
+// or taken by too many others.
+const SOFTWARE_AFTER = 2;
 
 export class Decoder {
   #handlers;
@@ -34,8 +38,8 @@ export class Decoder {
   asked = 0;
 
   /**
-   * handlers: frame(VideoFrame, {seq, captureUs, width, height}), needKey() when the server is
-   * to be asked for a key frame, failed(text) when the browser cannot do it.
+   * handlers: frame(VideoFrame, facts) with what decode() was given of its packet, needKey() when
+   * the server is to be asked for a key frame, failed(text) when the browser cannot do it.
    */
   constructor(handlers) {
     this.#handlers = handlers;
@@ -44,8 +48,9 @@ export class Decoder {
   /** Take the codec from the server's config message. */
   configure({ codec }) {
     // No description: the stream is Annex B with its parameter sets in band.
+    if (codec !== this.#config?.codec)
+      this.#failures = 0;
     this.#config = { codec, optimizeForLatency: true };
-    this.#failures = 0;
     clearTimeout(this.#retryTimer);
     this.#restart();
   }
@@ -92,8 +97,8 @@ export class Decoder {
     const timestamp = Math.max(packet.captureUs, this.#lastTimestamp + 1);
     const duration = this.#lastTimestamp < 0 ? 33333 : timestamp - this.#lastTimestamp;
     this.#lastTimestamp = timestamp;
-    const { seq, captureUs, width, height } = packet;
-    this.#inFlight.set(timestamp, { seq, captureUs, width, height });
+    const { seq, captureUs, receivedUs, width, height } = packet;
+    this.#inFlight.set(timestamp, { seq, captureUs, receivedUs, width, height });
     try {
       this.#decoder.decode(new EncodedVideoChunk({
         type: packet.key ? 'key' : 'delta', timestamp, duration, data: packet.data,
@@ -120,7 +125,8 @@ export class Decoder {
     });
     this.#decoder = decoder;
     try {
-      decoder.configure(this.#config);
+      decoder.configure(this.#failures < SOFTWARE_AFTER ? this.#config
+        : { ...this.#config, hardwareAcceleration: 'prefer-software' });
     } catch (error) {
       this.#fail(error);
     }
@@ -128,7 +134,7 @@ export class Decoder {
 
   #output(frame) {
     const facts = this.#inFlight.get(frame.timestamp)
-      ?? { seq: 0, captureUs: frame.timestamp, width: frame.displayWidth, height: frame.displayHeight };
+      ?? { seq: 0, captureUs: 0, receivedUs: 0, width: frame.displayWidth, height: frame.displayHeight };
     for (const timestamp of this.#inFlight.keys()) {
       if (timestamp > frame.timestamp)
         break;
@@ -159,7 +165,8 @@ export class Decoder {
     this.#handlers.failed(`The browser's video decoder failed ${this.#failures} times in a row: ${error.message}`);
     this.#stopAsking();
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.#askForKey(), RETRY_AFTER_FAILURES_MS);
+    const again = RETRY_AFTER_FAILURES_MS * 2 ** (this.#failures - FAILURES_LIMIT);
+    this.#retryTimer = setTimeout(() => this.#askForKey(), Math.min(LONGEST_RETRY_MS, again));
   }
 
   #askForKey() {

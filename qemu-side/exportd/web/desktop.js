@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// One desktop as this page knows it: its entry in the server's list, its stream
-// (connection, decoder, painter) and what is to be said about it. Rule: the
-// stream is open while somebody watches and the desktop exists, and only then.
+// One desktop as this page knows it: its entry in the server's list, what its
+// stream tells, who controls it, and what is to be said about it. Owns the canvas
+// element and the handle of the stream that paints on it. Rule: the stream is
+// open while somebody watches and the desktop exists, and only then.
 
-import { Connection } from './connection.js';
-import { Decoder } from './decoder.js';
-import { Painter } from './painter.js';
-import { message, parsePacket, streamUrl } from './protocol.js';
+import { access } from './access.js';
+import { Rung, streamUrl } from './protocol.js';
+import { streamError } from './words.js';
 
-const RATE_WINDOW_MS = 2000;
-const ACK_EVERY_MS = 50;
 // A stream says that its desktop ended a little before the list does; an entry
 // that is still listed after this long is a desktop that came back.
 const LIST_LAG_MS = 2000;
@@ -35,11 +33,19 @@ const WORDS = {
   [State.FAILED]: 'No picture',
 };
 
+const NO_STATS = Object.freeze({
+  rate: 0, kbit: 0, bytes: 0, painted: 0, skipped: 0, decoded: 0, dropped: 0, errors: 0, asked: 0,
+});
+// What a desktop takes whose server does not say: all that the first servers took.
+const BASIC = Object.freeze({ touch: false, absolute: true, clipboard: false, resize: false });
+
+/** What a desktop is known by; servers of one VM may not give it a name of its own. */
+export const keyOf = (entry) => entry.id ?? String(entry.scanout);
+
 export class Desktop extends EventTarget {
-  #connection;
-  #decoder;
-  #painter;
-  #watched = false;
+  #call;
+  #wanted = Rung.NONE;
+  #started = false;
   #connected = false;
   #everConnected = false;
   #gone = false;
@@ -48,49 +54,62 @@ export class Desktop extends EventTarget {
   #failure = '';
   #serverWaits = true;
   #serverMessage = '';
-  #paintTimes = [];
-  #streamPainted = 0;               // frames since this stream was opened
-  #lastAck = 0;
-  #ackTimer = 0;
+  #shown = false;                   // a picture came since the stream was opened
+  #everShown = false;
+  #hasRungs = false;
+  #held = false;
 
+  key;
+  id = null;
+  vm = '';
   scanout;
   name;
-  width = 0;
+  width = 0;                        // of the desktop: what input is measured in
   height = 0;
+  pictureWidth = 0;                 // of the canvas
+  pictureHeight = 0;
+  rung = '';
   encoder = '';
+  bitrateKbit = 0;
+  takes = BASIC;
+  role = null;                      // null: the server has no roles
+  viewer = null;                    // our number
+  controller = null;                // the number of who has control, null of nobody
+  cursor = null;                    // the pointer's shape; null: it is in the picture
+  stats = NO_STATS;
+  latency = null;                   // of this page's own stream: {parts, roundTripMs}
+  entry = {};
+  canvas;
 
-  constructor(entry) {
+  constructor(entry, streams) {
     super();
+    this.key = keyOf(entry);
+    this.id = entry.id ?? null;
+    this.vm = entry.vm ?? '';
     this.scanout = entry.scanout;
-    this.#painter = new Painter(entry.scanout, (facts) => this.#painted(facts));
-    this.#decoder = new Decoder({
-      frame: (frame, facts) => this.#painter.show(frame, facts),
-      needKey: () => this.#connection.send(message.keyframe()),
-      failed: (text) => this.#fail(text),
-    });
-    this.#connection = new Connection(streamUrl(entry.scanout), {
-      open: () => this.#opened(),
-      text: (object) => this.#text(object),
-      binary: (buffer) => this.#binary(buffer),
-      lost: () => this.#lost(),
+    this.canvas = document.createElement('canvas');
+    this.canvas.dataset.scanout = String(entry.scanout);
+    this.canvas.width = this.canvas.height = 0;
+    this.canvas.setAttribute('aria-hidden', 'true');
+    this.#call = streams.add(this.key, this.canvas, {
+      event: (event, detail) => this.#event(event, detail),
+      stats: (facts) => this.#stats(facts),
     });
     this.update(entry);
   }
 
-  get canvas() { return this.#painter.canvas; }
-  get framesPainted() { return this.#painter.frames; }
-  get hasPicture() { return this.#painter.frames > 0; }
+  get hasPicture() { return this.#everShown; }
 
   get state() {
     if (this.#gone)
       return State.GONE;
     if (this.#failure)
       return State.FAILED;
-    if (!this.#watched)
+    if (this.#wanted === Rung.NONE)
       return State.PAUSED;
     if (!this.#connected)
       return this.#everConnected ? State.LOST : State.CONNECTING;
-    return this.#streamPainted && !this.#serverWaits ? State.LIVE : State.WAITING;
+    return this.#shown && !this.#serverWaits ? State.LIVE : State.WAITING;
   }
 
   get stateWord() { return WORDS[this.state]; }
@@ -109,15 +128,25 @@ export class Desktop extends EventTarget {
   }
 
   /** Frames painted per second over the last two seconds. */
-  get rate() {
-    const since = performance.now() - RATE_WINDOW_MS;
-    while (this.#paintTimes.length && this.#paintTimes[0] < since)
-      this.#paintTimes.shift();
-    return this.#paintTimes.length / (RATE_WINDOW_MS / 1000);
+  get rate() { return this.stats.rate; }
+
+  /** Half of the frames are on the screen sooner than this, in ms: our own measure, else the server's; or null. */
+  get latencyMs() { return this.latency?.parts?.total.p50 ?? this.entry.latency?.p50 ?? null; }
+
+  /** 'none' without roles, 'view', 'mine', 'free', or 'other'. */
+  get control() {
+    if (this.role === null)
+      return 'none';
+    if (this.role === 'view')
+      return 'view';
+    if (this.controller === null)
+      return 'free';
+    return this.controller === this.viewer ? 'mine' : 'other';
   }
 
   /** Take the server's list entry of this desktop. */
   update(entry) {
+    this.entry = entry;
     this.name = entry.name || `Desktop ${entry.scanout}`;
     if (!this.hasPicture && entry.width && entry.height)
       this.#resize(entry.width, entry.height);
@@ -135,42 +164,94 @@ export class Desktop extends EventTarget {
     this.#end();
   }
 
-  watch(watched) {
-    if (watched === this.#watched)
+  /** Be sent this rung from now on. */
+  watch(rung) {
+    if (rung === this.#wanted)
       return;
-    this.#watched = watched;
+    this.#wanted = rung;
+    if (rung === Rung.NONE)
+      this.stats = { ...this.stats, rate: 0, kbit: 0 };
     this.#apply();
   }
 
-  /** The server is known to answer again. */
-  serverIsBack() { this.#connection.retryNow(); }
+  /** Nobody will come back soon: do not keep even the socket. */
+  leave() {
+    this.#wanted = Rung.NONE;
+    this.#stop();
+    this.#changed();
+  }
+
+  /** While the server is away its streams do not ask for it; the list does. */
+  hold(held) {
+    if (held !== this.#held) {
+      this.#held = held;
+      this.#call('hold', held);
+    }
+    if (!held && !this.#started && this.#wanted !== Rung.NONE)
+      this.#apply();
+  }
+
+  /** The server does not let us in; what is opened next may have another token. */
+  refuse() {
+    this.#stop();
+    this.#everConnected = this.hasPicture;
+    this.hold(true);
+    this.#changed();
+  }
 
   /** The server is known to be away though the socket looks open. */
-  serverIsAway() { this.#connection.restart(); }
+  serverIsAway() { this.#call('restart'); }
 
-  send(object) { return this.#connection.send(object); }
+  /** False when it cannot be sent now; such a message is not kept for later. */
+  send(object) {
+    if (!this.#connected)
+      return false;
+    this.#call('send', object);
+    return true;
+  }
 
   /** What window.helix shows of it; see main.js. */
   snapshot() {
+    const { stats } = this;
     return Object.freeze({
-      scanout: this.scanout, name: this.name, state: this.state, explanation: this.explanation,
-      width: this.width, height: this.height, encoder: this.encoder, rate: this.rate,
-      framesPainted: this.#painter.frames, framesSkipped: this.#painter.skipped,
-      framesDecoded: this.#decoder.decoded, packetsDropped: this.#decoder.dropped,
-      decoderErrors: this.#decoder.errors, keyframesAsked: this.#decoder.asked,
-      canvas: this.canvas,
+      id: this.id, scanout: this.scanout, name: this.name, state: this.state, explanation: this.explanation,
+      width: this.width, height: this.height, rung: this.rung, encoder: this.encoder,
+      pictureWidth: this.pictureWidth, pictureHeight: this.pictureHeight, rate: stats.rate,
+      framesPainted: stats.painted, framesSkipped: stats.skipped,
+      framesDecoded: stats.decoded, packetsDropped: stats.dropped,
+      decoderErrors: stats.errors, keyframesAsked: stats.asked,
+      latency: this.latency, control: this.control, canvas: this.canvas,
     });
   }
 
   #apply() {
-    if (this.#watched && !this.#gone) {
-      this.#connection.start();
+    if (this.#gone || (this.#wanted === Rung.NONE && !(this.#hasRungs && this.#connected))) {
+      this.#stop();
+    } else if (this.#started) {
+      if (this.#wanted === Rung.NONE)
+        this.#shown = false;
+      this.#call('watch', this.#wanted);
     } else {
-      this.#connection.stop();
-      this.#closed();
-      this.#everConnected = false;
+      this.#started = true;
+      this.#call('start', streamUrl(this, this.#wanted), access(), this.#wanted);
     }
     this.#changed();
+  }
+
+  #stop() {
+    if (this.#started)
+      this.#call('stop');
+    this.#started = false;
+    this.#everConnected = false;
+    this.#closed();
+  }
+
+  #closed() {
+    this.#connected = false;
+    this.#shown = false;
+    this.#hasRungs = false;
+    this.role = this.viewer = this.controller = null;
+    this.stats = { ...this.stats, rate: 0, kbit: 0 };
   }
 
   #endedByStream() {
@@ -196,37 +277,65 @@ export class Desktop extends EventTarget {
     this.#apply();
   }
 
-  #opened() {
-    this.#connected = true;
-    this.#everConnected = true;
-    this.#failure = '';
-    this.#streamPainted = 0;
-    this.#serverWaits = false;
-    this.#serverMessage = '';
+  #event(event, detail) {
+    if (!this.#started)
+      return;                       // said before it heard that it was stopped
+    switch (event) {
+    case 'open':
+      this.#connected = true;
+      this.#everConnected = true;
+      this.#failure = '';
+      this.#shown = false;
+      this.#serverWaits = false;
+      this.#serverMessage = '';
+      break;
+    case 'lost':
+      this.#everConnected ||= this.hasPicture;
+      this.#closed();
+      break;
+    case 'refused':
+      this.#started = false;
+      this.#closed();
+      this.dispatchEvent(new CustomEvent('refused', { detail }));
+      break;
+    case 'text':
+      this.#text(detail.object);
+      return;
+    case 'cursor':
+      this.cursor = detail;
+      this.dispatchEvent(new Event('cursor'));
+      return;
+    case 'picture':
+      this.#shown = this.#everShown = true;
+      this.#failure = '';
+      this.pictureWidth = detail.width;
+      this.pictureHeight = detail.height;
+      break;
+    case 'size':
+      this.#serverWaits = false;
+      if (!this.#hasRungs)
+        this.#resize(detail.width, detail.height);
+      return;
+    case 'failed':
+      this.#failure = detail.text;
+      break;
+    default:
+      return;
+    }
     this.#changed();
   }
 
-  #lost() {
-    this.#everConnected ||= this.hasPicture;
-    this.#closed();
-    this.#changed();
-  }
-
-  #closed() {
-    this.#connected = false;
-    this.#decoder.close();
-    this.#painter.clear();
-    clearTimeout(this.#ackTimer);
-    this.#ackTimer = 0;
+  #stats(facts) {
+    // Of a stream that was stopped meanwhile, what it painted stays true.
+    this.stats = this.#connected ? facts : { ...facts, rate: 0, kbit: 0 };
+    if (facts.latency)
+      this.latency = facts.latency;
   }
 
   #text(object) {
     switch (object.type) {
     case 'config':
-      this.encoder = object.encoder ?? '';
-      this.#failure = '';
-      this.#resize(object.width, object.height);
-      this.#decoder.configure(object);
+      this.#config(object);
       break;
     case 'state':
       if (object.state === 'gone') {
@@ -236,57 +345,35 @@ export class Desktop extends EventTarget {
       this.#serverWaits = object.state === 'waiting';
       this.#serverMessage = object.message ?? '';
       break;
-    case 'error':
-      console.warn(`helix: scanout ${this.scanout}: server: ${object.code}: ${object.message}`);
-      this.dispatchEvent(new CustomEvent('servererror', { detail: object.message ?? object.code }));
+    case 'role':
+      this.role = object.role;
+      this.viewer = object.viewer;
+      this.controller = object.controller ?? null;
       break;
-    default:                        // a later version's message
+    case 'error': {
+      console.warn(`helix: ${this.key}: server: ${object.code}: ${object.message}`);
+      const detail = { code: object.code, text: streamError(object) };
+      this.dispatchEvent(new CustomEvent('servererror', { detail }));
+      return;
+    }
+    default:                        // for who is looking: control, resized, clipboard, pointer
+      this.dispatchEvent(new CustomEvent('message', { detail: object }));
       return;
     }
     this.#changed();
   }
 
-  #binary(buffer) {
-    let packet;
-    try {
-      packet = parsePacket(buffer);
-    } catch (error) {
-      this.#fail(`The server sent something that is not video: ${error.message}`);
-      return;
-    }
-    if (!packet)
-      return;
-    this.#serverWaits = false;
-    this.#resize(packet.width, packet.height);
-    this.#decoder.decode(packet);
-  }
-
-  #painted({ seq }) {
-    this.#streamPainted++;
+  #config(object) {
+    this.#hasRungs = 'rung' in object;
+    this.rung = object.rung ?? Rung.FULL;
+    this.encoder = object.encoder ?? '';
+    this.bitrateKbit = object.bitrate_kbit ?? 0;
+    this.takes = Object.freeze({
+      touch: object.touch ?? BASIC.touch, absolute: object.absolute ?? BASIC.absolute,
+      clipboard: object.clipboard ?? BASIC.clipboard, resize: object.resize ?? BASIC.resize,
+    });
     this.#failure = '';
-    this.#paintTimes.push(performance.now());
-    if (this.#streamPainted === 1)
-      this.#changed();
-    this.#ack(seq);
-  }
-
-  /** Tell how far we are; the newest frame is always told, the others seldom. */
-  #ack(seq) {
-    clearTimeout(this.#ackTimer);
-    const wait = this.#lastAck + ACK_EVERY_MS - performance.now();
-    const tell = () => {
-      this.#lastAck = performance.now();
-      this.#connection.send(message.ack(seq));
-    };
-    if (wait <= 0)
-      tell();
-    else
-      this.#ackTimer = setTimeout(tell, wait);
-  }
-
-  #fail(text) {
-    this.#failure = text;
-    this.#changed();
+    this.#resize(object.desktop_width ?? object.width, object.desktop_height ?? object.height);
   }
 
   #resize(width, height) {
@@ -299,3 +386,4 @@ export class Desktop extends EventTarget {
 
   #changed() { this.dispatchEvent(new Event('change')); }
 }
+

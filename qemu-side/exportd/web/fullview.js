@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// One desktop at full size. Owns the stage and its bar. Borrows the canvas of
-// the open desktop from its tile; close() gives it back. Input belongs to
-// input.js and goes to whatever desktop is open here.
+// One desktop at full size. Owns the stage, its bar and its panels. Borrows the
+// canvas of the open desktop from its tile; close() gives it back. What is done
+// with the desktop has a module each: input.js, seat.js (control), pointer.js,
+// sharing.js (clipboard), sizing.js and statistics.js.
 
 import { State } from './desktop.js';
 import { Input } from './input.js';
+import { Pointer } from './pointer.js';
+import { Seat } from './seat.js';
+import { Sharing } from './sharing.js';
+import { Sizing } from './sizing.js';
+import { Statistics } from './statistics.js';
 import { strokesFor } from './textkeys.js';
+
+const SAID_FOR_MS = 6000;
+// What happens many times a second is said once.
+const SAME_WORDS_AFTER_MS = 3000;
 
 const byId = (id) => document.getElementById(id);
 
@@ -16,19 +26,44 @@ export class FullView {
   #typing = byId('typing');
   #tile = null;
   #input;
+  #seat = new Seat((text) => this.say(text));
+  #pointer = new Pointer();
+  #statistics = new Statistics();
+  #parts;
+  #saidTimer = 0;
+  #saidAt = 0;
   #onChange = () => this.refresh();
+  #onServerError = (event) => this.#serverError(event.detail);
 
   /** leave() is called when the user wants back to the grid. */
   constructor(leave) {
-    this.#input = new Input(this.#stage, () => this.desktop, leave);
+    this.#parts = [
+      this.#seat, this.#pointer, this.#statistics,
+      new Sharing(() => this.#seat.mayTake),
+      new Sizing(() => this.#seat.holds, (text) => this.say(text)),
+    ];
+    this.#input = new Input({
+      stage: this.#stage, target: () => this.desktop, seat: this.#seat, leave,
+      touchedAt: (point) => this.#pointer.movedByTouch(point),
+    });
     byId('back').addEventListener('click', leave);
     byId('fullscreen').addEventListener('click', () => this.#toggleFullscreen());
     byId('strip-toggle').addEventListener('click', () => this.#toggleStrip());
-    byId('typing-toggle').addEventListener('click', () => this.#toggleTyping());
+    byId('typing-toggle').addEventListener('click', () => this.#showTyping(this.#typing.hidden));
+    byId('lock').addEventListener('click', () => this.#lockPointer());
+    for (const name of ['clipboard', 'statistics']) {
+      byId(`${name}-toggle`).addEventListener('click', () => this.#togglePanel(name));
+      byId(`${name}-close`).addEventListener('click', () => this.#togglePanel(name));
+      byId(name).addEventListener('keydown', (event) => {
+        if (event.key === 'Escape')
+          this.#togglePanel(name);
+      });
+    }
     this.#stage.addEventListener('focus', () => this.#showCapture());
     this.#stage.addEventListener('blur', () => this.#showCapture());
     byId('fullscreen').hidden = !document.fullscreenEnabled;
     document.addEventListener('fullscreenchange', () => this.#fullscreenChanged());
+    document.addEventListener('pointerlockchange', () => this.#showCapture());
     this.#acceptTyping();
     this.#applyStrip(localStorage.getItem('helix.strip') !== 'off');
   }
@@ -42,11 +77,14 @@ export class FullView {
     this.#tile = tile;
     tile.open(true);
     tile.desktop.addEventListener('change', this.#onChange);
+    tile.desktop.addEventListener('servererror', this.#onServerError);
     this.#stage.prepend(tile.desktop.canvas);
     this.#stage.hidden = false;
     byId('full-bar').hidden = false;
     byId('grid-bar').hidden = true;
     document.documentElement.dataset.view = 'full';
+    for (const part of this.#parts)
+      part.attach(tile.desktop);
     tile.element.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     this.refresh();
     this.#stage.focus();
@@ -58,7 +96,14 @@ export class FullView {
       return;
     this.#input.release();
     this.#showTyping(false);
+    if (document.pointerLockElement)
+      document.exitPointerLock();
+    for (const part of this.#parts)
+      part.detach();
+    this.say('');
+    byId('asker').hidden = true;
     tile.desktop.removeEventListener('change', this.#onChange);
+    tile.desktop.removeEventListener('servererror', this.#onServerError);
     tile.open(false);
     tile.takeCanvas();
     this.#tile = null;
@@ -75,29 +120,81 @@ export class FullView {
     if (!desktop)
       return;
     const live = desktop.state === State.LIVE;
+    const latency = live ? desktop.latencyMs : null;
     byId('full-name').textContent = desktop.name;
     byId('full-facts').textContent = [
-      `scanout ${desktop.scanout}`,
       desktop.width ? `${desktop.width}×${desktop.height}` : '',
       live ? `${Math.round(desktop.rate)} fps` : desktop.stateWord,
-      desktop.encoder,
+      latency === null ? '' : `${Math.round(latency)} ms`,
     ].filter(Boolean).join(' · ');
-    byId('full-facts').dataset.state = desktop.state;
+    byId('full-state').dataset.state = desktop.state;
+    byId('full-state').title = desktop.stateWord;
     this.#message.textContent = desktop.explanation;
     this.#message.hidden = !desktop.explanation;
+    byId('clipboard-toggle').hidden = !desktop.takes.clipboard;
+    byId('clipboard').hidden ||= !desktop.takes.clipboard;
+    byId('lock').hidden = desktop.takes.absolute || !this.#stage.requestPointerLock;
+    for (const part of this.#parts)
+      part.refresh?.();
     this.#showCapture();
     this.#stage.dataset.state = desktop.state;
-    this.#stage.setAttribute('aria-label',
-      `${desktop.name}. Keys go to this desktop; Control Alt Shift G goes back to the grid.`);
+    const label = `${desktop.name}. Keys go to this desktop; Control Alt Shift G goes back to the grid.`;
+    if (this.#stage.getAttribute('aria-label') !== label)
+      this.#stage.setAttribute('aria-label', label);
+  }
+
+  /** Tells the user something in passing; '' ends it. */
+  say(text) {
+    const element = byId('said');
+    const now = performance.now();
+    if (text && text === element.textContent && now - this.#saidAt < SAME_WORDS_AFTER_MS)
+      return;
+    clearTimeout(this.#saidTimer);
+    this.#saidAt = now;
+    element.textContent = text;
+    if (text)
+      this.#saidTimer = setTimeout(() => { element.textContent = ''; }, SAID_FOR_MS);
+  }
+
+  #serverError({ code, text }) {
+    if (code === 'no-relative' && document.pointerLockElement)
+      document.exitPointerLock();
+    if (text)
+      this.say(text);
   }
 
   #showCapture() {
     const captured = document.activeElement === this.#stage;
-    const text = this.desktop?.state !== State.LIVE ? ''
-      : captured ? 'Keys go to the desktop' : 'Click the desktop to type';
+    const locked = document.pointerLockElement === this.#stage;
+    const text = this.desktop?.state !== State.LIVE || !this.#seat.mayTake ? ''
+      : locked ? 'Esc frees the pointer' : captured ? 'Keys go to the desktop' : 'Click the desktop to type';
     if (byId('capture').textContent !== text)
       byId('capture').textContent = text;
     byId('capture').dataset.on = captured;
+    byId('lock').setAttribute('aria-pressed', String(locked));
+  }
+
+  #togglePanel(name) {
+    const show = byId(name).hidden;
+    byId(name).hidden = !show;
+    byId(`${name}-toggle`).setAttribute('aria-expanded', String(show));
+    this.#statistics.refresh();
+    if (show)
+      byId(name).focus();
+    else
+      this.#stage.focus();
+  }
+
+  async #lockPointer() {
+    this.#stage.focus();
+    try {
+      if (document.pointerLockElement)
+        document.exitPointerLock();
+      else
+        await this.#stage.requestPointerLock();
+    } catch (error) {
+      this.say(`The browser did not lock the pointer: ${error.message}`);
+    }
   }
 
   #toggleStrip() {
@@ -119,23 +216,20 @@ export class FullView {
       else
         await document.documentElement.requestFullscreen({ navigationUI: 'hide' });
     } catch (error) {
-      console.warn(`helix: full screen: ${error.message}`);
+      this.say(`The browser did not go to full screen: ${error.message}`);
     }
     this.#stage.focus();
   }
 
   #fullscreenChanged() {
     const on = Boolean(document.fullscreenElement);
-    byId('fullscreen').textContent = on ? 'Leave full screen' : 'Full screen';
+    byId('fullscreen').setAttribute('aria-pressed', String(on));
+    byId('fullscreen').querySelector('.label').textContent = on ? 'Leave full screen' : 'Full screen';
     // Only in full screen do browsers hand over Escape, Alt+Tab and the like.
     if (on)
-      navigator.keyboard?.lock?.().catch(() => {});
+      navigator.keyboard?.lock?.().catch(() => this.say('The browser keeps some keys for itself, such as Alt+Tab.'));
     else
       navigator.keyboard?.unlock?.();
-  }
-
-  #toggleTyping() {
-    this.#showTyping(this.#typing.hidden);
   }
 
   #showTyping(on) {

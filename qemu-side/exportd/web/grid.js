@@ -6,6 +6,7 @@
 // full view takes it away and gives it back.
 
 import { State } from './desktop.js';
+import { Rung } from './protocol.js';
 
 const GONE_STAYS_MS = 4000;
 const UNWATCH_AFTER_MS = 1500;
@@ -19,8 +20,11 @@ class Tile {
   #message;
   #name;
   #word;
-  #place;
+  #where;
+  #size;
   #rate;
+  #people;
+  #controller;
   #goneTimer = 0;
   #unwatchTimer = 0;
   #visible = false;
@@ -36,10 +40,14 @@ class Tile {
     this.#message = fragment.querySelector('.message');
     this.#name = fragment.querySelector('.name');
     this.#word = fragment.querySelector('.state-word');
-    this.#place = fragment.querySelector('.place');
+    this.#where = fragment.querySelector('.where');
+    this.#size = fragment.querySelector('.size');
     this.#rate = fragment.querySelector('.rate');
+    this.#people = fragment.querySelector('.people');
+    this.#controller = fragment.querySelector('.controller');
     this.element.dataset.scanout = desktop.scanout;
-    this.link.href = `#scanout=${desktop.scanout}`;
+    this.element.dataset.key = desktop.key;
+    this.link.href = addressOf(desktop);
     this.takeCanvas();
     desktop.addEventListener('change', () => {
       this.refresh();
@@ -55,17 +63,31 @@ class Tile {
     const rate = Math.round(desktop.rate);
     const size = desktop.width ? `${desktop.width}×${desktop.height}` : '';
     const live = desktop.state === State.LIVE;
+    const latency = live && desktop.latencyMs !== null ? Math.round(desktop.latencyMs) : null;
+    const severalVms = document.documentElement.classList.contains('several-vms');
+    const where = `${severalVms ? `${desktop.vm} ` : ''}scanout ${desktop.scanout}`;
+    const viewers = desktop.entry.viewers ?? 0;
+    const control = controlWords(desktop);
     this.element.dataset.state = desktop.state;
     this.element.classList.toggle('has-picture', desktop.hasPicture);
     setText(this.#name, desktop.name);
     setText(this.#word, desktop.stateWord);
-    setText(this.#place, `scanout ${desktop.scanout}${size && ` · ${size}`}`);
-    setText(this.#rate, live ? `${rate} fps` : '');
+    setText(this.#where, where);
+    setText(this.#size, size);
+    setText(this.#rate, live ? `${rate} fps${latency === null ? '' : ` · ${latency} ms`}` : '');
+    setText(this.#people, viewers > 1 ? `${viewers} viewers` : '');
+    setText(this.#controller, control);
     setText(this.#message, desktop.explanation);
     this.#message.hidden = !desktop.explanation;
-    const label = [desktop.name, `scanout ${desktop.scanout}`, size.replace('×', ' by '),
-      live ? `live, ${rate} frames per second` : desktop.stateWord];
-    this.link.setAttribute('aria-label', `${label.filter(Boolean).join(', ')}. Open full size.`);
+    const label = [
+      desktop.name, where, size.replace('×', ' by '),
+      live ? `live, ${rate} frames per second` : desktop.stateWord,
+      latency === null ? '' : `${latency} milliseconds old`,
+      viewers > 1 ? `${viewers} viewers` : '', control,
+    ].filter(Boolean).join(', ');
+    // Set only when it differs, for the same reason as text.
+    if (this.link.getAttribute('aria-label') !== `${label}. Open full size.`)
+      this.link.setAttribute('aria-label', `${label}. Open full size.`);
   }
 
   seen(visible) {
@@ -87,17 +109,19 @@ class Tile {
   pause(paused, atOnce) {
     this.#paused = paused;
     this.#watch();
-    if (atOnce)
-      this.desktop.watch(false);
+    if (atOnce) {
+      clearTimeout(this.#unwatchTimer);
+      this.desktop.leave();
+    }
   }
 
   /** Watched at once when seen; unwatched only after a while, for people who scroll. */
   #watch() {
     clearTimeout(this.#unwatchTimer);
     if (!this.#paused && (this.#visible || this.#open))
-      this.desktop.watch(true);
+      this.desktop.watch(this.#open ? Rung.FULL : Rung.THUMB);
     else
-      this.#unwatchTimer = setTimeout(() => this.desktop.watch(false), UNWATCH_AFTER_MS);
+      this.#unwatchTimer = setTimeout(() => this.desktop.watch(Rung.NONE), UNWATCH_AFTER_MS);
   }
 
   /** A desktop that ended says so for a moment before its tile goes. */
@@ -124,16 +148,27 @@ function setText(element, text) {
     element.textContent = text;
 }
 
+/** Who has control, in a word or two; '' when there is nothing to say. */
+function controlWords(desktop) {
+  const controller = desktop.role === null ? desktop.entry.controller ?? null : desktop.controller;
+  if (controller === null)
+    return '';
+  return desktop.control === 'mine' ? 'You control' : `Viewer ${controller} controls`;
+}
+
+/** The address of one open desktop, within the page. */
+const addressOf = (desktop) => (desktop.id ? `#desktop=${desktop.id}` : `#scanout=${desktop.scanout}`);
+
 export class Grid {
   #element;
-  #tiles = new Map();               // scanout -> Tile
+  #tiles = new Map();               // key -> Tile
   #observer;
 
   constructor(element) {
     this.#element = element;
     this.#observer = new IntersectionObserver((entries) => {
       for (const entry of entries)
-        this.#tiles.get(Number(entry.target.dataset.scanout))?.seen(entry.isIntersecting);
+        this.#tiles.get(entry.target.dataset.key)?.seen(entry.isIntersecting);
     }, { rootMargin: '100px' });
     element.addEventListener('keydown', (event) => this.#arrow(event));
     new ResizeObserver(() => this.layout()).observe(element.parentElement);
@@ -141,15 +176,21 @@ export class Grid {
 
   /** Have a tile for each of these desktops. */
   show(desktops) {
+    let after = null;
     for (const desktop of desktops) {
-      if (this.#tiles.has(desktop.scanout))
-        continue;
-      const tile = new Tile(desktop, () => this.layout());
-      this.#tiles.set(desktop.scanout, tile);
-      const after = [...this.#element.children].find((other) => Number(other.dataset.scanout) > desktop.scanout);
-      this.#element.insertBefore(tile.element, after ?? null);
-      this.#observer.observe(tile.element);
+      let tile = this.#tiles.get(desktop.key);
+      if (!tile) {
+        tile = new Tile(desktop, () => this.layout());
+        this.#tiles.set(desktop.key, tile);
+        if (after)
+          after.element.after(tile.element);
+        else
+          this.#element.prepend(tile.element);
+        this.#observer.observe(tile.element);
+      }
+      after = tile;
     }
+    document.documentElement.classList.toggle('several-vms', new Set(desktops.map((desktop) => desktop.vm)).size > 1);
     this.layout();
   }
 
@@ -159,7 +200,7 @@ export class Grid {
       tile.pause(paused, atOnce);
   }
 
-  tile(scanout) { return this.#tiles.get(scanout); }
+  tile(key) { return this.#tiles.get(key); }
 
   /** Rates fall when nothing happens, so no event refreshes them. */
   refresh() {

@@ -3,7 +3,9 @@
 // Keyboard, mouse, wheel and touch of the full view as protocol messages. Owns
 // what is held down. Rules: the desktop gets a release for everything it was
 // told is down, whatever happens to the window; no key stays with the browser
-// while the stage has the focus, except the chord that leaves it.
+// while the stage has the focus, except the chord that leaves it; who does not
+// control the desktop sends nothing, and taking it needs a press, not a passing
+// mouse.
 
 import { message } from './protocol.js';
 
@@ -14,6 +16,8 @@ const MOST_STEPS = 16;              // in one message; the server takes no more
 const TOUCH_SLOP_PX = 8;
 const LONG_PRESS_MS = 500;
 const TOUCH_PIXELS_PER_STEP = 30;
+const MOST_REL = 4096;              // pixels, likewise
+const MOST_FINGERS = 10;            // in one message; the server takes no more
 
 /** Ctrl+Alt+Shift+G leaves the desktop. */
 const isLeaveChord = (event) =>
@@ -62,13 +66,23 @@ export class Input {
   #wheel = new WheelSteps();
   #move = null;                     // the newest position not sent yet
   #moveRequest = 0;
+  #rel = { x: 0, y: 0 };            // movement of the locked pointer not sent yet
   #touch = null;
+  #fingers = new Map();             // pointer id -> {id, phase, x, y}, for desktops that take touch
+  #touchRequest = 0;
+  #seat;
+  #touchedAt;
 
-  /** stage: the focusable element; target(): the open desktop; leave(): back to the grid. */
-  constructor(stage, target, leave) {
+  /**
+   * stage: the focusable element; target(): the open desktop; seat: may we; leave(): back to the
+   * grid; touchedAt(point): a finger moved the desktop's pointer there.
+   */
+  constructor({ stage, target, seat, leave, touchedAt }) {
     this.#stage = stage;
     this.#target = target;
+    this.#seat = seat;
     this.#leave = leave;
+    this.#touchedAt = touchedAt;
     // Capture phase on the window: before the browser's and the page's own use.
     window.addEventListener('keydown', (event) => this.#key(event, true), true);
     window.addEventListener('keyup', (event) => this.#key(event, false), true);
@@ -77,6 +91,7 @@ export class Input {
     window.addEventListener('mousemove', (event) => this.#mouseMove(event));
     stage.addEventListener('wheel', (event) => this.#wheelTurned(event), { passive: false });
     stage.addEventListener('contextmenu', (event) => event.preventDefault());
+    document.addEventListener('pointerlockchange', () => { this.#rel = { x: 0, y: 0 }; });
     for (const type of ['pointerdown', 'pointermove', 'pointerup', 'pointercancel'])
       stage.addEventListener(type, (event) => this.#touched(event));
     stage.addEventListener('blur', () => this.release());
@@ -93,15 +108,30 @@ export class Input {
     cancelAnimationFrame(this.#moveRequest);
     this.#moveRequest = 0;
     this.#move = null;
+    this.#rel = { x: 0, y: 0 };
     this.#wheel.reset();
     this.#endTouch();
+    this.#cancelFingers();
     this.#keys.clear();
     this.#buttons.clear();
-    this.#send(message.release());
+    if (this.#seat.holds)
+      this.#send(message.release());
+  }
+
+  get #locked() { return document.pointerLockElement === this.#stage; }
+
+  /** May this press be sent? If not, who pressed is told why. */
+  #allowed() {
+    if (this.#seat.mayTake)
+      return true;
+    this.#seat.refuse();
+    return false;
   }
 
   /** Press and release keys in order, as {code, shift}; for typed text. */
   type(strokes) {
+    if (!this.#allowed())
+      return;
     for (const { code, shift } of strokes) {
       if (shift)
         this.#send(message.key('ShiftLeft', true));
@@ -130,6 +160,8 @@ export class Input {
       return;
     if (!down && !this.#keys.has(event.code))
       return;                       // pressed before the stage had the focus
+    if (down && !this.#allowed())
+      return;
     if (this.#send(message.key(event.code, down)))
       this.#keys[down ? 'add' : 'delete'](event.code);
     if (!down && event.code.startsWith('Meta'))
@@ -161,7 +193,10 @@ export class Input {
       return;
     event.preventDefault();         // no text selection, no middle-button scrolling
     this.#stage.focus();
-    this.#moveTo(this.#point(event));
+    if (!this.#allowed())
+      return;
+    if (!this.#locked)
+      this.#moveTo(this.#point(event));
     this.#press(event.button, true);
   }
 
@@ -169,12 +204,21 @@ export class Input {
     if (!this.#buttons.has(event.button))
       return;
     event.preventDefault();         // buttons 3 and 4 would go back and forward in history
-    this.#moveTo(this.#point(event));
+    if (!this.#locked)
+      this.#moveTo(this.#point(event));
     this.#press(event.button, false);
   }
 
   #mouseMove(event) {
-    if (!this.#ready || (!this.#buttons.size && !this.#stage.contains(event.target)))
+    if (!this.#ready || !this.#seat.holds)
+      return;
+    if (this.#locked) {
+      this.#rel.x += event.movementX;
+      this.#rel.y += event.movementY;
+      this.#moveRequest ||= requestAnimationFrame(() => this.#flushMove());
+      return;
+    }
+    if (!this.#buttons.size && !this.#stage.contains(event.target))
       return;
     this.#move = this.#point(event);
     this.#moveRequest ||= requestAnimationFrame(() => this.#flushMove());
@@ -186,12 +230,22 @@ export class Input {
     if (this.#move)
       this.#send(message.move(this.#move.x, this.#move.y));
     this.#move = null;
+    // Whole pixels go; parts of one, which scaled screens report, add up.
+    const whole = (value) => Math.trunc(Math.max(-MOST_REL, Math.min(MOST_REL, value)));
+    const dx = whole(this.#rel.x);
+    const dy = whole(this.#rel.y);
+    if (dx || dy)
+      this.#send(message.rel(dx, dy));
+    this.#rel.x -= dx;
+    this.#rel.y -= dy;
   }
 
   /** A button must act where it was pressed, not where the last painted frame saw the mouse. */
   #moveTo(point) {
     this.#move = point;
     this.#flushMove();
+    if (this.#touch)
+      this.#touchedAt(point);
   }
 
   #press(button, down) {
@@ -203,9 +257,12 @@ export class Input {
     if (!this.#ready)
       return;
     event.preventDefault();
+    if (!this.#allowed())
+      return;
     const perStep = { [WheelEvent.DOM_DELTA_LINE]: LINES_PER_STEP, [WheelEvent.DOM_DELTA_PAGE]: 1 }[event.deltaMode]
       ?? PIXELS_PER_STEP;
-    this.#moveTo(this.#point(event));
+    if (!this.#locked)
+      this.#moveTo(this.#point(event));
     this.#sendSteps(this.#wheel.add(event.deltaX, event.deltaY, perStep));
   }
 
@@ -215,13 +272,21 @@ export class Input {
       this.#send(message.wheel(bound(dx), bound(dy)));
   }
 
-  // Touch: nothing is sent until it is clear what it is, because a button that
+  // Touch, for a desktop that takes no fingers: nothing is sent until it is clear what it is, because a button that
   // went down cannot be taken back when a second finger makes it a scroll.
 
   #touched(event) {
     if (event.pointerType !== 'touch' || !this.#ready)
       return;
     event.preventDefault();
+    if (event.type === 'pointerdown' && !this.#allowed()) {
+      this.#stage.focus();
+      return;
+    }
+    if (this.#target().takes.touch) {
+      this.#finger(event);
+      return;
+    }
     switch (event.type) {
     case 'pointerdown': this.#touchDown(event); break;
     case 'pointermove': this.#touchMove(event); break;
@@ -257,6 +322,7 @@ export class Input {
     }
     if (touch.mode === 'drag') {
       this.#move = this.#point(event);
+      this.#touchedAt(this.#move);
       this.#moveRequest ||= requestAnimationFrame(() => this.#flushMove());
     } else if (touch.mode === 'scroll') {
       // Fingers drag the page, a wheel drags the view: the other direction.
@@ -292,6 +358,55 @@ export class Input {
     this.#moveTo(this.#point(event));
     this.#press(button, true);
     this.#press(button, false);
+  }
+
+  // Touch, for a desktop that takes fingers: they go there as they are.
+
+  #finger(event) {
+    const known = this.#fingers.get(event.pointerId);
+    const phase = { pointerdown: 'begin', pointermove: 'update', pointerup: 'end', pointercancel: 'cancel' }[event.type];
+    if (phase === 'begin') {
+      this.#stage.focus();
+      const taken = new Set([...this.#fingers.values()].map((finger) => finger.id));
+      const id = Array.from({ length: MOST_FINGERS }, (_, n) => n).find((n) => !taken.has(n));
+      if (known || id === undefined)
+        return;
+      this.#stage.setPointerCapture(event.pointerId);
+      this.#fingers.set(event.pointerId, { id });
+    } else if (!known) {
+      return;
+    }
+    const finger = this.#fingers.get(event.pointerId);
+    Object.assign(finger, this.#point(event));
+    if (phase === 'update') {
+      // Screens report fingers far oftener than a desktop is drawn.
+      finger.moved = true;
+      this.#touchRequest ||= requestAnimationFrame(() => this.#flushFingers());
+      return;
+    }
+    this.#flushFingers();
+    this.#send(message.touch([{ id: finger.id, phase, x: finger.x, y: finger.y }]));
+    if (phase !== 'begin')
+      this.#fingers.delete(event.pointerId);
+  }
+
+  #flushFingers() {
+    cancelAnimationFrame(this.#touchRequest);
+    this.#touchRequest = 0;
+    const moved = [...this.#fingers.values()].filter((finger) => finger.moved);
+    for (const finger of moved)
+      finger.moved = false;
+    if (moved.length)
+      this.#send(message.touch(moved.map(({ id, x, y }) => ({ id, phase: 'update', x, y }))));
+  }
+
+  #cancelFingers() {
+    cancelAnimationFrame(this.#touchRequest);
+    this.#touchRequest = 0;
+    const points = [...this.#fingers.values()].map(({ id, x, y }) => ({ id, phase: 'cancel', x, y }));
+    this.#fingers.clear();
+    if (points.length && this.#seat.holds)
+      this.#send(message.touch(points));
   }
 
   #endTouch() {

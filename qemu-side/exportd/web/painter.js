@@ -1,30 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// VideoFrames onto a canvas. Owns the canvas of one desktop and a queue of one:
-// a frame that arrives before the last one was painted replaces it. Rule: every
-// frame given to show() is closed here, painted or not; a decoder stalls when
-// its frames are kept.
+// VideoFrames onto a canvas, in a worker or in the page. Owns the canvas's
+// pixels and a queue of one: a frame that arrives before the last one was
+// painted replaces it. Rule: every frame given to show() is closed here, painted
+// or not; a decoder stalls when its frames are kept.
 
 export class Painter {
+  #canvas;
   #context;
   #pending = null;
   #facts = null;
   #request = 0;
   #painted;
 
-  canvas;
   frames = 0;
   skipped = 0;
 
-  /** painted({seq, ...}) is called after each frame is on the canvas. */
-  constructor(scanout, painted) {
+  /** canvas: an OffscreenCanvas or an element; painted(facts) is called after each frame is on it. */
+  constructor(canvas, painted) {
     this.#painted = painted;
-    this.canvas = document.createElement('canvas');
-    this.canvas.dataset.scanout = String(scanout);
-    this.canvas.width = 0;
-    this.canvas.height = 0;
-    this.canvas.setAttribute('aria-hidden', 'true');
-    this.#context = this.canvas.getContext('2d', { alpha: false });
+    this.#canvas = canvas;
+    this.#context = canvas.getContext('2d', { alpha: false });
   }
 
   show(frame, facts) {
@@ -34,8 +30,7 @@ export class Painter {
     }
     this.#pending = frame;
     this.#facts = facts;
-    if (!this.#request)
-      this.#request = requestAnimationFrame(() => this.#paint());
+    this.#request ||= requestAnimationFrame(() => this.#paint());
   }
 
   /** Forget a frame that waits; the picture on the canvas stays. */
@@ -54,13 +49,13 @@ export class Painter {
     const width = Math.min(this.#facts.width, frame.displayWidth);
     const height = Math.min(this.#facts.height, frame.displayHeight);
     // Setting the size clears the canvas, so only when it changed.
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
     }
     this.#context.drawImage(frame, 0, 0, width, height, 0, 0, width, height);
     frame.close();
     this.frames++;
-    this.#painted(this.#facts);
+    this.#painted({ ...this.#facts, width, height });
   }
 }

@@ -1,39 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The list of desktops and whether the server answers. Owns the events
-// connection and the Desktop objects. Rule: a Desktop object lives as long as
-// the page once its scanout was seen, so that a desktop which ends and comes
-// back is the same tile and the same open view.
+// The list of desktops, and whether the server answers and lets us in. Owns the
+// events connection and the Desktop objects. Rules: a Desktop object lives as
+// long as the page once it was seen, so that a desktop which ends and comes back
+// is the same tile and the same open view; who was refused stops asking, because
+// a server counts wrong tokens.
 
+import { access, ask, keepToken, reasonOf, REFUSALS, token } from './access.js';
 import { Connection } from './connection.js';
-import { Desktop } from './desktop.js';
+import { Desktop, keyOf } from './desktop.js';
 import { eventsUrl } from './protocol.js';
+import { refusal } from './words.js';
 
 const PROBE_EVERY_MS = 5000;
 const PROBE_DEADLINE_MS = 4000;
 const PROBES_FAILED_LIMIT = 2;
+const TOO_MANY_TRIES = 429;
+const AFTER_TOO_MANY_MS = 65000;
 
 export class Server extends EventTarget {
   #connection;
-  #desktops = new Map();            // scanout -> Desktop
+  #streams = null;
+  #desktops = new Map();            // key -> Desktop
   #probesFailed = 0;
   #heardAt = 0;
+  #probing = null;
+  #againTimer = 0;
 
   known = false;                    // a list was received at least once
   answers = false;                  // the events connection is up
   httpAnswers = null;               // when it is down: does the same server answer HTTP?
+  refused = null;                   // {title, text} when it does not let us in
 
   constructor() {
     super();
-    this.#connection = new Connection(eventsUrl(), {
+    this.#connection = new Connection({
       open: () => this.#heard(),
       text: (object) => this.#text(object),
       lost: () => this.#lost(),
+      refused: ({ status, code }) => this.#refuse(status, code),
+      token: (text) => keepToken(text),
     });
   }
 
-  start() {
-    this.#connection.start();
+  /** streams: where the desktops' streams run, settled. */
+  start(streams) {
+    this.#streams = streams;
+    this.#connect();
     setInterval(() => this.#watchdog(), PROBE_EVERY_MS);
     window.addEventListener('online', () => this.retryNow());
   }
@@ -41,18 +54,27 @@ export class Server extends EventTarget {
   /** Close the list's connection while nobody can see the page. */
   suspend() { this.#connection.stop(); }
 
-  resume() { this.#connection.start(); }
-
-  retryNow() { this.#connection.retryNow(); }
-
-  get retryAt() { return this.#connection.retryAt; }
-
-  get(scanout) { return this.#desktops.get(scanout); }
-
-  /** All desktops ever seen, in the order of their scanouts. */
-  get desktops() {
-    return [...this.#desktops.values()].sort((a, b) => a.scanout - b.scanout);
+  /** Somebody thinks that it may work now; also with another token. */
+  retryNow() {
+    clearTimeout(this.#againTimer);
+    if (this.refused) {
+      this.refused = null;
+      this.#connection.stop();
+      this.#connect();
+      this.#changed();
+    } else {
+      this.#connection.retryNow();
+    }
   }
+
+  get(key) { return this.#desktops.get(key); }
+
+  /** All desktops ever seen: by VM, and of one VM in the order of their scanouts. */
+  get desktops() {
+    return [...this.#desktops.values()].sort((a, b) => a.vm.localeCompare(b.vm) || a.scanout - b.scanout);
+  }
+
+  #connect() { this.#connection.start(eventsUrl(), access()); }
 
   #text(object) {
     this.#heard();
@@ -60,23 +82,29 @@ export class Server extends EventTarget {
       return;
     const listed = new Set();
     for (const entry of object.desktops) {
-      listed.add(entry.scanout);
-      const desktop = this.#desktops.get(entry.scanout);
+      const key = keyOf(entry);
+      listed.add(key);
+      const desktop = this.#desktops.get(key);
       if (desktop)
         desktop.update(entry);
       else
-        this.#desktops.set(entry.scanout, new Desktop(entry));
+        this.#add(key, entry);
     }
-    for (const [scanout, desktop] of this.#desktops)
-      if (!listed.has(scanout))
+    for (const [key, desktop] of this.#desktops)
+      if (!listed.has(key))
         desktop.unlisted();
     this.known = true;
-    if (!this.answers) {
-      this.answers = true;
-      for (const desktop of this.#desktops.values())
-        desktop.serverIsBack();
-    }
-    this.dispatchEvent(new Event('change'));
+    this.answers = true;
+    for (const desktop of this.#desktops.values())
+      desktop.hold(false);
+    this.#changed();
+  }
+
+  #add(key, entry) {
+    const desktop = new Desktop(entry, this.#streams);
+    // The token of one stream is the token of all.
+    desktop.addEventListener('refused', ({ detail }) => this.#refuse(detail.status, detail.code));
+    this.#desktops.set(key, desktop);
   }
 
   #heard() {
@@ -87,21 +115,45 @@ export class Server extends EventTarget {
 
   async #lost() {
     this.answers = false;
-    this.dispatchEvent(new Event('change'));
-    this.httpAnswers = await this.#probe();
-    this.dispatchEvent(new Event('change'));
+    for (const desktop of this.#desktops.values())
+      desktop.hold(true);
+    this.#changed();
+    const status = await this.#probe();
+    if (this.answers)
+      return;
+    this.httpAnswers = status >= 200 && status < 300;
+    this.#changed();
   }
 
-  /** Does the server answer plain HTTP? Tells a dead server from a blocked WebSocket. */
-  async #probe() {
+  /** The status with which the server answers plain HTTP, 0 for none; one at a time. */
+  #probe() {
+    this.#probing ??= this.#askOnce().finally(() => { this.#probing = null; });
+    return this.#probing;
+  }
+
+  async #askOnce() {
+    let response;
     try {
-      const response = await fetch('api/desktops', {
-        cache: 'no-store', signal: AbortSignal.timeout(PROBE_DEADLINE_MS),
-      });
-      return response.ok;
+      response = await ask('api/desktops', { signal: AbortSignal.timeout(PROBE_DEADLINE_MS) });
     } catch {
-      return false;
+      return 0;
     }
+    if (REFUSALS.includes(response.status))
+      this.#refuse(response.status, await reasonOf(response));
+    return response.status;
+  }
+
+  #refuse(status, reason) {
+    this.refused = refusal(status, reason, token() !== null);
+    this.answers = false;
+    this.#connection.stop();
+    for (const desktop of this.#desktops.values())
+      desktop.refuse();
+    if (status === TOO_MANY_TRIES) {
+      clearTimeout(this.#againTimer);
+      this.#againTimer = setTimeout(() => this.retryNow(), AFTER_TOO_MANY_MS);
+    }
+    this.#changed();
   }
 
   /**
@@ -111,7 +163,8 @@ export class Server extends EventTarget {
   async #watchdog() {
     if (!this.answers || document.hidden || performance.now() - this.#heardAt < PROBE_EVERY_MS)
       return;
-    if (await this.#probe()) {
+    const status = await this.#probe();
+    if (status >= 200 && status < 300) {
       this.#heard();
       return;
     }
@@ -122,4 +175,6 @@ export class Server extends EventTarget {
     for (const desktop of this.#desktops.values())
       desktop.serverIsAway();
   }
+
+  #changed() { this.dispatchEvent(new Event('change')); }
 }

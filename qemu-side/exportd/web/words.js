@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What is said when something does not work: a title that says what is the
+// matter and a text that says what to do. Everything that a server or a browser
+// can refuse is told in the words that are here.
+
+/** The server refused over HTTP; code is its own word for the reason, if it gave one. */
+export function refusal(status, code, hadToken) {
+  if (status === 401 && !hadToken)
+    return {
+      title: 'This server asks for a token.',
+      text: 'Open the whole link that you were given; it ends in #token=… . Whoever runs the server can make you one.',
+    };
+  if (status === 401)
+    return {
+      expired: { title: 'Your link has expired.', text: 'Ask whoever gave it to you for a new one, and open that.' },
+      revoked: { title: 'Your link was withdrawn.', text: 'If you still need the desktop, ask for a new link.' },
+      used: { title: 'Your link worked only once.', text: 'It has been used already. Ask for a new one.' },
+      'not-yet': { title: 'Your link is not valid yet.', text: 'Try again when its time has come.' },
+    }[code] ?? {
+      title: 'The server does not accept your link.',
+      text: 'It may be cut off, or made for another server. Open the whole link again, or ask for a new one.',
+    };
+  if (status === 403)
+    return {
+      title: 'You may not do that here.',
+      text: 'Your link does not allow it, or the page was opened under an address that the server does not go by.',
+    };
+  if (status === 429)
+    return {
+      title: 'Too many wrong tokens came from this address.',
+      text: 'The server takes none for a minute. This page tries again by itself after that.',
+    };
+  return { title: 'The server answers with an error.', text: `It said ${status}. This page tries again by itself.` };
+}
+
+/** What an error message on a desktop's stream means to who looks at it; '' when there is nothing to say. */
+export function streamError({ code, message }) {
+  return {
+    'not-controller': 'Somebody else controls this desktop, so that did nothing.',
+    'no-relative': 'This desktop does not take relative movement; the pointer is free again.',
+    'no-touch': 'This desktop does not take touch.',
+    'no-resize': 'The size of this desktop cannot be changed.',
+    'no-clipboard': 'This desktop does not share its clipboard.',
+    'view-only': 'Your link lets you watch this desktop, not use it.',
+    encoder: 'The server could not encode this desktop; it tries again every second.',
+  }[code] ?? (message ? `The server says: ${message}` : '');
+}
+
+/** Why the desktop did not take the size that it was asked to. */
+export const resizeFailure = (status) => `The desktop kept its size (${status}).`;
+
+/** What a clipboard call of the browser failed with. */
+export function clipboardFailure(error, reading) {
+  if (!navigator.clipboard)
+    return 'This browser gives pages no clipboard. Use the box instead.';
+  if (error?.name === 'NotAllowedError')
+    return reading
+      ? 'The browser did not let this page read your clipboard. Allow it in the address bar, or paste into the box.'
+      : 'The browser did not let this page write your clipboard. Allow it in the address bar, or copy from the box.';
+  return `The clipboard could not be ${reading ? 'read' : 'written'}: ${error?.message ?? 'no reason given'}.`;
+}
