@@ -201,6 +201,11 @@ struct api *api_new(const struct api_env *env)
 	return api;
 }
 
+void api_set_vm_directory(struct api *api, const char *directory)
+{
+	api->env.vm_directory = directory;
+}
+
 void api_free(struct api *api)
 {
 	g_free(api);

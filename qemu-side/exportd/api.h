@@ -9,6 +9,8 @@
 #include <stddef.h>
 
 #include "hub.h"
+#include "http.h"
+#include "vms.h"
 
 struct api;
 struct grant;
@@ -16,10 +18,18 @@ struct grant;
 /* What the API works on. All of it outlives the API. */
 struct api_env {
 	struct hub *hub;
+	struct vms *vms;
+	struct tokens *tokens;	/* NULL: there are none */
+	const struct http_options *http;
+	const struct encoder_options *encoder;
+	unsigned int threads;
+	const char *vm_directory;
 };
 
 struct api *api_new(const struct api_env *env);
 void api_free(struct api *api);
+/* Those that are added have their sockets below it. */
+void api_set_vm_directory(struct api *api, const char *directory);
 
 struct api_request {
 	const char *method;	/* "GET"; HEAD comes as GET */

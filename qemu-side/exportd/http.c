@@ -594,7 +594,7 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 	}
 
 	lws_set_log_level(LLL_ERR | LLL_WARN, http_log);
-	info.port = options->port;
+	info.port = (int)options->port;
 	info.iface = strcmp(options->listen, "localhost") ? options->listen :
 							    "127.0.0.1";
 	info.protocols = http_protocols;
@@ -611,7 +611,7 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 	if (http->context)
 		http->vhost = lws_get_vhost_by_name(http->context, "helix");
 	if (!http->vhost) {
-		log_error("listening on %s port %d failed (is the port in use?)",
+		log_error("listening on %s port %u failed (is the port in use?)",
 			  options->listen, options->port);
 		http_free(http);
 		return NULL;
@@ -628,6 +628,12 @@ void http_free(struct http *http)
 	packet_unref(http->events);
 	g_ptr_array_unref(http->sessions);
 	g_free(http);
+}
+
+void http_reload(struct http *http, const struct http_options *options)
+{
+	(void)http;
+	(void)options;
 }
 
 int http_port(const struct http *http)

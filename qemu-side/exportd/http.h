@@ -4,10 +4,12 @@
 #define HELIX_HTTP_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 #include "hub.h"
 
 struct api;
+struct tokens;
 
 struct http;
 
@@ -16,6 +18,7 @@ enum http_auth {
 	HTTP_AUTH_TOKEN,
 };
 
+/* Filled by config.c, which knows what goes with what. */
 struct http_options {
 	const char *listen;	/* numeric address, or "localhost" */
 	int port;		/* 0: any that is free */
@@ -26,7 +29,9 @@ struct http_options {
 	const char *tls_certificate, *tls_key;	/* PEM files, both or none */
 	enum http_auth auth;
 	const char *token_key;	/* file, see tokens_new() */
+	struct tokens *tokens;	/* of this key, or NULL */
 	const char *state_dir;	/* where used and revoked tokens are noted */
+	bool metrics_open;	/* for everybody on loopback */
 };
 
 /* Runs in @loop. NULL, with the reason logged, if it cannot listen. */
@@ -34,6 +39,12 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 		      struct api *api, GMainLoop *loop);
 /* Hangs up on everybody. */
 void http_free(struct http *http);
+
+/*
+ * The configuration was read again: takes what can change, which is the TLS
+ * certificate and its key. What cannot be read stays as it was.
+ */
+void http_reload(struct http *http, const struct http_options *options);
 
 int http_port(const struct http *http);
 /* Every half second: tells those who watch the list of desktops. */
