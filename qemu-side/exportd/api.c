@@ -18,6 +18,12 @@ static void api_add_string(struct json_object *root, const char *name,
 	json_object_object_add(root, name, json_object_new_string(value));
 }
 
+static void api_add_bool(struct json_object *root, const char *name,
+			 bool value)
+{
+	json_object_object_add(root, name, json_object_new_boolean(value));
+}
+
 static void api_add_number(struct json_object *root, const char *name,
 			   uint64_t value)
 {
@@ -98,6 +104,10 @@ char *api_config(const struct api_config *config)
 		       (uint64_t)config->desktop_height);
 	api_add_number(root, "bitrate_kbit", config->kbit);
 	api_add_number(root, "fps", config->fps);
+	api_add_bool(root, "absolute", config->absolute);
+	api_add_bool(root, "touch", config->touch);
+	api_add_bool(root, "resize", config->resize);
+	api_add_bool(root, "clipboard", config->clipboard);
 	return api_text(root);
 }
 

@@ -63,6 +63,7 @@ struct api_config {
 	int width, height;
 	int desktop_width, desktop_height;
 	unsigned int kbit, fps;
+	bool absolute, touch, resize, clipboard;	/* what it can take */
 };
 
 char *api_config(const struct api_config *config);

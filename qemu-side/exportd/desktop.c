@@ -124,6 +124,8 @@ static struct packet *desktop_config(const struct stream_format *format,
 		.desktop_height = format->desktop_height,
 		.kbit = format->kbit,
 		.fps = format->fps,
+		.absolute = desktop->console->absolute,
+		.touch = desktop->console->touch,
 	};
 
 	return desktop_packet(api_config(&config));
@@ -417,6 +419,16 @@ uint32_t desktop_controller(const struct desktop *desktop)
 
 /* --- life --- */
 
+/* What its viewers were told about it is no longer so. */
+static void desktop_reconfigure(void *data)
+{
+	struct desktop *desktop = data;
+	enum rung rung;
+
+	for (rung = 0; rung < RUNG_COUNT; rung++)
+		stream_reconfigure(desktop->streams[rung]);
+}
+
 /* A guest's label: shown to people, so nothing unprintable in it. */
 static void desktop_set_name(struct desktop *desktop, const char *label)
 {
@@ -454,11 +466,10 @@ void desktop_configure(struct desktop *desktop,
 	desktop->asked_width = config->width;
 	desktop->asked_height = config->height;
 	desktop_set_name(desktop, config->label);
-	for (rung = 0; rung < RUNG_COUNT; rung++) {
+	for (rung = 0; rung < RUNG_COUNT; rung++)
 		stream_set_priority(desktop->streams[rung], config->priority);
-		if (strcmp(before, desktop->name))
-			stream_reconfigure(desktop->streams[rung]);
-	}
+	if (strcmp(before, desktop->name))
+		desktop_reconfigure(desktop);
 }
 
 struct desktop *desktop_new(const struct desktop_env *env,
@@ -480,6 +491,9 @@ struct desktop *desktop_new(const struct desktop_env *env,
 		desktop->streams[rung] = stream_new(env->pool, env->encoder,
 					rung, &desktop_stream_ops, desktop);
 	desktop_configure(desktop, config);
+	console->changed = desktop_reconfigure;
+	console->changed_data = desktop;
+	console_let_go(console);
 	desktop_listen(desktop);
 	return desktop;
 }
@@ -507,6 +521,7 @@ void desktop_free(struct desktop *desktop, const char *why)
 	if (!desktop)
 		return;
 	desktop_dismiss(desktop, why);
+	desktop->console->changed = NULL;
 	if (desktop->listen_timer)
 		g_source_remove(desktop->listen_timer);
 	listener_free(desktop->listener);
@@ -639,6 +654,32 @@ void desktop_leave(struct desktop *desktop, struct viewer *viewer)
 	g_ptr_array_remove_fast(desktop->members, member);
 }
 
+/* Once a second at most: a client may ask for it as often as it likes. */
+static void desktop_refuse(struct viewer *viewer, const char *code,
+			   const char *message, gint64 now)
+{
+	if (viewer->refused_at && now - viewer->refused_at < DESKTOP_REFUSE_US)
+		return;
+	viewer->refused_at = now;
+	desktop_say(viewer, api_error(code, message));
+}
+
+static const char *desktop_refusal(const char *code)
+{
+	static const struct {
+		const char *code, *message;
+	} refusals[] = {
+		{ "no-touch", "the guest has no touch screen on this desktop" },
+		{ "no-relative", "the guest's pointer on this desktop is absolute" },
+	};
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(refusals); i++)
+		if (!strcmp(code, refusals[i].code))
+			return refusals[i].message;
+	return "";
+}
+
 static void desktop_tell_time(struct viewer *viewer, uint64_t client)
 {
 	struct packet *packet = desktop_packet(
@@ -672,13 +713,9 @@ static bool desktop_may(struct desktop *desktop, struct viewer *viewer,
 	if (!desktop_is_control(msg->type) ||
 	    seat_may_input(desktop->seat, viewer, now))
 		return true;
-	if (!viewer->refused_at || now - viewer->refused_at >= DESKTOP_REFUSE_US) {
-		viewer->refused_at = now;
-		desktop_say(viewer, api_error("not-controller",
-			viewer->role < ROLE_CONTROL ?
-			"your link is for watching only" :
-			"somebody else controls this desktop"));
-	}
+	desktop_refuse(viewer, "not-controller", viewer->role < ROLE_CONTROL ?
+		       "your link is for watching only" :
+		       "somebody else controls this desktop", now);
 	return false;
 }
 
@@ -686,6 +723,7 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg)
 {
 	gint64 now = g_get_monotonic_time();
+	const char *error;
 
 	if (!desktop_may(desktop, viewer, msg, now))
 		return;
@@ -710,9 +748,12 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		break;
 	default:
 		/* before there is a picture there is nothing to point at */
-		input_message(&desktop->input, viewer, msg,
+		error = input_message(&desktop->input, viewer, msg,
 			      desktop->surface ? surface_width(desktop->surface) : 0,
 			      desktop->surface ? surface_height(desktop->surface) : 0);
+		if (error)
+			desktop_refuse(viewer, error, desktop_refusal(error),
+				       now);
 		break;
 	}
 }

@@ -17,7 +17,12 @@
 #define DISPLAY_CONSOLES_MAX	512
 #define DISPLAY_CALL_MS		2000
 #define DISPLAY_PENDING_MAX	128	/* input calls in flight per console */
+#define DISPLAY_REL_MAX		32768	/* pixels that wait */
 #define DISPLAY_DPI		100	/* what QEMU's EDID assumes too */
+
+struct display_touch {
+	uint32_t gpu, head;
+};
 
 struct display {
 	const struct display_ops *ops;
@@ -26,8 +31,10 @@ struct display {
 	GDBusConnection *conn;
 	gulong closed_id;
 	GPtrArray *consoles;
+	guint changes;		/* subscription to properties */
 	unsigned int asked;	/* answers about consoles that are on the way */
 	bool refresh;		/* QEMU takes a refresh rate, too */
+	GArray *touches;	/* struct display_touch */
 };
 
 static void display_fail(struct display *display, const char *why)
@@ -57,6 +64,111 @@ static uint32_t display_parse_address(const char *address)
 	    function > 7)
 		return CONSOLE_GPU_NONE;
 	return slot << 3 | function;
+}
+
+void display_add_touch(struct display *display, uint32_t gpu, uint32_t head)
+{
+	const struct display_touch touch = { gpu, head };
+
+	g_array_append_val(display->touches, touch);
+}
+
+static bool display_has_touch(const struct display *display,
+			      const struct console *console)
+{
+	unsigned int i;
+
+	for (i = 0; i < display->touches->len; i++) {
+		const struct display_touch *touch =
+			&g_array_index(display->touches, struct display_touch, i);
+
+		if (touch->gpu == CONSOLE_GPU_NONE ||
+		    (touch->gpu == console->gpu &&
+		     touch->head == console->head))
+			return true;
+	}
+	return false;
+}
+
+static void console_set_absolute(struct console *console, bool absolute)
+{
+	if (console->absolute == absolute)
+		return;
+	console->absolute = absolute;
+	if (console->changed)
+		console->changed(console->changed_data);
+}
+
+/* QEMU says so also when a guest's driver takes up a tablet, or lets it go. */
+static void display_property_changed(GDBusConnection *conn, const gchar *sender,
+				     const gchar *path, const gchar *interface,
+				     const gchar *signal, GVariant *args,
+				     gpointer data)
+{
+	g_autoptr(GVariant) props = NULL;
+	struct display *display = data;
+	gboolean absolute;
+	unsigned int i;
+
+	(void)conn;
+	(void)sender;
+	(void)interface;
+	(void)signal;
+	if (!g_variant_is_of_type(args, G_VARIANT_TYPE("(sa{sv}as)")))
+		return;
+	props = g_variant_get_child_value(args, 1);
+	if (!g_variant_lookup(props, "IsAbsolute", "b", &absolute))
+		return;
+	for (i = 0; i < display->consoles->len; i++) {
+		struct console *console = display->consoles->pdata[i];
+
+		if (!strcmp(console->path, path))
+			console_set_absolute(console, absolute);
+	}
+}
+
+static void display_watch_mice(struct display *display)
+{
+	display->changes = g_dbus_connection_signal_subscribe(display->conn,
+		NULL, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+		NULL, "org.qemu.Display1.Mouse", G_DBUS_SIGNAL_FLAGS_NONE,
+		display_property_changed, display, NULL);
+}
+
+static void display_got_mouse(GObject *source, GAsyncResult *result,
+			      gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) reply = NULL, value = NULL;
+	struct console *console = data;
+	struct display *display;
+
+	reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result,
+					      &error);
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+		return;
+	display = console->display;
+	if (reply) {
+		g_variant_get(reply, "(v)", &value);
+		if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN))
+			console_set_absolute(console,
+					     g_variant_get_boolean(value));
+	}
+	display->asked--;
+	if (!display->asked)
+		display->ops->ready(display->data);
+}
+
+static void display_ask_mouse(struct display *display, struct console *console)
+{
+	display->asked++;
+	g_dbus_connection_call(display->conn, NULL, console->path,
+			       "org.freedesktop.DBus.Properties", "Get",
+			       g_variant_new("(ss)", "org.qemu.Display1.Mouse",
+					     "IsAbsolute"),
+			       G_VARIANT_TYPE("(v)"), G_DBUS_CALL_FLAGS_NONE,
+			       DISPLAY_CALL_MS, display->cancellable,
+			       display_got_mouse, console);
 }
 
 static void display_got_console(GObject *source, GAsyncResult *result,
@@ -89,12 +201,15 @@ static void display_got_console(GObject *source, GAsyncResult *result,
 		console->head = head;
 		console->gpu = display_parse_address(address);
 		console->last_mm = -1;
+		console->touch = display_has_touch(display, console);
 		log_debug("console %s: %s, device %s, head %u", console->path,
 			  type, address, head);
-		if (!strcmp(type, "Graphic"))
+		if (!strcmp(type, "Graphic")) {
 			g_ptr_array_add(display->consoles, console);
-		else
+			display_ask_mouse(display, console);
+		} else {
 			console_free(console);
+		}
 	}
 	if (!display->asked)
 		display->ops->ready(display->data);
@@ -176,6 +291,7 @@ static void display_got_ids(GObject *source, GAsyncResult *result,
 	id = g_variant_get_fixed_array(ids, &count, sizeof(*id));
 	if (count > DISPLAY_CONSOLES_MAX)
 		count = DISPLAY_CONSOLES_MAX;
+	display_watch_mice(display);
 	for (i = 0; i < count; i++)
 		display_ask_console(display, id[i]);
 	if (count)
@@ -239,6 +355,8 @@ struct display *display_new(int fd, const struct display_ops *ops, void *data)
 	display->ops = ops;
 	display->data = data;
 	display->cancellable = g_cancellable_new();
+	display->touches = g_array_new(FALSE, FALSE,
+				       sizeof(struct display_touch));
 	display->consoles = g_ptr_array_new_with_free_func(console_free);
 	g_dbus_connection_new(G_IO_STREAM(stream), NULL,
 			      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
@@ -253,12 +371,16 @@ void display_free(struct display *display)
 		return;
 	g_cancellable_cancel(display->cancellable);
 	if (display->conn) {
+		if (display->changes)
+			g_dbus_connection_signal_unsubscribe(display->conn,
+							     display->changes);
 		g_signal_handler_disconnect(display->conn, display->closed_id);
 		g_dbus_connection_close(display->conn, NULL, NULL, NULL);
 		g_object_unref(display->conn);
 	}
 	g_object_unref(display->cancellable);
 	g_ptr_array_unref(display->consoles);
+	g_array_unref(display->touches);
 	g_free(display);
 }
 
@@ -380,6 +502,7 @@ void console_set_size(struct console *console, uint32_t width, uint32_t height,
 }
 
 static void console_send_move(struct console *console);
+static void console_send_move_by(struct console *console);
 
 static void console_input_done(GObject *source, GAsyncResult *result,
 			       gpointer data)
@@ -397,6 +520,8 @@ static void console_input_done(GObject *source, GAsyncResult *result,
 	console->pending--;
 	if (console->move_waiting)
 		console_send_move(console);
+	if (console->dx || console->dy)
+		console_send_move_by(console);
 }
 
 static void console_input(struct console *console, const char *interface,
@@ -417,6 +542,14 @@ static void console_send_move(struct console *console)
 		      g_variant_new("(uu)", console->x, console->y));
 }
 
+static void console_send_move_by(struct console *console)
+{
+	console_input(console, "org.qemu.Display1.Mouse", "RelMotion",
+		      g_variant_new("(ii)", console->dx, console->dy));
+	console->dx = 0;
+	console->dy = 0;
+}
+
 /* Releases always pass: each one needs a press that passed before. */
 bool console_key(struct console *console, unsigned int qnum, bool down)
 {
@@ -434,6 +567,8 @@ bool console_button(struct console *console, unsigned int button, bool down)
 	/* a click is meant for where the pointer is now */
 	if (console->move_waiting)
 		console_send_move(console);
+	if (console->dx || console->dy)
+		console_send_move_by(console);
 	console_input(console, "org.qemu.Display1.Mouse",
 		      down ? "Press" : "Release", g_variant_new("(u)", button));
 	return true;
@@ -447,4 +582,35 @@ void console_move(struct console *console, uint32_t x, uint32_t y)
 	console->move_waiting = true;
 	if (!console->pending)
 		console_send_move(console);
+}
+
+/* What QEMU takes in one go is bounded by what a message can ask for. */
+void console_move_by(struct console *console, int dx, int dy)
+{
+	console->dx = CLAMP(console->dx + dx, -DISPLAY_REL_MAX, DISPLAY_REL_MAX);
+	console->dy = CLAMP(console->dy + dy, -DISPLAY_REL_MAX, DISPLAY_REL_MAX);
+	if (!console->pending && (console->dx || console->dy))
+		console_send_move_by(console);
+}
+
+bool console_touch(struct console *console, enum console_touch_kind kind,
+		   unsigned int slot, uint32_t x, uint32_t y)
+{
+	if (kind != CONSOLE_TOUCH_END && console->pending >= DISPLAY_PENDING_MAX)
+		return false;
+	console_input(console, "org.qemu.Display1.MultiTouch", "SendEvent",
+		      g_variant_new("(utdd)", (guint32)kind, (guint64)slot,
+				    (double)x, (double)y));
+	return true;
+}
+
+void console_let_go(struct console *console)
+{
+	static const unsigned int buttons[] = { 0, 1, 2, 5, 6 };
+	unsigned int i;
+
+	for (i = 0; i < G_N_ELEMENTS(buttons); i++)
+		console_button(console, buttons[i], false);
+	for (i = 0; console->touch && i < CONSOLE_TOUCH_SLOTS; i++)
+		console_touch(console, CONSOLE_TOUCH_END, i, 0, 0);
 }

@@ -24,7 +24,20 @@ struct console {
 	unsigned int pending;	/* input calls QEMU has not answered */
 	bool move_waiting;
 	uint32_t x, y;		/* where the waiting move goes */
+	int dx, dy;		/* of relative moves that wait */
+	bool absolute;		/* the guest's pointer goes to a place */
+	bool touch;		/* the guest has a touch screen here */
+	void (*changed)(void *data);	/* absolute or touch; may be NULL */
+	void *changed_data;
 };
+
+enum console_touch_kind {	/* QEMU's InputMultiTouchType */
+	CONSOLE_TOUCH_BEGIN,
+	CONSOLE_TOUCH_UPDATE,
+	CONSOLE_TOUCH_END,
+};
+
+#define CONSOLE_TOUCH_SLOTS 10	/* QEMU's INPUT_EVENT_SLOTS_MAX */
 
 struct display_ops {
 	void (*ready)(void *data);	/* consoles are known */
@@ -41,6 +54,11 @@ struct console *display_find(struct display *display, uint32_t gpu,
 void display_foreach(struct display *display,
 		     void (*each)(struct console *console, void *data),
 		     void *data);
+/*
+ * A touch screen of output @head of @gpu, or, with CONSOLE_GPU_NONE, of
+ * whichever console is touched. To be told before the display is ready.
+ */
+void display_add_touch(struct display *display, uint32_t gpu, uint32_t head);
 /* Whether QEMU has not answered all input yet. */
 bool display_is_busy(const struct display *display);
 GDBusConnection *display_connection(struct display *display);
@@ -62,5 +80,14 @@ void console_set_size(struct console *console, uint32_t width, uint32_t height,
 bool console_key(struct console *console, unsigned int qnum, bool down);
 bool console_button(struct console *console, unsigned int button, bool down);
 void console_move(struct console *console, uint32_t x, uint32_t y);
+/* Only where the pointer is not absolute. */
+void console_move_by(struct console *console, int dx, int dy);
+bool console_touch(struct console *console, enum console_touch_kind kind,
+		   unsigned int slot, uint32_t x, uint32_t y);
+/*
+ * QEMU lets keys go when their listener vanishes, buttons and fingers never:
+ * whatever a client that was killed held down goes up.
+ */
+void console_let_go(struct console *console);
 
 #endif

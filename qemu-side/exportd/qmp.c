@@ -18,11 +18,14 @@
 #define QMP_DEADLINE_MS	5000
 #define QMP_LINE_MAX	65536	/* the greeting and events are far below */
 #define QMP_FD_NAME	"helix-display"
+#define QMP_TOUCHES_MAX	64
 
 struct qmp {
 	const char *path;
 	int fd;
 	gint64 deadline;	/* g_get_monotonic_time() */
+	struct qmp_touch touches[QMP_TOUCHES_MAX];
+	unsigned int nr_touches;
 	size_t len;
 	char buf[QMP_LINE_MAX];
 };
@@ -159,21 +162,25 @@ static int qmp_greeting(struct qmp *qmp, GError **error)
 	return rc;
 }
 
-/* Runs one command; events that arrive meanwhile are not for us. */
-static int qmp_execute(struct qmp *qmp, const char *text, int fd,
-		       GError **error)
+/*
+ * Runs one command and returns what it returned, NULL with @error set if that
+ * fails. Events that arrive meanwhile are not for us.
+ */
+static struct json_object *qmp_call(struct qmp *qmp, const char *text, int fd,
+				    GError **error)
 {
-	struct json_object *reply, *why, *desc;
+	struct json_object *reply, *value, *why, *desc;
 
 	if (qmp_send(qmp, text, fd, error))
-		return -1;
+		return NULL;
 	for (;;) {
 		reply = qmp_read(qmp, error);
 		if (!reply)
-			return -1;
-		if (json_object_object_get_ex(reply, "return", NULL)) {
+			return NULL;
+		if (json_object_object_get_ex(reply, "return", &value)) {
+			json_object_get(value);
 			json_object_put(reply);
-			return 0;
+			return value;
 		}
 		if (json_object_object_get_ex(reply, "error", &why)) {
 			json_object_object_get_ex(why, "desc", &desc);
@@ -181,10 +188,20 @@ static int qmp_execute(struct qmp *qmp, const char *text, int fd,
 				    "QEMU refused %s: %s", text,
 				    json_object_get_string(desc));
 			json_object_put(reply);
-			return -1;
+			return NULL;
 		}
 		json_object_put(reply);
 	}
+}
+
+static int qmp_execute(struct qmp *qmp, const char *text, int fd,
+		       GError **error)
+{
+	struct json_object *value = qmp_call(qmp, text, fd, error);
+	int rc = value ? 0 : -1;
+
+	json_object_put(value);
+	return rc;
 }
 
 static int qmp_hand_over(struct qmp *qmp, int fd, GError **error)
@@ -197,6 +214,74 @@ static int qmp_hand_over(struct qmp *qmp, int fd, GError **error)
 	return qmp_execute(qmp, "{\"execute\":\"add_client\",\"arguments\":"
 			   "{\"protocol\":\"@dbus-display\",\"fdname\":\""
 			   QMP_FD_NAME "\"}}", -1, error);
+}
+
+/* NULL if there is no such property. */
+static struct json_object *qmp_get(struct qmp *qmp, const char *path,
+				   const char *property)
+{
+	g_autofree char *text = g_strdup_printf(
+		"{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"%s\","
+		"\"property\":\"%s\"}}", path, property);
+
+	return qmp_call(qmp, text, -1, NULL);
+}
+
+/* -1 if there is no such number. */
+static int qmp_get_int(struct qmp *qmp, const char *path, const char *property)
+{
+	struct json_object *value = qmp_get(qmp, path, property);
+	int number = json_object_is_type(value, json_type_int) ?
+		     json_object_get_int(value) : -1;
+
+	json_object_put(value);
+	return number;
+}
+
+static void qmp_add_touch(struct qmp *qmp, const char *path)
+{
+	struct qmp_touch *touch = &qmp->touches[qmp->nr_touches];
+	struct json_object *display = qmp_get(qmp, path, "display");
+	const char *name = display ? json_object_get_string(display) : "";
+	g_autofree char *gpu = g_strdup_printf("/machine/peripheral/%s", name);
+	int head = qmp_get_int(qmp, path, "head");
+
+	touch->gpu = *name ? (uint32_t)qmp_get_int(qmp, gpu, "addr") :
+			     UINT32_MAX;
+	touch->head = head < 0 ? 0 : (uint32_t)head;
+	if (!*name || touch->gpu != UINT32_MAX)
+		qmp->nr_touches++;
+	json_object_put(display);
+}
+
+/*
+ * D-Bus takes touches whether or not the guest has a screen to touch; only the
+ * list of devices says. Without an answer there is none.
+ */
+static void qmp_find_touches(struct qmp *qmp, const char *folder)
+{
+	g_autofree char *text = g_strdup_printf(
+		"{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"%s\"}}",
+		folder);
+	struct json_object *list = qmp_call(qmp, text, -1, NULL), *value;
+	size_t i;
+
+	for (i = 0; json_object_is_type(list, json_type_array) &&
+		    i < json_object_array_length(list) &&
+		    qmp->nr_touches < QMP_TOUCHES_MAX; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		g_autofree char *path = NULL;
+
+		if (!json_object_object_get_ex(item, "type", &value) ||
+		    strcmp(json_object_get_string(value),
+			   "child<virtio-multitouch-pci>") ||
+		    !json_object_object_get_ex(item, "name", &value))
+			continue;
+		path = g_strdup_printf("%s/%s", folder,
+				       json_object_get_string(value));
+		qmp_add_touch(qmp, path);
+	}
+	json_object_put(list);
 }
 
 static gpointer qmp_thread(gpointer data)
@@ -214,6 +299,10 @@ static gpointer qmp_thread(gpointer data)
 	}
 	rc = qmp_hand_over(qmp, pair[1], &error);
 	close(pair[1]);
+	if (!rc) {
+		qmp_find_touches(qmp, "/machine/peripheral");
+		qmp_find_touches(qmp, "/machine/peripheral-anon");
+	}
 	if (qmp->fd >= 0)
 		close(qmp->fd);
 	if (rc) {
@@ -270,4 +359,13 @@ int qmp_open_display_finish(GAsyncResult *result, GError **error)
 		return -1;
 	}
 	return fd;
+}
+
+const struct qmp_touch *qmp_open_display_touches(GAsyncResult *result,
+						 unsigned int *count)
+{
+	const struct qmp *qmp = g_task_get_task_data(G_TASK(result));
+
+	*count = qmp->nr_touches;
+	return qmp->touches;
 }

@@ -8,6 +8,7 @@
 #define HELIX_QMP_H
 
 #include <gio/gio.h>
+#include <stdint.h>
 
 /*
  * Runs in a thread of its own; every step has a deadline. @callback gets the
@@ -16,5 +17,15 @@
 void qmp_open_display(const char *path, GCancellable *cancellable,
 		      GAsyncReadyCallback callback, gpointer data);
 int qmp_open_display_finish(GAsyncResult *result, GError **error);
+
+/* A touch screen of the VM, and the output that it is bound to. */
+struct qmp_touch {
+	uint32_t gpu;		/* devfn, or UINT32_MAX: it is bound to none */
+	uint32_t head;
+};
+
+/* Those that were seen on the visit, valid as long as @result is. */
+const struct qmp_touch *qmp_open_display_touches(GAsyncResult *result,
+						 unsigned int *count);
 
 #endif

@@ -386,7 +386,9 @@ static void vm_open_display(struct vm *vm, int fd)
 static void vm_got_display(GObject *source, GAsyncResult *result, gpointer data)
 {
 	g_autoptr(GError) error = NULL;
+	const struct qmp_touch *touches;
 	struct vm *vm = data;
+	unsigned int i, count;
 	int fd;
 
 	(void)source;
@@ -400,6 +402,10 @@ static void vm_got_display(GObject *source, GAsyncResult *result, gpointer data)
 			       error->message);
 	} else {
 		vm_open_display(vm, fd);
+		touches = qmp_open_display_touches(result, &count);
+		for (i = 0; vm->display && i < count; i++)
+			display_add_touch(vm->display, touches[i].gpu,
+					  touches[i].head);
 	}
 	if (!vm->display) {
 		vm->complained = true;

@@ -224,7 +224,10 @@ class Bench:
              "-chardev", f"socket,id=ctl,path={self.dir}/control.sock,server=on,wait=off",
              "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
              "-qtest-log", "/dev/null", "-trace", "dbus_kbd_*", "-trace", "dbus_mouse_*",
-             "-trace", "virtio_gpu_ui_*",
+             "-trace", "virtio_gpu_ui_*", "-trace", "dbus_touch_*", "-trace", "input_event_btn", "-trace", "input_event_key_qcode",
+             "-device", "virtio-tablet-pci,display=gpu,head=0,addr=04.0",
+             "-device", "virtio-multitouch-pci,display=gpu,head=0,addr=05.0",
+             "-device", "virtio-multitouch-pci,id=touch9,display=gpu,head=9,addr=06.0",
              "-qmp", f"unix:{self.dir}/qmp.sock,server=on,wait=off"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.guest = Guest(f"{self.dir}/qtest.sock")
@@ -257,6 +260,23 @@ class Bench:
         with open(self.log.name, encoding="utf-8", errors="replace") as log:
             log.seek(mark)
             return re.findall(r"dbus_(kbd_press|kbd_release|mouse_press|mouse_release|mouse_set_pos) \D*(\d+)", log.read())
+
+    def touches_since(self, mark):
+        """(kind, slot, x, y) of each finger that QEMU was told of."""
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            log.seek(mark)
+            return [tuple(map(int, found)) for found in re.findall(
+                r"dbus_touch_send_event kind=(\d+), num_slot=(\d+), x=(-?\d+), y=(-?\d+)", log.read())]
+
+    def expect_touches(self, mark, *wanted):
+        wait(f"touches {wanted}", lambda: len(self.touches_since(mark)) >= len(wanted))
+        time.sleep(0.1)     # for what should not come
+        assert self.touches_since(mark) == list(wanted), f"QEMU got {self.touches_since(mark)}"
+
+    def said(self, mark, pattern):
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            log.seek(mark)
+            return re.findall(pattern, log.read())
 
     def mark(self):
         return os.path.getsize(self.log.name)
@@ -543,6 +563,77 @@ def test_one_viewer_controls_and_hands_over(b):
     first.close()
 
 
+def expect_error(client, code):
+    said = client.text()
+    while said["type"] != "error":
+        said = client.text()
+    assert said["code"] == code, said
+
+
+def points(*args):
+    return {"type": "touch", "points": [{"id": i, "phase": phase, "x": x, "y": y} for i, phase, x, y in args]}
+
+
+def test_config_says_what_a_desktop_can_take(b):
+    client = Socket(b.port, "scanout=0")
+    config = client.text()
+    while config["type"] != "config":
+        config = client.text()
+    assert config["touch"] is True and config["absolute"] is True, config
+    client.close()
+
+
+def test_fingers_reach_the_console(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    client.video()
+    client.send(points((-7, "begin", 10, 20), (9, "begin", 30, 40)))
+    client.send(points((9, "update", 31, 1e9), (1, "update", 5, 5), (2, "end", 5, 5)))
+    client.send(points((-7, "end", 11, 21)))
+    client.send(points((5, "begin", 1, 2)))     # into the slot that is free again
+    height = json.loads(b.get("/api/desktops")[1])[0]["height"]
+    b.expect_touches(mark, (0, 0, 10, 20), (0, 1, 30, 40), (1, 1, 31, height - 1), (2, 0, 11, 21), (0, 0, 1, 2))
+    mark = b.mark()
+    client.close()
+    b.expect_touches(mark, (2, 0, 0, 0), (2, 1, 0, 0))
+
+
+def test_fingers_beyond_the_slots_are_ignored(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    client.video()
+    client.send(points(*[(n, "begin", n, 0) for n in range(10)]))
+    b.expect_touches(mark, *[(0, n, n, 0) for n in range(10)])
+    mark = b.mark()
+    client.send(points((10, "begin", 1, 1), (10, "update", 2, 2), (10, "end", 3, 3), (3, "cancel", 4, 4)))
+    client.send(points((11, "begin", 5, 5)))
+    b.expect_touches(mark, (2, 3, 4, 4), (0, 3, 5, 5))
+    mark = b.mark()
+    client.send({"type": "release"})
+    b.expect_touches(mark, *[(2, n, 0, 0) for n in range(10)])
+    client.close()
+
+
+def test_touch_only_where_the_guest_has_a_screen_for_it(b):
+    client, mark = Socket(b.port, "scanout=3"), b.mark()
+    client.send(points((1, "begin", 1, 1)))
+    expect_error(client, "no-touch")
+    client.close()
+    assert b.touches_since(mark) == []
+
+
+def test_relative_moves_only_where_the_pointer_is_relative(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    client.send({"type": "rel", "dx": 1, "dy": 1})
+    expect_error(client, "no-relative")
+    client.close()
+    client = Socket(b.port, "scanout=3")
+    for _ in range(4):
+        client.send({"type": "rel", "dx": -2.5, "dy": 0.5})
+    moved = lambda: [sum(int(n[axis]) for n in b.said(mark, r"dbus_mouse_rel_motion dx=(-?\d+), dy=(-?\d+)"))
+                     for axis in (0, 1)]
+    wait("ten to the left and two down", lambda: moved() == [-10, 2])
+    client.close()
+
+
 def test_foreign_pages_and_names_are_refused(b):
     assert not Socket(b.port, "scanout=3", origin="http://evil.example").accepted
     assert not Socket(b.port, "scanout=3", origin="null").accepted
@@ -585,6 +676,27 @@ def test_killed_and_restarted_it_goes_on_with_the_same_rings(b):
     assert not b.desktops(), "desktops come back by the guest's word only"
     assert b.guest.enable(3, 2, "Third again") == 0
     assert b.desktops()[3]["name"] == "Third again"
+
+
+def test_killed_it_leaves_no_key_button_or_finger_down(b):
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    client.video()
+    client.send({"type": "key", "code": "ShiftLeft", "down": True})
+    client.send({"type": "button", "button": 2, "down": True})
+    client.send(points((1, "begin", 1, 1)))
+    b.expect_touches(mark, (0, 0, 1, 1))
+    assert b.said(mark, r"input_event_btn con \d+, button right, down 1")
+    mark = b.mark()
+    b.exportd.kill()
+    b.exportd.wait()
+    b.exportd.stdout.close()
+    b.start_exportd()
+    wait("the key to go up", lambda: b.said(mark, r"input_event_key_qcode con \d+, key qcode shift, down 0"))
+    wait("the button to go up", lambda: b.said(mark, r"input_event_btn con \d+, button right, down 0"))
+    wait("the finger to go up", lambda: (2, 0, 0, 0) in b.touches_since(mark))
+    assert not b.said(mark, r"input_event_btn con \d+, button \w+, down 1")
+    wait("the host bit", b.guest.host)
+    assert b.guest.enable(3, 2, "Third once more") == 0
 
 
 def test_impossible_ring_index_is_survived(b):
