@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Owns the sockets of browsers, through libwebsockets, in the main loop.
- * Rules: what is read is bounded before it is looked at; what is written comes
- * out of a viewer's bounded queue or is one bounded answer; Host and Origin are
- * judged before anything else.
+ * Owns the connections of clients, through libwebsockets, in the main loop, and
+ * answers requests; session.c has the WebSockets. Rules: what is read is bounded
+ * before it is looked at, and has to come before a deadline; Host, Origin and
+ * token are judged before anything else.
  */
 #include "http.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libwebsockets.h>
 #include <linux/openat2.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,101 +17,366 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "api.h"
 #include "log.h"
 #include "message.h"
 #include "request.h"
+#include "server.h"
+#include "tls.h"
 
-#define HTTP_VIEWERS_MAX	64
-#define HTTP_FDS_MAX		160
+#define HTTP_CONNECTIONS_MAX	384
+#define HTTP_CONNECTIONS_EACH	160	/* of one address */
+#define HTTP_FDS_MAX		512	/* of the library */
 #define HTTP_FILE_MAX		(4 << 20)
-#define HTTP_HEADERS_MAX	2048
-#define HTTP_BAD_MAX		16	/* messages that are none, then hang up */
-#define HTTP_SEND_BUFFER	(256 << 10)
-#define HTTP_UNSENT		(32 << 10)
-#define HTTP_PROTOCOL		"helix.v1"
+#define HTTP_BODY_MAX		4096	/* of a request */
+#define HTTP_HEADER_MAX		8192	/* of a request, all of it */
+#define HTTP_HEADERS_MAX	2048	/* of an answer */
+#define HTTP_REFUSAL_MAX	1024
+#define HTTP_QUERY_MAX		512
+#define HTTP_HEADER_S		10	/* for TLS and a request's headers */
+#define HTTP_IDLE_S		20	/* until the next request is complete */
+#define HTTP_EXCHANGE_S		60	/* for a request's body and its answer */
+#define HTTP_BODY_S		10
+#define HTTP_FAILURES		10	/* bad tokens of one address */
+#define HTTP_FAILURES_S		60
+#define HTTP_FAILURES_NAMES	1024
+#define HTTP_TICKET		"helix.ticket."
 
 _Static_assert(LWS_PRE <= PACKET_HEADROOM, "packets have room for framing");
 
-struct http {
-	const struct http_options *options;
-	struct hub *hub;
-	struct api *api;
-	struct lws_context *context;
-	struct lws_vhost *vhost;
-	int web;		/* directory, or -1 */
-	GPtrArray *sessions;
-	struct packet *events;	/* the list as it was told last */
-};
-
-/* One WebSocket. Zeroed by the library when the connection is made. */
-struct session {
-	struct http *http;
-	struct lws *wsi;
-	struct viewer *viewer;
-	struct desktop *desktop;	/* NULL: events, or gone */
-	bool events;
-	struct packet *told;		/* the list it was told last */
-	bool closing;			/* when all is sent */
-	enum lws_close_status code;
-	const char *reason;
-	unsigned int bad;
-	size_t received;		/* of a message in parts */
-	char message[MESSAGE_MAX];
-};
-
-/* One HTTP exchange. */
+/* One request and its answer. */
 struct exchange {
 	struct packet *body;	/* headers are sent, this is next */
+	bool hang_up;		/* after it */
+	bool answered;
+	struct api_request request;	/* waits for its body, if it has a path */
+	GByteArray *received;
+	size_t expected;
 };
 
-/* --- plain HTTP --- */
+struct answer {
+	unsigned int status;
+	const char *mime;
+	struct packet *body;
+	const char *allow;	/* methods, or NULL */
+	bool head;		/* without the body */
+	bool hang_up;
+	const struct refusal *refusal;
+};
+
+/* Why nothing is done. All text is constant. */
+struct refusal {
+	unsigned int status;
+	const char *code, *message;
+	bool token;		/* the one that was sent is not good */
+};
+
+static void http_deadline(struct connection *connection, unsigned int seconds)
+{
+	connection->deadline = g_get_monotonic_time() +
+			       seconds * G_USEC_PER_SEC;
+}
+
+/* --- answers --- */
 
 static const struct {
 	const char *name, *value;
+	bool tls;
 } http_headers[] = {
-	{ "content-security-policy:", "default-src 'self'; object-src 'none'; "
-	  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
-	{ "x-content-type-options:", "nosniff" },
-	{ "cache-control:", "no-cache" },
-	{ "referrer-policy:", "no-referrer" },
-	{ "cross-origin-opener-policy:", "same-origin" },
-	{ "cross-origin-resource-policy:", "same-origin" },
+	/* blob: for the guest's pointer, which the page makes a cursor */
+	{ "content-security-policy:", "default-src 'self'; img-src 'self' blob:; "
+	  "object-src 'none'; base-uri 'none'; form-action 'none'; "
+	  "frame-ancestors 'none'", false },
+	{ "x-content-type-options:", "nosniff", false },
+	{ "cache-control:", "no-cache", false },
+	{ "referrer-policy:", "no-referrer", false },
+	{ "cross-origin-opener-policy:", "same-origin", false },
+	{ "cross-origin-resource-policy:", "same-origin", false },
+	{ "strict-transport-security:", "max-age=31536000", true },
 };
 
-/* Takes @body. */
-static int http_respond(struct lws *wsi, struct exchange *exchange,
-			unsigned int status, const char *mime,
-			struct packet *body, bool head)
+static bool http_add_header(struct lws *wsi, const char *name, const char *value,
+			    uint8_t **at, uint8_t *end)
+{
+	return !lws_add_http_header_by_name(wsi, (const uint8_t *)name,
+					    (const uint8_t *)value,
+					    (int)strlen(value), at, end);
+}
+
+static bool http_add_refusal(struct lws *wsi, const struct refusal *refusal,
+			     uint8_t **at, uint8_t *end)
+{
+	g_autofree char *challenge = NULL;
+
+	if (refusal->status == HTTP_STATUS_UNAUTHORIZED) {
+		challenge = refusal->token ?
+			g_strdup_printf("Bearer realm=\"helix\", error=\"invalid_token\", error_description=\"%s\"",
+					refusal->message) :
+			g_strdup("Bearer realm=\"helix\"");
+		return http_add_header(wsi, "www-authenticate:", challenge, at,
+				       end);
+	}
+	if (refusal->status == 429)
+		return http_add_header(wsi, "retry-after:",
+				       G_STRINGIFY(HTTP_FAILURES_S), at, end);
+	return true;
+}
+
+/* False hangs up. */
+static bool http_write_headers(struct lws *wsi, const struct answer *answer)
 {
 	uint8_t buf[LWS_PRE + HTTP_HEADERS_MAX], *start = buf + LWS_PRE;
 	uint8_t *at = start, *end = buf + sizeof(buf);
 	size_t i;
 
-	packet_unref(exchange->body);
-	exchange->body = body;
-	if (lws_add_http_common_headers(wsi, status, mime, body->len, &at, end))
-		return -1;
+	if (lws_add_http_common_headers(wsi, answer->status, answer->mime,
+					answer->body->len, &at, end))
+		return false;
 	for (i = 0; i < G_N_ELEMENTS(http_headers); i++)
-		if (lws_add_http_header_by_name(wsi,
-				(const uint8_t *)http_headers[i].name,
-				(const uint8_t *)http_headers[i].value,
-				(int)strlen(http_headers[i].value), &at, end))
-			return -1;
-	if (lws_finalize_write_http_header(wsi, start, &at, end))
+		if ((!http_headers[i].tls || lws_is_ssl(wsi)) &&
+		    !http_add_header(wsi, http_headers[i].name,
+				     http_headers[i].value, &at, end))
+			return false;
+	if (answer->allow &&
+	    !http_add_header(wsi, "allow:", answer->allow, &at, end))
+		return false;
+	if (answer->hang_up &&
+	    !http_add_header(wsi, "connection:", "close", &at, end))
+		return false;
+	if (answer->refusal &&
+	    !http_add_refusal(wsi, answer->refusal, &at, end))
+		return false;
+	return !lws_finalize_write_http_header(wsi, start, &at, end);
+}
+
+/* Takes the body. Nonzero hangs up. */
+static int http_respond(struct lws *wsi, struct exchange *exchange,
+			struct answer *answer)
+{
+	packet_unref(exchange->body);
+	exchange->body = answer->body;
+	exchange->hang_up = answer->hang_up;
+	exchange->answered = true;
+	if (!http_write_headers(wsi, answer))
 		return -1;
-	if (head)
+	if (answer->head) {
+		packet_unref(exchange->body);
+		exchange->body = NULL;
 		return lws_http_transaction_completed(wsi) ? -1 : 0;
+	}
 	lws_callback_on_writable(wsi);
 	return 0;
 }
 
-static int http_refuse(struct lws *wsi, struct exchange *exchange,
-		       unsigned int status, const char *why)
+static struct packet *http_refusal_body(const struct refusal *refusal)
 {
-	return http_respond(wsi, exchange, status, "text/plain; charset=utf-8",
-			    packet_text(why), false);
+	g_autofree char *text = NULL;
+
+	text = g_strdup_printf("{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
+			       refusal->code, refusal->message);
+	return packet_text(text);
 }
+
+static void http_log_refusal(struct lws *wsi, const struct refusal *refusal)
+{
+	const struct connection *connection = lws_get_opaque_user_data(wsi);
+
+	/* files that are not there and such are nobody's attack */
+	if (refusal->status == HTTP_STATUS_NOT_FOUND)
+		return;
+	log_peer(WARN, connection->peer, "refused with %u: %s",
+		 refusal->status, refusal->message);
+}
+
+static int http_refuse(struct lws *wsi, struct exchange *exchange,
+		       const struct refusal *refusal, const char *allow,
+		       bool hang_up)
+{
+	struct answer answer = {
+		.status = refusal->status,
+		.mime = "application/json",
+		.body = http_refusal_body(refusal),
+		.allow = allow,
+		.hang_up = hang_up,
+		.refusal = refusal,
+	};
+
+	http_log_refusal(wsi, refusal);
+	return http_respond(wsi, exchange, &answer);
+}
+
+/* Where a WebSocket was asked for: all at once, then the library hangs up. */
+static void http_refuse_upgrade(struct lws *wsi, const struct refusal *refusal)
+{
+	struct answer answer = {
+		.status = refusal->status,
+		.mime = "application/json",
+		.body = http_refusal_body(refusal),
+		.hang_up = true,
+		.refusal = refusal,
+	};
+
+	http_log_refusal(wsi, refusal);
+	if (http_write_headers(wsi, &answer))
+		lws_write(wsi, answer.body->data, answer.body->len,
+			  LWS_WRITE_HTTP_FINAL);
+	packet_unref(answer.body);
+}
+
+static const struct refusal http_not_found = {
+	HTTP_STATUS_NOT_FOUND, "not-found", "there is no such thing", false,
+};
+
+static const struct refusal http_no_method = {
+	HTTP_STATUS_METHOD_NOT_ALLOWED, "method", "not with this method", false,
+};
+
+/* --- who asks --- */
+
+static const struct refusal http_bad_host = {
+	HTTP_STATUS_FORBIDDEN, "host",
+	"this server does not answer to that name", false,
+};
+
+static const struct refusal http_bad_origin = {
+	HTTP_STATUS_FORBIDDEN, "origin", "a page from elsewhere asked", false,
+};
+
+static const struct refusal http_no_token = {
+	HTTP_STATUS_UNAUTHORIZED, "no-token", "a token is needed", false,
+};
+
+static const struct refusal http_bad_ticket = {
+	HTTP_STATUS_UNAUTHORIZED, "ticket",
+	"the ticket is not good, or not any more", true,
+};
+
+static const struct refusal http_too_many_failures = {
+	429, "failures", "too many bad tokens from this address", false,
+};
+
+static const struct refusal http_bad_tokens[] = {
+	[TOKEN_MALFORMED] = { HTTP_STATUS_UNAUTHORIZED, "malformed",
+			      "this is no token of this server", true },
+	[TOKEN_SIGNATURE] = { HTTP_STATUS_UNAUTHORIZED, "signature",
+			      "the token was not signed by this server", true },
+	[TOKEN_EXPIRED] = { HTTP_STATUS_UNAUTHORIZED, "expired",
+			    "the token has expired", true },
+	[TOKEN_NOT_YET] = { HTTP_STATUS_UNAUTHORIZED, "not-yet",
+			    "the token is not valid yet", true },
+	[TOKEN_REVOKED] = { HTTP_STATUS_UNAUTHORIZED, "revoked",
+			    "the token was revoked", true },
+	[TOKEN_USED] = { HTTP_STATUS_UNAUTHORIZED, "used",
+			 "the token was for one use and has been used", true },
+	[TOKEN_UNAVAILABLE] = { HTTP_STATUS_SERVICE_UNAVAILABLE, "unavailable",
+				"that the token is used cannot be noted", false },
+};
+
+static const struct refusal *http_judge_source(const struct http *http,
+					       struct lws *wsi, bool acts)
+{
+	char origin[160] = "", host[128] = "";
+
+	if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0 ||
+	    !request_host_allowed(host, http->options.server_names))
+		return &http_bad_host;
+	if (!acts || !lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN))
+		return NULL;
+	if (lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) <= 0 ||
+	    !request_origin_allowed(origin, host, lws_is_ssl(wsi)))
+		return &http_bad_origin;
+	return NULL;
+}
+
+static const struct refusal *http_judge_token(struct http *http,
+					      struct connection *connection,
+					      const char *text)
+{
+	enum token_verdict verdict = tokens_check(http->tokens, text,
+						  &connection->grant);
+
+	if (verdict == TOKEN_OK)
+		return NULL;
+	/* the others were good once: nobody guesses those */
+	if (verdict == TOKEN_MALFORMED || verdict == TOKEN_SIGNATURE)
+		limit_count(http->failures, connection->group,
+			    g_get_monotonic_time());
+	return &http_bad_tokens[verdict];
+}
+
+static const struct refusal *http_judge_ticket(struct http *http,
+					       struct connection *connection,
+					       const char *text)
+{
+	gint64 now = g_get_monotonic_time();
+	struct grant *grant = &connection->grant;
+
+	if (tickets_take(http->tickets, text, now, grant)) {
+		if (!http->tokens)
+			return NULL;
+		if (grant_expired(grant, g_get_real_time() / G_USEC_PER_SEC))
+			return &http_bad_tokens[TOKEN_EXPIRED];
+		if (tokens_revoked(http->tokens, grant->id))
+			return &http_bad_tokens[TOKEN_REVOKED];
+		return NULL;
+	}
+	limit_count(http->failures, connection->group, now);
+	return &http_bad_ticket;
+}
+
+/* The ticket among the subprotocols of a WebSocket, or false. */
+static bool http_ticket(struct lws *wsi, char ticket[TICKET_LEN])
+{
+	g_auto(GStrv) names = NULL;
+	char list[128];
+	size_t i;
+
+	if (lws_hdr_copy(wsi, list, sizeof(list), WSI_TOKEN_PROTOCOL) <= 0)
+		return false;
+	names = g_strsplit(list, ",", 8);
+	for (i = 0; names[i]; i++) {
+		const char *name = g_strstrip(names[i]);
+
+		if (g_str_has_prefix(name, HTTP_TICKET) &&
+		    g_strlcpy(ticket, name + strlen(HTTP_TICKET),
+			      TICKET_LEN) < TICKET_LEN)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Who asks, into the connection's grant. @acts: it changes something or opens a
+ * WebSocket, which a page from elsewhere must not be able to.
+ */
+static const struct refusal *http_judge(struct http *http, struct lws *wsi,
+					bool acts, bool upgrade)
+{
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+	const struct refusal *refusal = http_judge_source(http, wsi, acts);
+	char header[TOKEN_MAX + 16], ticket[TICKET_LEN];
+	const char *text = NULL;
+
+	memset(&connection->grant, 0, sizeof(connection->grant));
+	if (refusal)
+		return refusal;
+	if (limit_reached(http->failures, connection->group,
+			  g_get_monotonic_time()))
+		return &http_too_many_failures;
+	if (upgrade && http_ticket(wsi, ticket))
+		return http_judge_ticket(http, connection, ticket);
+	if (!http->tokens) {
+		grant_all(&connection->grant);
+		return NULL;
+	}
+	if (!lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION))
+		return &http_no_token;
+	if (lws_hdr_copy(wsi, header, sizeof(header),
+			 WSI_TOKEN_HTTP_AUTHORIZATION) > 0)
+		text = request_bearer(header);
+	return http_judge_token(http, connection, text);
+}
+
+/* --- files --- */
 
 /* A regular file below the web directory, never outside of it. */
 static int http_open_file(struct http *http, const char *file)
@@ -156,73 +419,254 @@ static int http_serve_file(struct http *http, struct lws *wsi,
 			   struct exchange *exchange, const char *path,
 			   bool head)
 {
-	struct packet *body = NULL;
+	struct answer answer = { .status = HTTP_STATUS_OK, .head = head };
 	char file[REQUEST_PATH_MAX];
 	int fd;
 
 	if (!request_file(path, file, sizeof(file)))
-		return http_refuse(wsi, exchange, HTTP_STATUS_NOT_FOUND,
-				   "not found\n");
+		return http_refuse(wsi, exchange, &http_not_found, NULL, false);
 	fd = http_open_file(http, file);
 	if (fd >= 0) {
-		body = http_read_file(fd);
+		answer.body = http_read_file(fd);
 		close(fd);
 	}
-	if (!body)
-		return http_refuse(wsi, exchange, HTTP_STATUS_NOT_FOUND,
-				   "not found\n");
-	return http_respond(wsi, exchange, HTTP_STATUS_OK, request_mime(file),
-			    body, head);
+	if (!answer.body)
+		return http_refuse(wsi, exchange, &http_not_found, NULL, false);
+	answer.mime = request_mime(file);
+	return http_respond(wsi, exchange, &answer);
 }
 
-static bool http_host_allowed(struct lws *wsi)
-{
-	char host[128];
+/* --- the API --- */
 
-	return lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) > 0 &&
-	       request_host_allowed(host);
+static int http_serve_ticket(struct http *http, struct lws *wsi,
+			     struct exchange *exchange)
+{
+	static const struct refusal busy = {
+		429, "tickets", "too many tickets wait to be used", false,
+	};
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+	const struct grant *grant = &connection->grant;
+	g_autofree char *token = NULL, *expires = NULL, *text = NULL;
+	struct answer answer = {
+		.status = HTTP_STATUS_OK, .mime = "application/json",
+	};
+	char ticket[TICKET_LEN];
+
+	if (!tickets_issue(http->tickets, grant, g_get_monotonic_time(), ticket))
+		return http_refuse(wsi, exchange, &busy, NULL, false);
+	if (http->tokens && tokens_once(http->tokens, grant->id))
+		token = tokens_claim(http->tokens, grant);
+	expires = grant->expires ?
+		  g_strdup_printf("%" G_GINT64_FORMAT, grant->expires) :
+		  g_strdup("null");
+	/* nothing in it needs an escape: names and base64 */
+	text = g_strdup_printf("{\"ticket\":\"%s\",\"expires_in\":%d,\"role\":\"%s\",\"desktop\":\"%s\",\"token_expires\":%s%s%s%s}",
+			       ticket, TICKET_LIFE_S, role_name(grant->role),
+			       grant->desktop, expires,
+			       token ? ",\"token\":\"" : "",
+			       token ? token : "", token ? "\"" : "");
+	answer.body = packet_text(text);
+	return http_respond(wsi, exchange, &answer);
+}
+
+static bool http_is_api(const char *path)
+{
+	return g_str_has_prefix(path, "/api/") || !strcmp(path, "/metrics");
 }
 
 static int http_serve_api(struct http *http, struct lws *wsi,
-			  struct exchange *exchange, const char *path, bool head)
+			  struct exchange *exchange, bool head)
 {
-	const struct api_request req = {
-		.method = "GET", .path = path, .query = "", .peer = "",
-	};
-	struct api_answer answer;
-	struct packet *body;
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+	struct api_request *request = &exchange->request;
+	struct answer answer = { .head = head };
+	struct api_answer said = { 0 };
+	int rc;
 
-	api_handle(http->api, &req, &answer);
-	body = packet_text(answer.text);
-	g_free(answer.text);
-	return http_respond(wsi, exchange, answer.status, answer.mime, body,
-			    head);
+	if (!strcmp(request->path, "/api/ticket")) {
+		if (strcmp(request->method, "POST"))
+			return http_refuse(wsi, exchange, &http_no_method,
+					   "POST", false);
+		return http_serve_ticket(http, wsi, exchange);
+	}
+	request->grant = connection->grant.role == ROLE_NONE ?
+			 NULL : &connection->grant;
+	request->peer = connection->peer;
+	api_handle(http->api, request, &said);
+	answer.status = said.status;
+	answer.mime = said.mime;
+	answer.body = packet_text(said.text ? said.text : "");
+	answer.allow = said.allow;
+	g_free(said.text);
+	rc = http_respond(wsi, exchange, &answer);
+	/* a token may have been revoked just now */
+	sessions_judge(http, false);
+	return rc;
+}
+
+/* --- requests --- */
+
+static void http_exchange_reset(struct exchange *exchange)
+{
+	packet_unref(exchange->body);
+	if (exchange->received)
+		g_byte_array_unref(exchange->received);
+	g_free((char *)exchange->request.path);
+	g_free((char *)exchange->request.query);
+	memset(exchange, 0, sizeof(*exchange));
+}
+
+static const char *http_method(struct lws *wsi, bool *head)
+{
+	char *uri;
+	int len;
+
+	*head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+	if (*head)
+		return "GET";
+	switch (lws_http_get_uri_and_method(wsi, &uri, &len)) {
+	case LWSHUMETH_GET:
+		return "GET";
+	case LWSHUMETH_POST:
+		return "POST";
+	case LWSHUMETH_DELETE:
+		return "DELETE";
+	default:
+		return NULL;
+	}
+}
+
+static char *http_query(struct lws *wsi)
+{
+	GString *query = g_string_new(NULL);
+	char arg[HTTP_QUERY_MAX];
+	int i;
+
+	for (i = 0; lws_hdr_copy_fragment(wsi, arg, sizeof(arg),
+					  WSI_TOKEN_HTTP_URI_ARGS, i) > 0 &&
+		    query->len < HTTP_QUERY_MAX; i++) {
+		if (i)
+			g_string_append_c(query, '&');
+		g_string_append(query, arg);
+	}
+	return g_string_free(query, FALSE);
+}
+
+/* How much body comes, or why there must be none. */
+static const struct refusal *http_expect_body(struct lws *wsi, size_t *length)
+{
+	static const struct refusal bad = {
+		HTTP_STATUS_BAD_REQUEST, "length", "Content-Length is no number",
+		false,
+	};
+	static const struct refusal missing = {
+		HTTP_STATUS_LENGTH_REQUIRED, "length",
+		"Content-Length is needed", false,
+	};
+	static const struct refusal large = {
+		HTTP_STATUS_REQ_ENTITY_TOO_LARGE, "too-large",
+		"a request has at most 4096 bytes", false,
+	};
+	char text[32];
+
+	*length = 0;
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING))
+		return &missing;
+	if (!lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH))
+		return lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) ?
+		       &missing : NULL;
+	if (lws_hdr_copy(wsi, text, sizeof(text),
+			 WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0 ||
+	    !request_length(text, length))
+		return &bad;
+	return *length > HTTP_BODY_MAX ? &large : NULL;
+}
+
+static int http_api_request(struct http *http, struct lws *wsi,
+			    struct exchange *exchange, const char *method,
+			    const char *path, bool head)
+{
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+	bool acts = strcmp(method, "GET");
+	const struct refusal *refusal;
+
+	refusal = http_expect_body(wsi, &exchange->expected);
+	if (refusal)
+		return http_refuse(wsi, exchange, refusal, NULL, true);
+	refusal = http_judge(http, wsi, acts, false);
+	/* whether it needs one is the API's to say */
+	if (refusal == &http_no_token && !strcmp(path, "/metrics"))
+		refusal = NULL;
+	if (refusal)
+		return http_refuse(wsi, exchange, refusal, NULL,
+				   exchange->expected);
+	exchange->request.method = method;
+	exchange->request.path = g_strdup(path);
+	exchange->request.query = http_query(wsi);
+	if (!exchange->expected)
+		return http_serve_api(http, wsi, exchange, head);
+	exchange->received = g_byte_array_new();
+	http_deadline(connection, HTTP_BODY_S);
+	return 0;
 }
 
 static int http_request(struct http *http, struct lws *wsi,
 			struct exchange *exchange, const char *path)
 {
-	bool head, get;
-	char *uri;
-	int len;
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+	const struct refusal *refusal;
+	const char *method;
+	bool head;
 
-	if (!http_host_allowed(wsi))
-		return http_refuse(wsi, exchange, HTTP_STATUS_FORBIDDEN,
-				   "this server answers to localhost only\n");
-	head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
-	get = lws_http_get_uri_and_method(wsi, &uri, &len) == LWSHUMETH_GET;
-	if (!get && !head) {
-		http_refuse(wsi, exchange, HTTP_STATUS_METHOD_NOT_ALLOWED,
-			    "only GET and HEAD\n");
-		return 0;
-	}
-	if (g_str_has_prefix(path, "/api/"))
-		return http_serve_api(http, wsi, exchange, path, head);
+	http_exchange_reset(exchange);
+	http_deadline(connection, HTTP_EXCHANGE_S);
+	method = http_method(wsi, &head);
+	if (!method)
+		return http_refuse(wsi, exchange, &http_no_method,
+				   "GET, HEAD, POST, DELETE", true);
+	if (http_is_api(path))
+		return http_api_request(http, wsi, exchange, method, path, head);
+	refusal = http_judge_source(http, wsi, false);
+	if (refusal)
+		return http_refuse(wsi, exchange, refusal, NULL, true);
+	if (strcmp(method, "GET"))
+		return http_refuse(wsi, exchange, &http_no_method, "GET, HEAD",
+				   true);
 	return http_serve_file(http, wsi, exchange, path, head);
+}
+
+static int http_body(struct exchange *exchange, const void *in, size_t len)
+{
+	/* what comes after an answer is not looked at */
+	if (exchange->answered)
+		return 0;
+	if (!exchange->received ||
+	    exchange->received->len + len > exchange->expected)
+		return -1;
+	g_byte_array_append(exchange->received, in, (guint)len);
+	return 0;
+}
+
+static int http_body_complete(struct http *http, struct lws *wsi,
+			      struct exchange *exchange)
+{
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+
+	if (exchange->answered)
+		return 0;
+	if (!exchange->received)
+		return -1;
+	http_deadline(connection, HTTP_EXCHANGE_S);
+	exchange->request.body_len = exchange->received->len;
+	/* for who reads it as a string */
+	g_byte_array_append(exchange->received, (const guint8 *)"", 1);
+	exchange->request.body = (const char *)exchange->received->data;
+	return http_serve_api(http, wsi, exchange, false);
 }
 
 static int http_write_body(struct lws *wsi, struct exchange *exchange)
 {
+	struct connection *connection = lws_get_opaque_user_data(wsi);
 	struct packet *body = exchange->body;
 	int n;
 
@@ -231,39 +675,170 @@ static int http_write_body(struct lws *wsi, struct exchange *exchange)
 	exchange->body = NULL;
 	n = lws_write(wsi, body->data, body->len, LWS_WRITE_HTTP_FINAL);
 	packet_unref(body);
-	if (n < 0)
+	if (n < 0 || exchange->hang_up)
 		return -1;
+	http_deadline(connection, HTTP_IDLE_S);
+	if (lws_partial_buffered(wsi))
+		http_deadline(connection, HTTP_EXCHANGE_S);
 	return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
-/* Before the upgrade to a WebSocket: nonzero refuses it. */
-static int http_filter(struct http *http, struct lws *wsi, const char *protocol)
-{
-	char origin[128] = "", host[128] = "";
-	int has_origin;
+/* --- WebSockets --- */
 
-	if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0 ||
-	    !request_host_allowed(host)) {
-		log_warn("viewer refused: Host \"%s\" is not this machine", host);
-		return 1;
+static bool http_speaks(struct lws *wsi)
+{
+	g_auto(GStrv) names = NULL;
+	char list[128];
+	size_t i;
+
+	if (lws_hdr_copy(wsi, list, sizeof(list), WSI_TOKEN_PROTOCOL) <= 0)
+		return false;
+	names = g_strsplit(list, ",", 8);
+	for (i = 0; names[i]; i++)
+		if (!strcmp(g_strstrip(names[i]), SERVER_PROTOCOL))
+			return true;
+	return false;
+}
+
+static const struct refusal *http_judge_upgrade(struct http *http,
+						struct lws *wsi, const char *to)
+{
+	static const struct refusal not_websocket = {
+		HTTP_STATUS_BAD_REQUEST, "upgrade", "only to a WebSocket", false,
+	};
+	static const struct refusal no_protocol = {
+		HTTP_STATUS_BAD_REQUEST, "protocol",
+		"the subprotocol has to be " SERVER_PROTOCOL, false,
+	};
+	static const struct refusal full = {
+		HTTP_STATUS_SERVICE_UNAVAILABLE, "full",
+		"too many are connected", false,
+	};
+	char path[16];
+
+	if (g_ascii_strcasecmp(to, "websocket"))
+		return &not_websocket;
+	if (lws_hdr_copy(wsi, path, sizeof(path), WSI_TOKEN_GET_URI) <= 0 ||
+	    strcmp(path, "/ws"))
+		return &http_not_found;
+	if (!http_speaks(wsi))
+		return &no_protocol;
+	if (http->sessions->len >= SERVER_SESSIONS_MAX)
+		return &full;
+	return http_judge(http, wsi, true, true);
+}
+
+/* Zero goes on with the upgrade. */
+static int http_upgrade(struct http *http, struct lws *wsi, const char *to)
+{
+	const struct refusal *refusal = http_judge_upgrade(http, wsi, to);
+
+	if (!refusal)
+		return 0;
+	http_refuse_upgrade(wsi, refusal);
+	return 1;
+}
+
+/* --- connections --- */
+
+static void http_forget(struct connection *connection)
+{
+	g_ptr_array_remove_fast(connection->http->connections, connection);
+	g_free(connection);
+}
+
+static unsigned int http_connections_of(const struct http *http,
+					const char *group)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < http->connections->len; i++) {
+		const struct connection *connection =
+			http->connections->pdata[i];
+
+		count += !strcmp(connection->group, group);
 	}
-	has_origin = lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN);
-	if (has_origin &&
-	    (lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) <= 0 ||
-	     !request_origin_allowed(origin, host))) {
-		log_warn("viewer refused: a page from \"%s\" asked for it",
-			 origin);
-		return 1;
+	return count;
+}
+
+static void http_adopt(struct http *http, int fd,
+		       struct connection *connection)
+{
+	struct lws_adopt_desc how = {
+		.vh = http->vhost,
+		.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP |
+			(http->tls ? LWS_ADOPT_ALLOW_SSL : 0),
+		.fd.sockfd = fd,
+		.opaque = connection,
+	};
+
+	connection->wsi = lws_adopt_descriptor_vhost_via_info(&how);
+	/* it has closed the socket then, and may have told us or not */
+	if (!connection->wsi &&
+	    g_ptr_array_find(http->connections, connection, NULL))
+		http_forget(connection);
+}
+
+static void http_accepted(int fd, const char *peer, void *data)
+{
+	struct http *http = data;
+	struct connection *connection;
+	char group[PORT_PEER_LEN];
+	int on = 1;
+
+	port_peer_group(peer, group);
+	if (http->connections->len >= HTTP_CONNECTIONS_MAX ||
+	    http_connections_of(http, group) >= HTTP_CONNECTIONS_EACH) {
+		log_peer(WARN, peer, "hung up on: too many connections");
+		close(fd);
+		return;
 	}
-	if (!protocol || strcmp(protocol, HTTP_PROTOCOL)) {
-		log_warn("viewer refused: it does not speak " HTTP_PROTOCOL);
-		return 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	connection = g_new0(struct connection, 1);
+	connection->http = http;
+	g_strlcpy(connection->peer, peer, sizeof(connection->peer));
+	g_strlcpy(connection->group, group, sizeof(connection->group));
+	http_deadline(connection, HTTP_HEADER_S);
+	g_ptr_array_add(http->connections, connection);
+	http_adopt(http, fd, connection);
+}
+
+static void http_end_late(struct http *http)
+{
+	gint64 now = g_get_monotonic_time();
+	unsigned int i;
+
+	for (i = 0; i < http->connections->len; i++) {
+		struct connection *connection = http->connections->pdata[i];
+
+		if (!connection->deadline || connection->deadline > now)
+			continue;
+		log_peer(DEBUG, connection->peer, "hung up on: too slow");
+		connection->deadline = 0;
+		lws_set_timeout(connection->wsi,
+				PENDING_TIMEOUT_USER_REASON_BASE,
+				LWS_TO_KILL_ASYNC);
 	}
-	if (http->sessions->len >= HTTP_VIEWERS_MAX) {
-		log_warn("viewer refused: %d are connected", HTTP_VIEWERS_MAX);
-		return 1;
-	}
+}
+
+static int http_instantiated(struct lws *wsi)
+{
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+
+	/* again: it said CONNECT and is to become something else than HTTP */
+	if (!connection || connection->known)
+		return -1;
+	connection->known = true;
 	return 0;
+}
+
+static void http_destroyed(struct lws *wsi)
+{
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+
+	if (connection)
+		http_forget(connection);
+	lws_set_opaque_user_data(wsi, NULL);
 }
 
 static int http_callback(struct lws *wsi, enum lws_callback_reasons reason,
@@ -272,277 +847,34 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason,
 	struct http *http = lws_context_user(lws_get_context(wsi));
 	struct exchange *exchange = user;
 
-	(void)len;
 	switch (reason) {
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		http->tls = user;
+		tls_harden(http->tls);
+		return 0;
+	case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+		return http_instantiated(wsi);
+	case LWS_CALLBACK_WSI_DESTROY:
+		http_destroyed(wsi);
+		return 0;
 	case LWS_CALLBACK_HTTP:
 		return http_request(http, wsi, exchange, in);
+	case LWS_CALLBACK_HTTP_BODY:
+		return http_body(exchange, in, len);
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		return http_body_complete(http, wsi, exchange);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
 		return http_write_body(wsi, exchange);
-	case LWS_CALLBACK_HTTP_BODY:
-		return -1;	/* nothing here takes one */
-	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-		return http_filter(http, wsi, NULL);
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return http_upgrade(http, wsi, in);
 	case LWS_CALLBACK_CLOSED_HTTP:
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-		if (exchange) {
-			packet_unref(exchange->body);
-			exchange->body = NULL;
-		}
+		if (exchange)
+			http_exchange_reset(exchange);
 		return 0;
-	default:
-		return 0;
-	}
-}
-
-/* --- WebSocket --- */
-
-static void session_wake(void *data)
-{
-	struct session *session = data;
-
-	lws_callback_on_writable(session->wsi);
-}
-
-static void session_close(struct session *session, enum lws_close_status code,
-			  const char *reason)
-{
-	if (session->closing)
-		return;
-	session->closing = true;
-	session->code = code;
-	session->reason = reason;
-	session_wake(session);
-}
-
-static void session_gone(struct viewer *viewer)
-{
-	struct session *session = viewer->wake_data;
-
-	session->desktop = NULL;
-	session_close(session, LWS_CLOSE_STATUS_NORMAL, "desktop gone");
-}
-
-/* Takes @text. */
-static void session_say(struct session *session, char *text)
-{
-	struct packet *packet = packet_text(text);
-
-	viewer_queue_text(session->viewer, packet);
-	packet_unref(packet);
-	g_free(text);
-}
-
-static void session_open_events(struct session *session)
-{
-	struct packet *packet;
-	char *text = api_desktops_event(session->http->hub, NULL);
-
-	packet = packet_text(text);
-	g_free(text);
-	session->events = true;
-	session->told = packet_ref(packet);
-	viewer_queue_text(session->viewer, packet);
-	packet_unref(packet);
-}
-
-/* Which desktop, from "/ws?scanout=N"; -1 if the query does not say. */
-static long session_scanout(struct lws *wsi)
-{
-	char number[16] = "", *end;
-	unsigned long scanout;
-
-	if (lws_get_urlarg_by_name_safe(wsi, "scanout", number,
-					sizeof(number)) <= 0 ||
-	    !g_ascii_isdigit(number[0]))
+	case LWS_CALLBACK_RAW_ADOPT:
+	case LWS_CALLBACK_RAW_RX:
 		return -1;
-	scanout = strtoul(number, &end, 10);
-	return *end || scanout > UINT16_MAX ? -1 : (long)scanout;
-}
-
-static bool session_wants_events(struct lws *wsi)
-{
-	char arg[32];
-	int i;
-
-	for (i = 0; lws_hdr_copy_fragment(wsi, arg, sizeof(arg),
-					  WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++)
-		if (!strcmp(arg, "events") || g_str_has_prefix(arg, "events="))
-			return true;
-	return false;
-}
-
-static bool session_is_ws(struct lws *wsi)
-{
-	char path[16];
-
-	return lws_hdr_copy(wsi, path, sizeof(path), WSI_TOKEN_GET_URI) > 0 &&
-	       !strcmp(path, "/ws");
-}
-
-/* The desktop that "/ws?desktop=ID" or "/ws?scanout=N" names, or NULL. */
-static struct desktop *session_find(struct session *session)
-{
-	struct hub *hub = session->http->hub;
-	char id[DESKTOP_ID_LEN] = "";
-	long scanout;
-
-	if (lws_get_urlarg_by_name_safe(session->wsi, "desktop", id,
-					sizeof(id)) > 0)
-		return hub_find_id(hub, id);
-	scanout = session_scanout(session->wsi);
-	return scanout < 0 ? NULL : hub_find(hub, (uint32_t)scanout);
-}
-
-static void session_open_desktop(struct session *session)
-{
-	struct desktop *desktop = session_find(session);
-
-	if (!desktop) {
-		session_say(session, api_error("no-desktop",
-				"there is no such desktop"));
-		session_close(session, LWS_CLOSE_STATUS_NORMAL, "no such desktop");
-		return;
-	}
-	session->desktop = desktop;
-	desktop_join(desktop, session->viewer, RUNG_FULL, session_gone);
-}
-
-static int session_open(struct http *http, struct lws *wsi,
-			struct session *session)
-{
-	int size = HTTP_SEND_BUFFER, unsent = HTTP_UNSENT;
-
-	if (!session_is_ws(wsi))
-		return -1;
-	/* what the kernel holds for a slow viewer is late and cannot be dropped */
-	setsockopt(lws_get_socket_fd(wsi), SOL_SOCKET, SO_SNDBUF, &size,
-		   sizeof(size));
-	setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT,
-		   &unsent, sizeof(unsent));
-	session->http = http;
-	session->wsi = wsi;
-	session->viewer = viewer_new(session_wake, session);
-	session->viewer->role = ROLE_ADMIN;
-	g_ptr_array_add(http->sessions, session);
-	if (session_wants_events(wsi))
-		session_open_events(session);
-	else
-		session_open_desktop(session);
-	return 0;
-}
-
-static void session_closed(struct session *session)
-{
-	if (!session->viewer)
-		return;
-	if (session->desktop)
-		desktop_leave(session->desktop, session->viewer);
-	g_ptr_array_remove_fast(session->http->sessions, session);
-	viewer_free(session->viewer);
-	session->viewer = NULL;
-	packet_unref(session->told);
-}
-
-static int session_hang_up(struct session *session)
-{
-	lws_close_reason(session->wsi, session->code,
-			 (unsigned char *)session->reason,
-			 strlen(session->reason));
-	return -1;
-}
-
-/* The socket takes more. Nonzero hangs up. */
-static int session_write(struct session *session)
-{
-	struct packet *packet;
-	int n;
-
-	if (session->viewer->broken)
-		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
-			      "too far behind");
-	packet = viewer_next(session->viewer);
-	if (!packet && session->closing)
-		return session_hang_up(session);
-	if (packet) {
-		n = lws_write(session->wsi, packet->data, packet->len,
-			      packet->binary ? LWS_WRITE_BINARY :
-					      LWS_WRITE_TEXT);
-		packet_unref(packet);
-		if (n < 0)
-			return -1;
-	}
-	if (session->viewer->queue.length || session->closing)
-		session_wake(session);
-	else if (session->desktop)
-		desktop_kick(session->desktop);
-	return 0;
-}
-
-static void session_bad(struct session *session, const char *why)
-{
-	session_say(session, api_error("bad-message", why));
-	if (++session->bad >= HTTP_BAD_MAX)
-		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
-			      "too many bad messages");
-}
-
-static void session_message(struct session *session, const char *text,
-			    size_t len)
-{
-	struct message msg;
-	const char *why;
-
-	if (!message_parse(text, len, &msg, &why))
-		session_bad(session, why);
-	else if (session->desktop)
-		desktop_input(session->desktop, session->viewer, &msg);
-	message_clear(&msg);
-}
-
-/* Nonzero hangs up. */
-static int session_receive(struct session *session, const void *in, size_t len)
-{
-	if (session->closing)
-		return 0;
-	if (lws_frame_is_binary(session->wsi)) {
-		lws_close_reason(session->wsi,
-				 LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, NULL, 0);
-		return -1;
-	}
-	if (len > sizeof(session->message) - session->received) {
-		lws_close_reason(session->wsi,
-				 LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
-		return -1;
-	}
-	memcpy(session->message + session->received, in, len);
-	session->received += len;
-	if (lws_remaining_packet_payload(session->wsi) ||
-	    !lws_is_final_fragment(session->wsi))
-		return 0;
-	len = session->received;
-	session->received = 0;
-	session_message(session, session->message, len);
-	return 0;
-}
-
-static int session_callback(struct lws *wsi, enum lws_callback_reasons reason,
-			    void *user, void *in, size_t len)
-{
-	struct http *http = lws_context_user(lws_get_context(wsi));
-	struct session *session = user;
-
-	switch (reason) {
-	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-		return http_filter(http, wsi, in);
-	case LWS_CALLBACK_ESTABLISHED:
-		return session_open(http, wsi, session);
-	case LWS_CALLBACK_SERVER_WRITEABLE:
-		return session_write(session);
-	case LWS_CALLBACK_RECEIVE:
-		return session_receive(session, in, len);
-	case LWS_CALLBACK_CLOSED:
-		session_closed(session);
-		return 0;
 	default:
 		return 0;
 	}
@@ -550,11 +882,10 @@ static int session_callback(struct lws *wsi, enum lws_callback_reasons reason,
 
 /* --- life --- */
 
-static const struct lws_protocols http_protocols[] = {
+static struct lws_protocols http_protocols[] = {
 	{ .name = "http", .callback = http_callback,
 	  .per_session_data_size = sizeof(struct exchange) },
-	{ .name = HTTP_PROTOCOL, .callback = session_callback,
-	  .per_session_data_size = sizeof(struct session),
+	{ .name = SERVER_PROTOCOL, .callback = session_callback,
 	  .rx_buffer_size = MESSAGE_MAX },
 	LWS_PROTOCOL_LIST_TERM
 };
@@ -568,51 +899,108 @@ static const lws_retry_bo_t http_idle = {
 static void http_log(int level, const char *line)
 {
 	log_at(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
-	       LOG_SUBJECT_NONE, NULL, "libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
+	       LOG_SUBJECT_NONE, NULL, "libwebsockets: %.*s",
+	       (int)strcspn(line, "\n"), line);
+}
+
+static bool http_open_web(struct http *http)
+{
+	if (!http->options.web)
+		return true;
+	http->web = open(http->options.web, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (http->web >= 0)
+		return true;
+	log_error("opening the page's directory %s: %s", http->options.web,
+		  g_strerror(errno));
+	return false;
+}
+
+static bool http_start(struct http *http, GMainLoop *loop)
+{
+	struct lws_context_creation_info info = { 0 };
+	void *loops[1] = { loop };
+
+	lws_set_log_level(LLL_ERR | LLL_WARN, http_log);
+	http_protocols[1].per_session_data_size = session_size();
+	/* we accept, and hand over: see port.c */
+	info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+	info.protocols = http_protocols;
+	info.user = http;
+	info.foreign_loops = loops;
+	info.options = LWS_SERVER_OPTION_GLIB;
+	info.fd_limit_per_thread = HTTP_FDS_MAX;
+	info.max_http_header_data2 = HTTP_HEADER_MAX;
+	info.timeout_secs = HTTP_HEADER_S;
+	info.keepalive_timeout = HTTP_IDLE_S;
+	info.retry_and_idle_policy = &http_idle;
+	info.vhost_name = "helix";
+	info.server_string = "helix-exportd";
+	if (http->options.tls_certificate) {
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+		info.ssl_cert_filepath = http->options.tls_certificate;
+		info.ssl_private_key_filepath = http->options.tls_key;
+		info.alpn = "http/1.1";
+	}
+	http->context = lws_create_context(&info);
+	if (http->context)
+		http->vhost = lws_get_vhost_by_name(http->context, "helix");
+	if (!http->vhost || (http->options.tls_certificate && !http->tls)) {
+		log_error("starting the web server failed");
+		return false;
+	}
+	return true;
+}
+
+static bool http_listen(struct http *http)
+{
+	g_autofree char *error = NULL;
+
+	http->port = port_open(http->options.listen, http->options.port,
+			       http->options.listen_fd, http_accepted, http,
+			       &error);
+	if (!http->port) {
+		log_error("%s", error);
+		return false;
+	}
+	/* the configuration says so too, but not of a socket handed over */
+	if (!port_is_loopback(http->port) && (!http->tls || !http->tokens)) {
+		log_error("what is listened on is not loopback: it needs TLS and tokens, or anybody could see and use the desktops");
+		return false;
+	}
+	return true;
+}
+
+static bool http_check_tls(const struct http_options *options)
+{
+	g_autofree char *error = NULL;
+
+	if (!options->tls_certificate ||
+	    tls_check(options->tls_certificate, options->tls_key, &error))
+		return true;
+	log_error("%s", error);
+	return false;
 }
 
 struct http *http_new(const struct http_options *options, struct hub *hub,
 		      struct api *api, GMainLoop *loop)
 {
-	struct lws_context_creation_info info = { 0 };
-	void *loops[1] = { loop };
 	struct http *http = g_new0(struct http, 1);
 
-	http->options = options;
+	http->options = *options;
 	http->hub = hub;
 	http->api = api;
+	http->tokens = options->auth == HTTP_AUTH_TOKEN ? options->tokens : NULL;
+	if (http->tokens)
+		http->keys = tokens_keys(http->tokens);
+	http->tickets = tickets_new();
+	http->failures = limit_new(HTTP_FAILURES,
+				   HTTP_FAILURES_S * G_USEC_PER_SEC,
+				   HTTP_FAILURES_NAMES);
+	http->connections = g_ptr_array_new();
 	http->sessions = g_ptr_array_new();
 	http->web = -1;
-	if (options->web) {
-		http->web = open(options->web, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (http->web < 0) {
-			log_error("opening the page's directory %s: %s",
-				  options->web, g_strerror(errno));
-			http_free(http);
-			return NULL;
-		}
-	}
-
-	lws_set_log_level(LLL_ERR | LLL_WARN, http_log);
-	info.port = (int)options->port;
-	info.iface = strcmp(options->listen, "localhost") ? options->listen :
-							    "127.0.0.1";
-	info.protocols = http_protocols;
-	info.user = http;
-	info.foreign_loops = loops;
-	info.options = LWS_SERVER_OPTION_GLIB |
-		       LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
-	info.fd_limit_per_thread = HTTP_FDS_MAX;
-	info.timeout_secs = 10;
-	info.keepalive_timeout = 15;
-	info.retry_and_idle_policy = &http_idle;
-	info.vhost_name = "helix";
-	http->context = lws_create_context(&info);
-	if (http->context)
-		http->vhost = lws_get_vhost_by_name(http->context, "helix");
-	if (!http->vhost) {
-		log_error("listening on %s port %u failed (is the port in use?)",
-			  options->listen, options->port);
+	if (!http_check_tls(options) || !http_open_web(http) ||
+	    !http_start(http, loop) || !http_listen(http)) {
 		http_free(http);
 		return NULL;
 	}
@@ -621,60 +1009,49 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 
 void http_free(struct http *http)
 {
+	port_close(http->port);
 	if (http->context)
 		lws_context_destroy(http->context);
 	if (http->web >= 0)
 		close(http->web);
-	packet_unref(http->events);
+	tickets_free(http->tickets);
+	limit_free(http->failures);
+	g_ptr_array_unref(http->connections);
 	g_ptr_array_unref(http->sessions);
 	g_free(http);
 }
 
 void http_reload(struct http *http, const struct http_options *options)
 {
-	(void)http;
-	(void)options;
+	g_autofree char *error = NULL;
+
+	if (!http->tls)
+		return;
+	if (!options->tls_certificate)
+		log_error("TLS cannot be left without a restart");
+	else if (!tls_reload(http->tls, options->tls_certificate,
+			     options->tls_key, &error))
+		log_error("%s; the former certificate goes on", error);
 }
 
 int http_port(const struct http *http)
 {
-	return lws_get_vhost_listen_port(http->vhost);
+	return port_number(http->port);
 }
 
-static bool http_has_events(const struct http *http)
+/* What the former key signed is void, and so is what was opened with it. */
+static bool http_has_new_key(struct http *http)
 {
-	unsigned int i;
-
-	for (i = 0; i < http->sessions->len; i++)
-		if (((struct session *)http->sessions->pdata[i])->events)
-			return true;
-	return false;
-}
-
-static void http_tell(struct http *http, struct session *session)
-{
-	/* not read the last one yet: it will get a newer one later */
-	if (!session->events || session->told == http->events ||
-	    session->viewer->queue.length)
-		return;
-	packet_unref(session->told);
-	session->told = packet_ref(http->events);
-	viewer_queue_text(session->viewer, http->events);
+	if (!http->tokens || http->keys == tokens_keys(http->tokens))
+		return false;
+	http->keys = tokens_keys(http->tokens);
+	tickets_clear(http->tickets);
+	return true;
 }
 
 void http_tick(struct http *http)
 {
-	g_autofree char *text = NULL;
-	unsigned int i;
-
-	if (!http_has_events(http))
-		return;
-	text = api_desktops_event(http->hub, NULL);
-	if (!http->events || strlen(text) != http->events->len ||
-	    memcmp(text, http->events->data, http->events->len)) {
-		packet_unref(http->events);
-		http->events = packet_text(text);
-	}
-	for (i = 0; i < http->sessions->len; i++)
-		http_tell(http, http->sessions->pdata[i]);
+	http_end_late(http);
+	sessions_judge(http, http_has_new_key(http));
+	sessions_tell(http);
 }

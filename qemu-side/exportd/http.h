@@ -42,12 +42,13 @@ void http_free(struct http *http);
 
 /*
  * The configuration was read again: takes what can change, which is the TLS
- * certificate and its key. What cannot be read stays as it was.
+ * certificate and its key, for who connects from now on. What cannot be used,
+ * with the reason logged, stays as it was.
  */
 void http_reload(struct http *http, const struct http_options *options);
 
 int http_port(const struct http *http);
-/* Every half second: tells those who watch the list of desktops. */
+/* Every half second: deadlines, tokens that ended, the list of desktops. */
 void http_tick(struct http *http);
 
 #endif

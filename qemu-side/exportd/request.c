@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * There is no login yet, so the boundary is the machine: only loopback is
- * served, and only to pages that came from here. A page from elsewhere can make
- * a browser connect to 127.0.0.1, but not forge Origin; and a name that an
- * attacker rebinds to 127.0.0.1 shows in Host.
+ * Only pages that came from here are served. A page from elsewhere can make a
+ * browser connect to this server, but not forge Origin; and a name that an
+ * attacker rebinds to its address shows in Host. Where no token is asked for,
+ * that and the loopback address are all there is.
  */
 #include "request.h"
 
@@ -21,31 +21,67 @@ static bool request_port_valid(const char *port)
 	return i > 0;
 }
 
-bool request_host_allowed(const char *host)
+static bool request_host_is(const char *host, const char *name)
 {
-	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
-	size_t i, len;
+	size_t len = strlen(name);
 
-	for (i = 0; host && i < sizeof(names) / sizeof(names[0]); i++) {
-		len = strlen(names[i]);
-		if (strncasecmp(host, names[i], len))
-			continue;
-		if (!host[len])
+	if (!len || strncasecmp(host, name, len))
+		return false;
+	return !host[len] ||
+	       (host[len] == ':' && request_port_valid(host + len + 1));
+}
+
+bool request_host_allowed(const char *host, const char *const *names)
+{
+	static const char *const loopback[] = {
+		"localhost", "127.0.0.1", "[::1]",
+	};
+	size_t i;
+
+	if (!host)
+		return false;
+	for (i = 0; i < sizeof(loopback) / sizeof(loopback[0]); i++)
+		if (request_host_is(host, loopback[i]))
 			return true;
-		return host[len] == ':' && request_port_valid(host + len + 1);
-	}
+	for (i = 0; names && names[i]; i++)
+		if (request_host_is(host, names[i]))
+			return true;
 	return false;
 }
 
-bool request_origin_allowed(const char *origin, const char *host)
+bool request_origin_allowed(const char *origin, const char *host, bool tls)
 {
-	static const char scheme[] = "http://";
+	const char *scheme = tls ? "https://" : "http://";
+	size_t len = strlen(scheme);
 
 	if (!origin)
 		return true;	/* not a browser */
-	return host && request_host_allowed(host) &&
-	       !strncasecmp(origin, scheme, sizeof(scheme) - 1) &&
-	       !strcasecmp(origin + sizeof(scheme) - 1, host);
+	return host && *host && !strncasecmp(origin, scheme, len) &&
+	       !strcasecmp(origin + len, host);
+}
+
+bool request_length(const char *text, size_t *length)
+{
+	size_t i;
+
+	*length = 0;
+	for (i = 0; text[i]; i++) {
+		if (!isdigit((unsigned char)text[i]) || i >= 12)
+			return false;
+		*length = *length * 10 + (size_t)(text[i] - '0');
+	}
+	return i > 0;
+}
+
+const char *request_bearer(const char *authorization)
+{
+	static const char scheme[] = "Bearer ";
+	size_t len = sizeof(scheme) - 1;
+
+	if (strncasecmp(authorization, scheme, len))
+		return NULL;
+	authorization += len;
+	return authorization + strspn(authorization, " ");
 }
 
 static bool request_char_allowed(char c)

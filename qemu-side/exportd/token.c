@@ -28,7 +28,7 @@ struct tokens {
 	unsigned char key[TOKEN_KEY_MAX];
 	int key_len;
 	GHashTable *records;		/* id to struct token_info */
-	unsigned int revocations;
+	unsigned int keys;		/* that there were */
 };
 
 const char *token_verdict_text(enum token_verdict verdict)
@@ -123,6 +123,9 @@ static bool token_key_load(struct tokens *tokens, char **error)
 		explicit_bzero(key, sizeof(key));
 		return false;
 	}
+	if (tokens->key_len != (int)len || memcmp(tokens->key, key, len))
+		tokens->keys++;
+	memset(tokens->key, 0, sizeof(tokens->key));
 	memcpy(tokens->key, key, len);
 	tokens->key_len = (int)len;
 	explicit_bzero(key, sizeof(key));
@@ -431,6 +434,18 @@ char *tokens_issue(struct tokens *tokens, struct grant *grant, bool once,
 	return text;
 }
 
+char *tokens_claim(struct tokens *tokens, const struct grant *grant)
+{
+	return token_sign(tokens, grant, false);
+}
+
+bool tokens_once(const struct tokens *tokens, const char *id)
+{
+	const struct token_info *info = g_hash_table_lookup(tokens->records, id);
+
+	return info && info->once;
+}
+
 /* --- judging --- */
 
 static bool token_string(jwt_t *jwt, const char *name, char *out, size_t size)
@@ -549,7 +564,7 @@ enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 		return TOKEN_REVOKED;
 	if (info) {
 		info->grant = read;
-		info->once = once;
+		info->once |= once;
 	}
 	if (once)
 		verdict = tokens_use(tokens, info);
@@ -582,7 +597,6 @@ bool tokens_revoke(struct tokens *tokens, const char *id, char **error)
 		return true;
 	/* stays revoked here even if the disk does not take it */
 	info->revoked = true;
-	tokens->revocations++;
 	return tokens_save(tokens, error);
 }
 
@@ -593,9 +607,9 @@ bool tokens_revoked(const struct tokens *tokens, const char *id)
 	return info && info->revoked;
 }
 
-unsigned int tokens_revocations(const struct tokens *tokens)
+unsigned int tokens_keys(const struct tokens *tokens)
 {
-	return tokens->revocations;
+	return tokens->keys;
 }
 
 void tokens_each(const struct tokens *tokens,

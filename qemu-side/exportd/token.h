@@ -50,6 +50,14 @@ bool tokens_reload(struct tokens *tokens, char **error);
 char *tokens_issue(struct tokens *tokens, struct grant *grant, bool once,
 		   char **error);
 
+/*
+ * An ordinary token with the grant, and the id, of one for one use that was just
+ * used up: whoever came first keeps what the link was for.
+ */
+char *tokens_claim(struct tokens *tokens, const struct grant *grant);
+/* Whether the token of this id was for one use. */
+bool tokens_once(const struct tokens *tokens, const char *id);
+
 /* Judges @text. TOKEN_OK fills @grant, and uses up a token for one use. */
 enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 				struct grant *grant);
@@ -57,8 +65,9 @@ enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 /* False with @error: no such id can be, or it could not be noted. */
 bool tokens_revoke(struct tokens *tokens, const char *id, char **error);
 bool tokens_revoked(const struct tokens *tokens, const char *id);
-/* Counts up with each revocation: look then who has to go. */
-unsigned int tokens_revocations(const struct tokens *tokens);
+
+/* Counts up with each new key: what the former one signed is void then. */
+unsigned int tokens_keys(const struct tokens *tokens);
 
 /* What is remembered, in no order. */
 struct token_info {

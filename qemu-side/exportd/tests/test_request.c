@@ -7,41 +7,83 @@
 static void test_host_is_this_machine(void **state)
 {
 	(void)state;
-	assert_true(request_host_allowed("localhost"));
-	assert_true(request_host_allowed("LocalHost:8800"));
-	assert_true(request_host_allowed("127.0.0.1:1"));
-	assert_true(request_host_allowed("[::1]:8800"));
-	assert_false(request_host_allowed(NULL));
-	assert_false(request_host_allowed(""));
-	assert_false(request_host_allowed("example.com"));
-	assert_false(request_host_allowed("localhost.example.com"));
-	assert_false(request_host_allowed("127.0.0.1.nip.io:8800"));
-	assert_false(request_host_allowed("127.0.0.1:"));
-	assert_false(request_host_allowed("127.0.0.1:80x"));
-	assert_false(request_host_allowed("127.0.0.1:123456"));
-	assert_false(request_host_allowed("127.0.0.2"));
-	assert_false(request_host_allowed("::1"));
+	assert_true(request_host_allowed("localhost", NULL));
+	assert_true(request_host_allowed("LocalHost:8800", NULL));
+	assert_true(request_host_allowed("127.0.0.1:1", NULL));
+	assert_true(request_host_allowed("[::1]:8800", NULL));
+	assert_false(request_host_allowed(NULL, NULL));
+	assert_false(request_host_allowed("", NULL));
+	assert_false(request_host_allowed("example.com", NULL));
+	assert_false(request_host_allowed("localhost.example.com", NULL));
+	assert_false(request_host_allowed("127.0.0.1.nip.io:8800", NULL));
+	assert_false(request_host_allowed("127.0.0.1:", NULL));
+	assert_false(request_host_allowed("127.0.0.1:80x", NULL));
+	assert_false(request_host_allowed("127.0.0.1:123456", NULL));
+	assert_false(request_host_allowed("127.0.0.2", NULL));
+	assert_false(request_host_allowed("::1", NULL));
+}
+
+static void test_names_of_the_server(void **state)
+{
+	static const char *const names[] = { "desk.example", "10.0.0.7", NULL };
+
+	(void)state;
+	assert_true(request_host_allowed("desk.example", names));
+	assert_true(request_host_allowed("DESK.example:8800", names));
+	assert_true(request_host_allowed("10.0.0.7:8800", names));
+	assert_true(request_host_allowed("127.0.0.1", names));
+	assert_false(request_host_allowed("desk.example.org", names));
+	assert_false(request_host_allowed("a.desk.example", names));
+	assert_false(request_host_allowed("desk.example:", names));
+	assert_false(request_host_allowed("10.0.0.77", names));
+	assert_false(request_host_allowed("", names));
 }
 
 static void test_origin_is_our_page(void **state)
 {
+	const char *host = "127.0.0.1:8800";
+
 	(void)state;
-	assert_true(request_origin_allowed(NULL, "127.0.0.1:8800"));
-	assert_true(request_origin_allowed("http://127.0.0.1:8800",
-					   "127.0.0.1:8800"));
-	assert_false(request_origin_allowed("http://127.0.0.1:8801",
-					    "127.0.0.1:8800"));
-	assert_false(request_origin_allowed("http://localhost:8800",
-					    "127.0.0.1:8800"));
-	assert_false(request_origin_allowed("https://127.0.0.1:8800",
-					    "127.0.0.1:8800"));
-	assert_false(request_origin_allowed("http://evil.example",
-					    "127.0.0.1:8800"));
-	assert_false(request_origin_allowed("http://evil.example",
-					    "evil.example"));
-	assert_false(request_origin_allowed("null", "127.0.0.1:8800"));
-	assert_false(request_origin_allowed("", "127.0.0.1:8800"));
-	assert_false(request_origin_allowed("http://127.0.0.1:8800", NULL));
+	assert_true(request_origin_allowed(NULL, host, false));
+	assert_true(request_origin_allowed("http://127.0.0.1:8800", host, false));
+	assert_false(request_origin_allowed("http://127.0.0.1:8801", host, false));
+	assert_false(request_origin_allowed("http://localhost:8800", host, false));
+	assert_false(request_origin_allowed("https://127.0.0.1:8800", host, false));
+	assert_true(request_origin_allowed("https://127.0.0.1:8800", host, true));
+	assert_false(request_origin_allowed("http://127.0.0.1:8800", host, true));
+	assert_false(request_origin_allowed("http://evil.example", host, false));
+	assert_false(request_origin_allowed("null", host, false));
+	assert_false(request_origin_allowed("", host, false));
+	assert_false(request_origin_allowed("http://", "", false));
+	assert_false(request_origin_allowed("http://127.0.0.1:8800", NULL, false));
+}
+
+static void test_content_length(void **state)
+{
+	static const char *const bad[] = {
+		"", " ", "-1", "+1", "1 ", "1,2", "0x10", "1e3", "1234567890123",
+	};
+	size_t i, length = 7;
+
+	(void)state;
+	assert_true(request_length("0", &length));
+	assert_int_equal(length, 0);
+	assert_true(request_length("4096", &length));
+	assert_int_equal(length, 4096);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (request_length(bad[i], &length))
+			fail_msg("taken: \"%s\"", bad[i]);
+}
+
+static void test_bearer(void **state)
+{
+	(void)state;
+	assert_string_equal(request_bearer("Bearer a.b.c"), "a.b.c");
+	assert_string_equal(request_bearer("bearer  a.b.c"), "a.b.c");
+	assert_string_equal(request_bearer("Bearer "), "");
+	assert_null(request_bearer("Basic YTpi"));
+	assert_null(request_bearer("Bearera.b.c"));
+	assert_null(request_bearer(""));
 }
 
 static void test_files_that_may_be_named(void **state)
@@ -111,7 +153,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host_is_this_machine),
+		cmocka_unit_test(test_names_of_the_server),
 		cmocka_unit_test(test_origin_is_our_page),
+		cmocka_unit_test(test_content_length),
+		cmocka_unit_test(test_bearer),
 		cmocka_unit_test(test_files_that_may_be_named),
 		cmocka_unit_test(test_files_that_may_not),
 		cmocka_unit_test(test_mime),

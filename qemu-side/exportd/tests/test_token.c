@@ -279,7 +279,6 @@ static void test_one_that_cannot_be_noted_is_not_used(void **state)
 static void test_revoked(void **state)
 {
 	g_autofree char *text = NULL, *error = NULL;
-	unsigned int before = tokens_revocations(tokens);
 	struct grant given;
 
 	(void)state;
@@ -287,7 +286,6 @@ static void test_revoked(void **state)
 	assert_false(tokens_revoked(tokens, given.id));
 	assert_true(tokens_revoke(tokens, given.id, &error));
 	assert_true(tokens_revoked(tokens, given.id));
-	assert_int_not_equal(tokens_revocations(tokens), before);
 	expect(TOKEN_REVOKED, text);
 	reopen();
 	expect(TOKEN_REVOKED, text);

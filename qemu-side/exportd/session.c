@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Owns the WebSockets. Rules: what a client sends is bounded in size and in
+ * number; what it is sent comes out of its viewer's bounded queue; it sees and
+ * does what its grant covers, and is hung up on as soon as that ends.
+ */
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "message.h"
+#include "server.h"
+
+#define SESSION_BAD_MAX		16	/* messages that are none, then hang up */
+#define SESSION_RATE_MAX	2000	/* messages in a second */
+#define SESSION_DESKTOP_MAX	64	/* viewers of one desktop */
+#define SESSION_SEND_BUFFER	(256 << 10)
+#define SESSION_UNSENT		(32 << 10)
+#define SESSION_TRY_LATER	((enum lws_close_status)1013)
+#define SESSION_TOKEN_ENDED	((enum lws_close_status)4401)
+
+/* Zeroed by the library when the connection is made. */
+struct session {
+	struct http *http;
+	struct lws *wsi;
+	struct connection *connection;
+	struct viewer *viewer;
+	struct desktop *desktop;	/* NULL: events, or gone */
+	bool events;
+	struct packet *told;		/* the list it was told last */
+	bool closing;			/* when all is sent */
+	bool cut;			/* without sending anything more */
+	enum lws_close_status code;
+	const char *reason;
+	unsigned int bad;
+	gint64 rate_since;
+	unsigned int rate;
+	GByteArray *message;		/* in parts */
+};
+
+size_t session_size(void)
+{
+	return sizeof(struct session);
+}
+
+static void session_wake(void *data)
+{
+	struct session *session = data;
+
+	lws_callback_on_writable(session->wsi);
+}
+
+static void session_close(struct session *session, enum lws_close_status code,
+			  const char *reason)
+{
+	if (session->closing)
+		return;
+	session->closing = true;
+	session->code = code;
+	session->reason = reason;
+	/* one that reads nothing would keep its place for ever */
+	session->connection->deadline = g_get_monotonic_time() +
+					SERVER_CLOSE_S * G_USEC_PER_SEC;
+	session_wake(session);
+}
+
+static void session_gone(struct viewer *viewer)
+{
+	struct session *session = viewer->wake_data;
+
+	session->desktop = NULL;
+	session_close(session, LWS_CLOSE_STATUS_NORMAL, "desktop gone");
+}
+
+/* Takes @text. */
+static void session_say(struct session *session, char *text)
+{
+	struct packet *packet = packet_text(text);
+
+	viewer_queue_text(session->viewer, packet);
+	packet_unref(packet);
+	g_free(text);
+}
+
+/* --- what it watches --- */
+
+/* Which scanout, from "/ws?scanout=N"; -1 if the query does not say. */
+static long session_scanout(struct lws *wsi)
+{
+	char number[16] = "", *end;
+	unsigned long scanout;
+
+	if (lws_get_urlarg_by_name_safe(wsi, "scanout", number,
+					sizeof(number)) <= 0 ||
+	    !g_ascii_isdigit(number[0]))
+		return -1;
+	scanout = strtoul(number, &end, 10);
+	return *end || scanout > UINT16_MAX ? -1 : (long)scanout;
+}
+
+/* The desktop that "/ws?desktop=ID" or "/ws?scanout=N" names, or NULL. */
+static struct desktop *session_find(struct session *session)
+{
+	struct hub *hub = session->http->hub;
+	struct desktop *desktop = NULL;
+	char id[DESKTOP_ID_LEN] = "";
+	long scanout;
+
+	if (lws_get_urlarg_by_name_safe(session->wsi, "desktop", id,
+					sizeof(id)) > 0) {
+		desktop = hub_find_id(hub, id);
+	} else {
+		scanout = session_scanout(session->wsi);
+		if (scanout >= 0)
+			desktop = hub_find(hub, (uint32_t)scanout);
+	}
+	/* one that it must not see is to it like one that is not there */
+	if (desktop &&
+	    !grant_covers(&session->connection->grant, desktop_id(desktop)))
+		return NULL;
+	return desktop;
+}
+
+static enum rung session_rung(struct lws *wsi)
+{
+	enum rung rung = RUNG_FULL;
+	char name[8] = "";
+
+	if (lws_get_urlarg_by_name_safe(wsi, "rung", name, sizeof(name)) > 0)
+		rung_parse(name, &rung);
+	return rung;
+}
+
+static void session_open_desktop(struct session *session)
+{
+	struct desktop *desktop = session_find(session);
+	struct desktop_info info;
+
+	if (!desktop) {
+		session_say(session, api_error("no-desktop",
+				"there is no such desktop"));
+		session_close(session, LWS_CLOSE_STATUS_NORMAL, "no such desktop");
+		return;
+	}
+	desktop_describe(desktop, &info);
+	if (info.viewers >= SESSION_DESKTOP_MAX) {
+		session_say(session, api_error("busy",
+				"too many watch this desktop"));
+		session_close(session, SESSION_TRY_LATER, "too many viewers");
+		return;
+	}
+	log_desktop(INFO, desktop_id(desktop), "viewer from %s, role %s%s%s",
+		    session->connection->peer,
+		    role_name(session->connection->grant.role),
+		    *session->connection->grant.id ? ", token " : "",
+		    session->connection->grant.id);
+	session->desktop = desktop;
+	desktop_join(desktop, session->viewer, session_rung(session->wsi),
+		     session_gone);
+}
+
+static bool session_wants_events(struct lws *wsi)
+{
+	char arg[32];
+	int i;
+
+	for (i = 0; lws_hdr_copy_fragment(wsi, arg, sizeof(arg),
+					  WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++)
+		if (!strcmp(arg, "events") || g_str_has_prefix(arg, "events="))
+			return true;
+	return false;
+}
+
+static struct packet *session_list(struct session *session)
+{
+	char *text = api_desktops_event(session->http->hub,
+					&session->connection->grant);
+	struct packet *packet = packet_text(text);
+
+	g_free(text);
+	return packet;
+}
+
+static void session_tell(struct session *session, struct packet *list)
+{
+	/* not read the last one yet: it will get a newer one later */
+	if (session->viewer->queue.length || session->closing ||
+	    (session->told && session->told->len == list->len &&
+	     !memcmp(session->told->data, list->data, list->len)))
+		return;
+	packet_unref(session->told);
+	session->told = packet_ref(list);
+	viewer_queue_text(session->viewer, list);
+}
+
+static void session_open_events(struct session *session)
+{
+	struct packet *list = session_list(session);
+
+	session->events = true;
+	session_tell(session, list);
+	packet_unref(list);
+}
+
+void sessions_tell(struct http *http)
+{
+	g_autoptr(GHashTable) lists = NULL;
+	unsigned int i;
+
+	/* one list for all that may see the same */
+	lists = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+				      (GDestroyNotify)packet_unref);
+	for (i = 0; i < http->sessions->len; i++) {
+		struct session *session = http->sessions->pdata[i];
+		const struct grant *grant = &session->connection->grant;
+		struct packet *list;
+		char *key;
+
+		if (!session->events)
+			continue;
+		key = g_strdup_printf("%s %s", role_name(grant->role),
+				      grant->desktop);
+		list = g_hash_table_lookup(lists, key);
+		if (list) {
+			g_free(key);
+		} else {
+			list = session_list(session);
+			g_hash_table_insert(lists, key, list);
+		}
+		session_tell(session, list);
+	}
+}
+
+/* --- life --- */
+
+static int session_open(struct http *http, struct lws *wsi,
+			struct session *session)
+{
+	int size = SESSION_SEND_BUFFER, unsent = SESSION_UNSENT;
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+
+	/* what the kernel holds for a slow viewer is late and cannot be dropped */
+	setsockopt(lws_get_socket_fd(wsi), SOL_SOCKET, SO_SNDBUF, &size,
+		   sizeof(size));
+	setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+		   &unsent, sizeof(unsent));
+	connection->deadline = 0;
+	session->http = http;
+	session->wsi = wsi;
+	session->connection = connection;
+	session->message = g_byte_array_new();
+	session->viewer = viewer_new(session_wake, session);
+	session->viewer->role = connection->grant.role;
+	g_ptr_array_add(http->sessions, session);
+	if (session_wants_events(wsi))
+		session_open_events(session);
+	else
+		session_open_desktop(session);
+	return 0;
+}
+
+static void session_leave(struct session *session)
+{
+	if (session->desktop)
+		desktop_leave(session->desktop, session->viewer);
+	session->desktop = NULL;
+}
+
+static void session_closed(struct session *session)
+{
+	if (!session->viewer)
+		return;
+	session_leave(session);
+	g_ptr_array_remove_fast(session->http->sessions, session);
+	viewer_free(session->viewer);
+	session->viewer = NULL;
+	packet_unref(session->told);
+	g_byte_array_unref(session->message);
+}
+
+static int session_hang_up(struct session *session)
+{
+	lws_close_reason(session->wsi, session->code,
+			 (unsigned char *)session->reason,
+			 strlen(session->reason));
+	return -1;
+}
+
+static void session_cut(struct session *session, const char *why)
+{
+	log_peer(INFO, session->connection->peer, "hung up on: %s", why);
+	session_leave(session);
+	session->events = false;
+	session->cut = true;
+	session_close(session, SESSION_TOKEN_ENDED, why);
+}
+
+void sessions_judge(struct http *http, bool all)
+{
+	gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+	unsigned int i;
+
+	for (i = 0; i < http->sessions->len; i++) {
+		struct session *session = http->sessions->pdata[i];
+		const struct grant *grant = &session->connection->grant;
+
+		if (session->cut)
+			continue;
+		if (grant_expired(grant, now))
+			session_cut(session, "token expired");
+		else if (all)
+			session_cut(session, "token no longer valid");
+		else if (http->tokens && *grant->id &&
+			 tokens_revoked(http->tokens, grant->id))
+			session_cut(session, "token revoked");
+	}
+}
+
+/* --- traffic --- */
+
+/* The socket takes more. Nonzero hangs up. */
+static int session_write(struct session *session)
+{
+	struct packet *packet;
+	int n;
+
+	if (session->cut)
+		return session_hang_up(session);
+	if (session->viewer->broken)
+		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+			      "too far behind");
+	packet = viewer_next(session->viewer);
+	if (!packet && session->closing)
+		return session_hang_up(session);
+	if (packet) {
+		n = lws_write(session->wsi, packet->data, packet->len,
+			      packet->binary ? LWS_WRITE_BINARY :
+					       LWS_WRITE_TEXT);
+		packet_unref(packet);
+		if (n < 0)
+			return -1;
+	}
+	if (session->viewer->queue.length || session->closing)
+		session_wake(session);
+	else if (session->desktop)
+		desktop_kick(session->desktop);
+	return 0;
+}
+
+static void session_bad(struct session *session, const char *why)
+{
+	session_say(session, api_error("bad-message", why));
+	if (++session->bad >= SESSION_BAD_MAX)
+		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+			      "too many bad messages");
+}
+
+static void session_message(struct session *session, const char *text,
+			    size_t len)
+{
+	struct message msg;
+	const char *why;
+
+	if (!message_parse(text, len, &msg, &why))
+		session_bad(session, why);
+	else if (session->desktop)
+		desktop_input(session->desktop, session->viewer, &msg);
+	message_clear(&msg);
+}
+
+static bool session_is_flood(struct session *session)
+{
+	gint64 now = g_get_monotonic_time();
+
+	if (now - session->rate_since >= G_USEC_PER_SEC) {
+		session->rate_since = now;
+		session->rate = 0;
+	}
+	return ++session->rate > SESSION_RATE_MAX;
+}
+
+/* Nonzero hangs up. */
+static int session_receive(struct session *session, const void *in, size_t len)
+{
+	GByteArray *message = session->message;
+
+	if (session->closing)
+		return 0;
+	if (lws_frame_is_binary(session->wsi)) {
+		lws_close_reason(session->wsi,
+				 LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, NULL, 0);
+		return -1;
+	}
+	/* parts count too: empty ones could come for ever */
+	if (session_is_flood(session)) {
+		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+			      "too many messages");
+		return 0;
+	}
+	/* @len is at most what the library reads at a time */
+	g_byte_array_append(message, in, (guint)len);
+	if (message->len > message_limit((const char *)message->data,
+					 message->len)) {
+		lws_close_reason(session->wsi,
+				 LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
+		return -1;
+	}
+	if (lws_remaining_packet_payload(session->wsi) ||
+	    !lws_is_final_fragment(session->wsi))
+		return 0;
+	session->message = g_byte_array_new();
+	session_message(session, (const char *)message->data, message->len);
+	g_byte_array_unref(message);
+	return 0;
+}
+
+int session_callback(struct lws *wsi, enum lws_callback_reasons reason,
+		     void *user, void *in, size_t len)
+{
+	struct http *http = lws_context_user(lws_get_context(wsi));
+	struct session *session = user;
+
+	switch (reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		return session_open(http, wsi, session);
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return session_write(session);
+	case LWS_CALLBACK_RECEIVE:
+		return session_receive(session, in, len);
+	case LWS_CALLBACK_CLOSED:
+		session_closed(session);
+		return 0;
+	default:
+		return 0;
+	}
+}
