@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Owns the shape of the JSON and the table of what can be asked. See
- * Documentation/stream-protocol.rst.
- */
+/* Owns the shape of the JSON. See Documentation/stream-protocol.rst. */
 #include "api.h"
 
-#include <json-c/json.h>
-#include <string.h>
+#include "api_json.h"
+#include "grant.h"
 
-struct api {
-	struct api_env env;
-};
-
-static void api_add_string(struct json_object *root, const char *name,
+void api_add_string(struct json_object *root, const char *name,
 			   const char *value)
 {
 	json_object_object_add(root, name, json_object_new_string(value));
@@ -24,17 +17,27 @@ static void api_add_bool(struct json_object *root, const char *name,
 	json_object_object_add(root, name, json_object_new_boolean(value));
 }
 
-static void api_add_number(struct json_object *root, const char *name,
+void api_add_number(struct json_object *root, const char *name,
 			   uint64_t value)
 {
 	json_object_object_add(root, name, json_object_new_uint64(value));
 }
 
-static struct json_object *api_desktop(const struct desktop *desktop)
+/* One digit after the point, whatever the locale. */
+void api_add_decimal(struct json_object *root, const char *name, double value)
+{
+	char text[32];
+
+	g_ascii_formatd(text, sizeof(text), "%.1f", value);
+	json_object_object_add(root, name,
+			       json_object_new_double_s(value, text));
+}
+
+struct json_object *api_desktop(const struct desktop *desktop)
 {
 	struct json_object *root = json_object_new_object();
 	struct desktop_info info;
-	char fps[32];
+	uint32_t controller = desktop_controller(desktop);
 
 	desktop_describe(desktop, &info);
 	api_add_string(root, "id", info.id);
@@ -47,26 +50,30 @@ static struct json_object *api_desktop(const struct desktop *desktop)
 	api_add_string(root, "state", info.live ? "live" : "waiting");
 	api_add_number(root, "frames", info.frames);
 	api_add_number(root, "bytes", info.bytes);
-	g_ascii_formatd(fps, sizeof(fps), "%.1f", info.fps);
-	json_object_object_add(root, "fps",
-			       json_object_new_double_s(info.fps, fps));
+	api_add_decimal(root, "fps", info.fps);
 	api_add_string(root, "encoder", info.encoder);
 	api_add_number(root, "viewers", info.viewers);
+	json_object_object_add(root, "controller", controller ?
+			       json_object_new_uint64(controller) : NULL);
 	return root;
 }
 
-static struct json_object *api_array(const struct hub *hub)
+struct json_object *api_desktop_array(const struct hub *hub,
+				      const struct grant *grant)
 {
 	struct json_object *array = json_object_new_array();
 	unsigned int i;
 
-	for (i = 0; i < hub_count(hub); i++)
-		json_object_array_add(array, api_desktop(hub_get(hub, i)));
+	for (i = 0; i < hub_count(hub); i++) {
+		const struct desktop *desktop = hub_get(hub, i);
+
+		if (!grant || grant_covers(grant, desktop_id(desktop)))
+			json_object_array_add(array, api_desktop(desktop));
+	}
 	return array;
 }
 
-/* Takes @root. */
-static char *api_text(struct json_object *root)
+char *api_text(struct json_object *root)
 {
 	char *text = g_strdup(json_object_to_json_string_ext(root,
 					JSON_C_TO_STRING_PLAIN));
@@ -79,9 +86,8 @@ char *api_desktops_event(const struct hub *hub, const struct grant *grant)
 {
 	struct json_object *root = json_object_new_object();
 
-	(void)grant;
 	api_add_string(root, "type", "desktops");
-	json_object_object_add(root, "desktops", api_array(hub));
+	json_object_object_add(root, "desktops", api_desktop_array(hub, grant));
 	return api_text(root);
 }
 
@@ -162,61 +168,4 @@ char *api_error(const char *code, const char *message)
 	api_add_string(root, "code", code);
 	api_add_string(root, "message", message);
 	return api_text(root);
-}
-
-/* --- requests --- */
-
-static void api_refuse(struct api_answer *answer, unsigned int status,
-		       const char *code, const char *message)
-{
-	struct json_object *root = json_object_new_object();
-	struct json_object *error = json_object_new_object();
-
-	api_add_string(error, "code", code);
-	api_add_string(error, "message", message);
-	json_object_object_add(root, "error", error);
-	answer->status = status;
-	answer->text = api_text(root);
-}
-
-static void api_get_desktops(struct api *api, const struct api_request *req,
-			     struct api_answer *answer)
-{
-	(void)req;
-	answer->text = api_text(api_array(api->env.hub));
-}
-
-void api_handle(struct api *api, const struct api_request *req,
-		struct api_answer *answer)
-{
-	*answer = (struct api_answer){
-		.status = 200,
-		.mime = "application/json",
-	};
-	if (strcmp(req->path, "/api/desktops")) {
-		api_refuse(answer, 404, "not-found", "there is no such thing");
-	} else if (strcmp(req->method, "GET")) {
-		answer->allow = "GET, HEAD";
-		api_refuse(answer, 405, "method", "only GET and HEAD");
-	} else {
-		api_get_desktops(api, req, answer);
-	}
-}
-
-struct api *api_new(const struct api_env *env)
-{
-	struct api *api = g_new0(struct api, 1);
-
-	api->env = *env;
-	return api;
-}
-
-void api_set_vm_directory(struct api *api, const char *directory)
-{
-	api->env.vm_directory = directory;
-}
-
-void api_free(struct api *api)
-{
-	g_free(api);
 }

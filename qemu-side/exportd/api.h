@@ -52,7 +52,15 @@ struct api_answer {
 void api_handle(struct api *api, const struct api_request *req,
 		struct api_answer *answer);
 
-/* What /api/desktops says to @grant, in a message for /ws?events. */
+/* One of what can be asked. */
+struct api_route_info {
+	const char *method, *path;	/* "/api/desktops/{id}" */
+};
+
+/* All of them; ends with a NULL method. */
+struct api_route_info api_route_get(unsigned int index);
+
+/* What /api/desktops says to @grant, in a message for /ws?events; NULL: all. */
 char *api_desktops_event(const struct hub *hub, const struct grant *grant);
 
 /* Messages to the viewers of a desktop. */

@@ -417,6 +417,40 @@ uint32_t desktop_controller(const struct desktop *desktop)
 	return seat_controller(desktop->seat);
 }
 
+void desktop_key_frame(struct desktop *desktop)
+{
+	unsigned int i;
+
+	for (i = 0; i < desktop->members->len; i++) {
+		struct member *member = desktop->members->pdata[i];
+
+		viewer_restart(member->viewer);
+	}
+	desktop_kick(desktop);
+}
+
+void desktop_each_viewer(const struct desktop *desktop,
+			 void (*each)(const struct desktop_viewer *viewer,
+				      void *data),
+			 void *data)
+{
+	unsigned int i;
+
+	for (i = 0; i < desktop->members->len; i++) {
+		const struct member *member = desktop->members->pdata[i];
+		const struct viewer *viewer = member->viewer;
+
+		each(&(struct desktop_viewer){
+			.number = viewer->number,
+			.role = viewer->role,
+			.rung = member->rung,
+			.queued_frames = viewer->frames,
+			.queued_bytes = viewer->bytes,
+			.dropped = viewer->dropped,
+		}, data);
+	}
+}
+
 /* --- life --- */
 
 /* What its viewers were told about it is no longer so. */
@@ -467,7 +501,8 @@ void desktop_configure(struct desktop *desktop,
 	desktop->asked_height = config->height;
 	desktop_set_name(desktop, config->label);
 	for (rung = 0; rung < RUNG_COUNT; rung++)
-		stream_set_priority(desktop->streams[rung], config->priority);
+		stream_set_priority(desktop->streams[rung],
+				    config->vm_priority + config->priority);
 	if (strcmp(before, desktop->name))
 		desktop_reconfigure(desktop);
 }

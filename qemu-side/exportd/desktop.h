@@ -34,6 +34,8 @@ struct desktop_config {
 	uint32_t width, height;	/* asked for; 0 if not by us */
 	uint64_t generation;	/* of the lease */
 	uint32_t priority;	/* of the lease, the larger the more important */
+	uint32_t vm_priority;	/* counts on top of it */
+	bool clipboard;		/* it has the VM's */
 	const char *label;	/* may be NULL or empty */
 	bool was_off;		/* what QEMU shows is not of this guest's making */
 };
@@ -86,6 +88,22 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 void desktop_release_control(struct desktop *desktop);
 /* The number of who controls it, 0: nobody. */
 uint32_t desktop_controller(const struct desktop *desktop);
+/* All who watch get a key frame. */
+void desktop_key_frame(struct desktop *desktop);
+
+struct desktop_viewer {
+	uint32_t number;
+	enum role role;
+	enum rung rung;
+	unsigned int queued_frames;
+	size_t queued_bytes;
+	uint64_t dropped;	/* frames, since it came */
+};
+
+void desktop_each_viewer(const struct desktop *desktop,
+			 void (*each)(const struct desktop_viewer *viewer,
+				      void *data),
+			 void *data);
 /* A viewer can take frames again, or time has passed: look what is due. */
 void desktop_kick(struct desktop *desktop);
 /* Every half second. */

@@ -64,7 +64,7 @@ void stream_reconfigure(struct stream *stream);
 void stream_join(struct stream *stream, struct viewer *viewer);
 void stream_leave(struct stream *stream, struct viewer *viewer);
 
-/* Of the lease; the larger the more important. */
+/* Of the VM and of the lease together; the larger the more important. */
 void stream_set_priority(struct stream *stream, uint32_t priority);
 /* Whether the surface is being read. */
 bool stream_is_reading(const struct stream *stream);

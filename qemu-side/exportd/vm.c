@@ -168,6 +168,8 @@ static int vm_enable(struct vm *vm, struct console *console,
 		.height = req->height,
 		.generation = req->generation,
 		.priority = req->priority,
+		.vm_priority = vm->options.priority,
+		.clipboard = vm->options.clipboard == (int)req->scanout,
 		.label = req->label,
 		.was_off = console->off,
 	};
@@ -345,6 +347,8 @@ static void vm_add_console0(struct console *console, void *data)
 	const struct desktop_config config = {
 		.vm = vm->options.name,
 		.scanout = VM_OUTPUT_CONSOLE,
+		.vm_priority = vm->options.priority,
+		.clipboard = vm->options.clipboard == VM_OUTPUT_CONSOLE,
 		.label = "Console",
 	};
 

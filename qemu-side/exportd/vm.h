@@ -21,7 +21,7 @@ struct vm_options {
 	const char *control;	/* socket, or NULL */
 	bool console0;		/* the console is a desktop too */
 	int clipboard;		/* scanout that has the VM's, or off */
-	unsigned int priority;	/* before that of leases */
+	unsigned int priority;	/* on top of that of leases */
 };
 
 /* [A-Za-z0-9_-]{1,32} */

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Owns the names. Rules of the format: all samples of a name together, after
+ * its HELP and TYPE; units in the name, seconds and bytes; counters end in
+ * _total and only rise while the desktop lives.
+ */
+#include "metrics.h"
+
+#include <sys/resource.h>
+
+#include "log.h"
+
+#define METRICS_PREFIX	"helix_exportd_"
+
+struct metrics {
+	GString *text;
+	const char *name;	/* of the family being written */
+};
+
+static void metrics_family(struct metrics *m, const char *name,
+			   const char *type, const char *help)
+{
+	m->name = name;
+	g_string_append_printf(m->text,
+			       "# HELP " METRICS_PREFIX "%s %s\n"
+			       "# TYPE " METRICS_PREFIX "%s %s\n", name, help,
+			       name, type);
+}
+
+/* @labels is printf's, with what is needed escaped; "" for none. */
+static void metrics_sample(struct metrics *m, double value, const char *labels)
+{
+	char number[G_ASCII_DTOSTR_BUF_SIZE];
+
+	g_ascii_dtostr(number, sizeof(number), value);
+	g_string_append_printf(m->text, METRICS_PREFIX "%s%s%s%s %s\n", m->name,
+			       *labels ? "{" : "", labels, *labels ? "}" : "",
+			       number);
+}
+
+/* --- desktops --- */
+
+/* Names of VMs need no escaping: see vm_name_valid(). */
+static char *metrics_desktop_labels(const struct desktop_info *info)
+{
+	return g_strdup_printf("vm=\"%s\",scanout=\"%u\"", info->vm,
+			       info->scanout);
+}
+
+static void metrics_each_desktop(struct metrics *m, const struct hub *hub,
+				 double (*value)(const struct desktop_info *))
+{
+	unsigned int i;
+
+	for (i = 0; i < hub_count(hub); i++) {
+		g_autofree char *labels = NULL;
+		struct desktop_info info;
+
+		desktop_describe(hub_get(hub, i), &info);
+		labels = metrics_desktop_labels(&info);
+		metrics_sample(m, value(&info), labels);
+	}
+}
+
+static void metrics_each_rung(struct metrics *m, const struct hub *hub,
+			      double (*value)(const struct stream_info *))
+{
+	unsigned int i, rung;
+
+	for (i = 0; i < hub_count(hub); i++) {
+		g_autofree char *labels = NULL;
+		struct desktop_info info;
+
+		desktop_describe(hub_get(hub, i), &info);
+		labels = metrics_desktop_labels(&info);
+		for (rung = 0; rung < RUNG_COUNT; rung++) {
+			g_autofree char *all = NULL;
+
+			all = g_strdup_printf("%s,rung=\"%s\"", labels,
+					      rung_name((enum rung)rung));
+			metrics_sample(m, value(&info.rung[rung]), all);
+		}
+	}
+}
+
+static double desktop_live(const struct desktop_info *info)
+{
+	return info->live;
+}
+
+static double desktop_width(const struct desktop_info *info)
+{
+	return info->width;
+}
+
+static double desktop_height(const struct desktop_info *info)
+{
+	return info->height;
+}
+
+static double desktop_viewers(const struct desktop_info *info)
+{
+	return info->viewers;
+}
+
+static double rung_frames(const struct stream_info *info)
+{
+	return (double)info->frames;
+}
+
+static double rung_bytes(const struct stream_info *info)
+{
+	return (double)info->bytes;
+}
+
+static double rung_fps(const struct stream_info *info)
+{
+	return info->fps;
+}
+
+static double rung_viewers(const struct stream_info *info)
+{
+	return info->viewers;
+}
+
+static void metrics_desktops(struct metrics *m, const struct hub *hub)
+{
+	metrics_family(m, "desktop_live", "gauge",
+		       "Whether the guest has drawn a picture on the output.");
+	metrics_each_desktop(m, hub, desktop_live);
+	metrics_family(m, "desktop_width_pixels", "gauge", "Width of the picture.");
+	metrics_each_desktop(m, hub, desktop_width);
+	metrics_family(m, "desktop_height_pixels", "gauge", "Height of the picture.");
+	metrics_each_desktop(m, hub, desktop_height);
+	metrics_family(m, "desktop_viewers", "gauge",
+		       "Clients connected to the desktop, watching or not.");
+	metrics_each_desktop(m, hub, desktop_viewers);
+	metrics_family(m, "frames_total", "counter", "Frames encoded.");
+	metrics_each_rung(m, hub, rung_frames);
+	metrics_family(m, "stream_bytes_total", "counter", "Bytes encoded.");
+	metrics_each_rung(m, hub, rung_bytes);
+	metrics_family(m, "frames_per_second", "gauge",
+		       "Frames encoded per second, over the last two.");
+	metrics_each_rung(m, hub, rung_fps);
+	metrics_family(m, "stream_viewers", "gauge", "Clients watching the stream.");
+	metrics_each_rung(m, hub, rung_viewers);
+}
+
+/* --- virtual machines and the process --- */
+
+static void metrics_vms(struct metrics *m, const struct vms *vms)
+{
+	static const char *const names[] = {
+		"vm_connected", "vm_control_attached", "vm_desktops",
+		"vm_connects_total",
+	};
+	static const char *const helps[] = {
+		"Whether the VM's display is connected.",
+		"Whether the VM's control device is attached.",
+		"Outputs that are enabled.",
+		"How often the VM's display was connected.",
+	};
+	unsigned int family, i;
+
+	for (family = 0; family < G_N_ELEMENTS(names); family++) {
+		metrics_family(m, names[family],
+			       family == 3 ? "counter" : "gauge", helps[family]);
+		for (i = 0; i < vms_count(vms); i++) {
+			g_autofree char *labels = NULL;
+			struct vm_info info;
+
+			vm_describe(vms_get(vms, i), &info);
+			labels = g_strdup_printf("vm=\"%s\"", info.name);
+			metrics_sample(m, family == 0 ? info.connected :
+					  family == 1 ? info.attached :
+					  family == 2 ? info.desktops :
+							info.connects, labels);
+		}
+	}
+}
+
+static void metrics_log(struct metrics *m)
+{
+	static const char *const levels[] = { "error", "warning" };
+	unsigned int i;
+
+	metrics_family(m, "log_lines_total", "counter",
+		       "Lines of the log, those left out too.");
+	for (i = 0; i < G_N_ELEMENTS(levels); i++) {
+		g_autofree char *labels = g_strdup_printf("level=\"%s\"",
+							  levels[i]);
+
+		metrics_sample(m, (double)log_count((enum log_level)i), labels);
+	}
+}
+
+static void metrics_process(struct metrics *m)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	metrics_family(m, "cpu_seconds_total", "counter",
+		       "Time that processors spent on this program.");
+	metrics_sample(m, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+			  (double)(usage.ru_utime.tv_usec +
+				   usage.ru_stime.tv_usec) / 1e6, "");
+	metrics_family(m, "memory_peak_bytes", "gauge",
+		       "The most memory that was resident.");
+	metrics_sample(m, (double)usage.ru_maxrss * 1024, "");
+	metrics_family(m, "build_info", "gauge", "Always 1.");
+	metrics_sample(m, 1, "version=\"" HELIX_VERSION "\"");
+}
+
+char *metrics_text(const struct hub *hub, const struct vms *vms)
+{
+	struct metrics m = { .text = g_string_new(NULL) };
+
+	metrics_process(&m);
+	metrics_log(&m);
+	metrics_vms(&m, vms);
+	metrics_desktops(&m, hub);
+	return g_string_free(m.text, FALSE);
+}
