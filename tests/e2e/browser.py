@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Headless Chromium with the page in it, and what the tests ask of the page."""
+"""What the tests ask of the page in any browser, and headless Chromium with the page in it."""
 
 import shutil
 import tempfile
@@ -44,7 +44,51 @@ return window.helix ? window.helix.desktops.map(({canvas, ...rest}) => ({...rest
 """
 
 
-class Browser:
+class Page:
+    """What can be asked of the page in any browser that has js(script, *arguments) and console()."""
+
+    def desktops(self):
+        """{scanout: facts} as window.helix has them."""
+        return {d["scanout"]: d for d in self.js(DESKTOPS)}
+
+    def wait_states(self, scanouts, state="live", seconds=60):
+        """Until each of these desktops has this state."""
+        def there():
+            found = self.desktops()
+            return all(found.get(n, {}).get("state") == state for n in scanouts) and found
+
+        def instead():
+            return (f"waited for scanouts {sorted(scanouts)} to be {state}; the page has "
+                    f"{ {n: d['state'] for n, d in self.desktops().items()} }; console: {self.console()}")
+        return wait_for(there, seconds, instead)
+
+    def points(self, scanout, columns=40, rows=24):
+        """Colours at a regular grid of points of one desktop's canvas, [] before a picture."""
+        return [tuple(p) for p in self.js(SAMPLE, scanout, columns, rows) or []]
+
+    def painted(self):
+        """{scanout: frames painted so far}."""
+        return {n: d["framesPainted"] for n, d in self.desktops().items()}
+
+    def text(self, selector):
+        """What can be read there; '' when it is not shown."""
+        return self.js("const e = document.querySelector(arguments[0]);"
+                       "return e?.checkVisibility() ? e.innerText : ''", selector)
+
+    def box(self, selector):
+        """The element's rectangle in the window."""
+        return self.js("const b = document.querySelector(arguments[0])?.getBoundingClientRect();"
+                       "return b && {x: b.x, y: b.y, width: b.width, height: b.height}", selector)
+
+    def on_desktop(self, scanout, x, y):
+        """Window coordinates of a pixel of the open desktop's stream."""
+        desktop = self.desktops()[scanout]
+        box = self.box("#stage")
+        scale = min(box["width"] / desktop["width"], box["height"] / desktop["height"])
+        return (box["x"] + (box["width"] - desktop["width"] * scale) / 2 + (x + 0.5) * scale,
+                box["y"] + (box["height"] - desktop["height"] * scale) / 2 + (y + 0.5) * scale)
+
+class Browser(Page):
     """One Chromium with one window. Use as a context manager."""
 
     def __init__(self, width=1440, height=900, dark=True, disable_features=""):
@@ -93,34 +137,6 @@ class Browser:
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
 
-    def desktops(self):
-        """{scanout: facts} as window.helix has them."""
-        return {d["scanout"]: d for d in self.js(DESKTOPS)}
-
-    def wait_states(self, scanouts, state="live", seconds=60):
-        """Until each of these desktops has this state."""
-        def there():
-            found = self.desktops()
-            return all(found.get(n, {}).get("state") == state for n in scanouts) and found
-
-        def instead():
-            return (f"waited for scanouts {sorted(scanouts)} to be {state}; the page has "
-                    f"{ {n: d['state'] for n, d in self.desktops().items()} }; console: {self.console()}")
-        return wait_for(there, seconds, instead)
-
-    def points(self, scanout, columns=40, rows=24):
-        """Colours at a regular grid of points of one desktop's canvas, [] before a picture."""
-        return [tuple(p) for p in self.js(SAMPLE, scanout, columns, rows) or []]
-
-    def painted(self):
-        """{scanout: frames painted so far}."""
-        return {n: d["framesPainted"] for n, d in self.desktops().items()}
-
-    def text(self, selector):
-        """What can be read there; '' when it is not shown."""
-        return self.js("const e = document.querySelector(arguments[0]);"
-                       "return e?.checkVisibility() ? e.innerText : ''", selector)
-
     def mouse(self, kind, x, y, **more):
         self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **more})
 
@@ -128,19 +144,6 @@ class Browser:
         self.mouse("mouseMoved", x, y)
         self.mouse("mousePressed", x, y, button=button, clickCount=1)
         self.mouse("mouseReleased", x, y, button=button, clickCount=1)
-
-    def box(self, selector):
-        """The element's rectangle in the window."""
-        return self.js("const b = document.querySelector(arguments[0])?.getBoundingClientRect();"
-                       "return b && {x: b.x, y: b.y, width: b.width, height: b.height}", selector)
-
-    def on_desktop(self, scanout, x, y):
-        """Window coordinates of a pixel of the open desktop's stream."""
-        desktop = self.desktops()[scanout]
-        box = self.box("#stage")
-        scale = min(box["width"] / desktop["width"], box["height"] / desktop["height"])
-        return (box["x"] + (box["width"] - desktop["width"] * scale) / 2 + (x + 0.5) * scale,
-                box["y"] + (box["height"] - desktop["height"] * scale) / 2 + (y + 0.5) * scale)
 
     def screenshot(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,8 @@ class StandIn:
         self.plain = plain          # a server before rungs, times, roles and tokens
         self.tokens = None          # {token: role}; a value that is no role is why it is refused
         self.tickets = {}           # ticket -> role, each opens one socket
-        self.asked = 0              # tickets that were asked for
+        self.asked = 0              # tickets that were given
+        self.refused = 0            # tokens that were not good
         self.role = "admin"         # of a viewer, where no token is needed
         self.numbers = 0
         self.desktops = {}
@@ -283,6 +284,7 @@ class StandIn:
                 token = request.headers.get("Authorization", "").removeprefix("Bearer ")
                 verdict = self.tokens.get(token, "signature" if token else "missing")
                 if verdict not in ROLES:
+                    self.refused += 1
                     status = 429 if verdict == "too-many" else 401
                     return self.json({"error": {"code": verdict, "message": "not let in"}}, status)
             if url.path == "/api/ticket" and "method=POST" in url.query:

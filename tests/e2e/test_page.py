@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page in headless Chromium against the stand-in server: what the real
-server cannot be made to do at will. Prints TAP; needs no VM.
+"""The page in headless Chromium and Firefox against the stand-in server: what the
+real server cannot be made to do at will. Prints TAP; needs no VM.
 
   test_page.py [--output build/e2e] [--only TEXT]
 """
 
 import argparse
+import contextlib
+import functools
+import json
 import pathlib
 import sys
 import time
 
+from websockets.sync.client import connect
+
 from browser import Browser
+from firefox import Firefox
 from patterns import BACKGROUNDS, distance, nearest, rgb
 from standin import StandIn
-from tap import check, run, wait_for
+from tap import check, run, Skip, wait_for
 
 TOLERANCE = 14                      # of a channel, for what H.264 does to a flat colour
 
@@ -26,6 +32,7 @@ class PageTest:
         self.standin = standin
         self.browser = browser
         self.output = output
+        self.units = {n: d.units for n, d in standin.desktops.items()}
 
     # Helpers
 
@@ -200,21 +207,45 @@ class PageTest:
                                   "new MouseEvent('contextmenu', {bubbles: true, cancelable: true}))")
         check(not allowed, "the context menu of the browser is not suppressed")
 
+    def touch(self, *events):
+        """Touches of the stage in one go, as (type, finger, x, y): how long a machine under load takes is no matter."""
+        self.browser.js("""
+            const stage = document.querySelector('#stage');
+            stage.setPointerCapture = () => {};     // there is no such finger
+            for (const [type, pointerId, clientX, clientY] of arguments[0])
+              stage.dispatchEvent(new PointerEvent(type, {pointerType: 'touch', pointerId, clientX, clientY,
+                                                          bubbles: true, cancelable: true}));""", events)
+
     def a_tap_clicks_and_a_long_press_is_the_right_button(self):
         self.fresh()
         self.open_full(1)
         x, y = self.browser.on_desktop(1, 640, 360)
-        touch = {"x": x, "y": y}
+        self.touch(("pointerdown", 7, x, y), ("pointerup", 7, x, y))
+        self.wait_sent(1, [{"type": "button", "button": 0, "down": down} for down in (True, False)], "button")
+        self.standin.desktops[1].received.clear()
 
         def dispatch(kind, points):
             self.browser.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        dispatch("touchStart", [touch])
-        dispatch("touchEnd", [])
-        self.wait_sent(1, [{"type": "button", "button": 0, "down": down} for down in (True, False)], "button")
-        self.standin.desktops[1].received.clear()
-        dispatch("touchStart", [touch])
+        dispatch("touchStart", [{"x": x, "y": y}])
         self.wait_sent(1, [{"type": "button", "button": 2, "down": down} for down in (True, False)], "button")
         dispatch("touchEnd", [])
+
+    def fingers_go_to_a_desktop_that_takes_touch(self):
+        desktop = self.standin.desktops[1]
+        desktop.takes = {**desktop.takes, "touch": True}
+        try:
+            self.fresh()
+            self.open_full(1)
+            a, b = self.browser.on_desktop(1, 100, 100), self.browser.on_desktop(1, 900, 500)
+            self.touch(("pointerdown", 7, *a), ("pointerdown", 9, *b), ("pointerup", 7, *a), ("pointercancel", 9, *b))
+            wait_for(lambda: len(self.sent(1, "touch")) == 4, 10, lambda: f"the server got {self.sent(1, 'touch')}")
+            points = [m["points"][0] for m in self.sent(1, "touch")]
+            check([(p["id"], p["phase"]) for p in points] == [(0, "begin"), (1, "begin"), (0, "end"), (1, "cancel")],
+                  f"the fingers came as {points}")
+            check(abs(points[0]["x"] - 100) <= 1 and abs(points[1]["y"] - 500) <= 1, f"in other places: {points}")
+            check(not self.sent(1, "button"), "a finger was a button as well")
+        finally:
+            desktop.takes = {**desktop.takes, "touch": False}
 
     def typed_text_becomes_keys(self):
         self.fresh()
@@ -351,9 +382,505 @@ class PageTest:
         self.open_full(1)
         self.browser.js("document.querySelector('#strip-toggle').click()")
         self.browser.wait_states([2, 3, 4], "paused", 10)
+        for scanout in (2, 3, 4):
+            wait_for(lambda n=scanout: self.standin.desktops[n].rungs() == ["none"], 10,
+                     f"the server still sends scanout {scanout}")
         check(self.browser.desktops()[1]["state"] == "live", "the open desktop is not live")
         self.browser.js("document.querySelector('#strip-toggle').click()")
         self.browser.wait_states([1, 2, 3, 4], "live", 20)
+
+    def the_grid_watches_thumbnails_and_the_open_desktop_is_full(self):
+        self.fresh()
+        desktop = self.standin.desktops[2]
+        check(desktop.rungs() == ["thumb"], f"the grid watches {desktop.rungs()}")
+        facts = self.browser.desktops()[2]
+        check((facts["canvasWidth"], facts["width"]) == (480, 1280), f"the tile has {facts}")
+        self.open_full(2)
+        wait_for(lambda: self.browser.desktops()[2]["canvasWidth"] == 1280, 10, "the full picture did not come")
+        check(desktop.rungs() == ["full"], f"the full view watches {desktop.rungs()}")
+        self.browser.js("location.hash = ''")
+        wait_for(lambda: self.browser.desktops()[2]["canvasWidth"] == 480, 10, "the thumbnail did not come back")
+        check(self.browser.desktops()[2]["decoderErrors"] == 0, "changing rungs was an error of the decoder")
+
+    def input_is_in_pixels_of_the_desktop_whatever_the_picture_is(self):
+        self.fresh()
+        desktop = self.standin.desktops[4]
+        desktop.units, units = {**desktop.units, "full": desktop.units["thumb"]}, desktop.units
+        try:
+            self.open_full(4)
+            self.browser.click(*self.browser.on_desktop(4, 1000, 600))
+            wait_for(lambda: self.sent(4, "button"), 10, "no click came")
+            at = self.sent(4, "move")[-1]
+            check(abs(at["x"] - 1000) <= 1 and abs(at["y"] - 600) <= 1, f"the click came at {at}")
+        finally:
+            desktop.units = units
+
+    def streams_run_in_a_worker(self):
+        self.fresh()
+        check(self.browser.js("return window.helix.streams") == "worker", "the streams run in the page")
+
+    def latency_is_measured_told_to_the_server_and_shown(self):
+        desktop = self.standin.desktops[1]
+        desktop.latencies = []
+        self.fresh()
+        wait_for(lambda: len(desktop.latencies) > 5, 20, "the server was not told when frames were painted")
+        check(all(0 <= us < 30e6 for us in desktop.latencies), f"the page told {desktop.latencies}")
+        acks = [m for m in self.sent(1, "ack") if "painted" in m]
+        check(all(m["received"] <= m["decoded"] <= m["painted"] for m in acks), f"out of order: {acks}")
+        self.open_full(1)
+        self.browser.js("document.querySelector('#statistics-toggle').click()")
+        wait_for(lambda: "Flush to screen" in self.browser.text("#statistics"), 20,
+                 lambda: f"the panel says '{self.browser.text('#statistics')}'")
+        wait_for(lambda: "Encode" in self.browser.text("#statistics-latency"), 10, "the server's parts are not there")
+        rows = self.browser.js("return [...document.querySelectorAll('#statistics-latency .total td')].map((e) => +e.innerText)")
+        check(len(rows) == 3 and rows == sorted(rows), f"p50, p95 and p99 are {rows}")
+        self.browser.screenshot(self.output / "page-statistics.png")
+        self.browser.js("document.querySelector('#statistics-close').click()")
+        check(not self.browser.text("#statistics"), "the panel does not close")
+
+    # Control
+
+    def other_viewer(self, scanout, role="control"):
+        """A second viewer of a desktop, by hand."""
+        before, self.standin.role = self.standin.role, role
+        try:
+            return connect(f"ws://127.0.0.1:{self.standin.port}/ws?desktop=vm:{scanout}", subprotocols=["helix.v1"],
+                           max_size=None)
+        finally:
+            self.standin.role = before
+
+    def number(self, scanout):
+        return next(v.number for v in self.standin.desktops[scanout].viewers if v.rung == "full")
+
+    def control_text(self):
+        return self.browser.text("#control-text"), self.browser.text("#control")
+
+    def wait_control(self, text, button):
+        wait_for(lambda: self.control_text() == (text, button), 10,
+                 lambda: f"should say {(text, button)}, says {self.control_text()}")
+
+    def told(self, socket, kind):
+        """The next message of this type that the server sends to the other viewer."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            text = socket.recv(timeout=10)
+            if isinstance(text, str) and json.loads(text)["type"] == kind:
+                return json.loads(text)
+        raise AssertionError(f"no {kind} came")
+
+    def the_first_press_takes_a_free_desktop_and_a_passing_mouse_does_not(self):
+        self.fresh()
+        self.open_full(1)
+        self.wait_control("Nobody controls", "Take control")
+        self.browser.mouse("mouseMoved", *self.browser.on_desktop(1, 300, 300))
+        self.key("KeyA", True, "a")
+        self.key("KeyA", False, "a")
+        self.wait_control("You control", "Release control")
+        check(not self.sent(1, "move"), "the mouse alone was sent to a desktop that we do not control")
+        self.browser.js("document.querySelector('#control').click()")
+        self.wait_control("Nobody controls", "Take control")
+        self.browser.js("document.querySelector('#control').click()")
+        self.wait_control("You control", "Release control")
+        self.browser.js("location.hash = ''")
+        wait_for(lambda: self.standin.desktops[1].controller is None, 10, "leaving the view keeps control")
+
+    def control_is_asked_for_and_handed_over(self):
+        self.standin.role = "control"
+        try:
+            self.fresh()
+            self.open_full(1)
+            with self.other_viewer(1) as other:
+                self.told(other, "role")
+                other.send(json.dumps({"type": "control", "action": "request"}))
+                self.told(other, "control")
+                holder = self.standin.desktops[1].controller
+                self.wait_control(f"Viewer {holder} controls", "Ask for control")
+                self.key("KeyA", True, "a")
+                wait_for(lambda: "Ask for control" in self.browser.text("#said"), 10, "a key that goes nowhere is silent")
+                check(not self.sent(1, "key"), "a key was sent to a desktop that somebody else controls")
+                self.browser.js("document.querySelector('#control').click()")
+                asker = self.told(other, "control")["viewer"]
+                check(asker == self.number(1), f"viewer {asker} asks, the page is {self.number(1)}")
+                other.send(json.dumps({"type": "control", "action": "deny", "viewer": asker}))
+                wait_for(lambda: "keeps it" in self.browser.text("#said"), 10, "the refusal is not told")
+                self.browser.js("document.querySelector('#control').click()")
+                self.told(other, "control")
+                other.send(json.dumps({"type": "control", "action": "grant", "viewer": asker}))
+                self.wait_control("You control", "Release control")
+                self.browser.screenshot(self.output / "page-control.png")
+                # And back: the other asks, the page gives.
+                other.send(json.dumps({"type": "control", "action": "request"}))
+                wait_for(lambda: "asks for control" in self.browser.text("#asker"), 10, "nobody sees who asks")
+                self.browser.screenshot(self.output / "page-asked.png")
+                self.browser.js("document.querySelector('#asker-give').click()")
+                check(self.told(other, "control")["action"] == "granted", "the other was not granted control")
+                self.wait_control(f"Viewer {holder} controls", "Ask for control")
+            self.wait_control("Nobody controls", "Take control")
+        finally:
+            self.standin.role = "admin"
+
+    def an_administrator_takes_control(self):
+        self.fresh()
+        self.open_full(1)
+        with self.other_viewer(1) as other:
+            self.told(other, "role")
+            other.send(json.dumps({"type": "key", "code": "KeyQ", "down": True}))
+            self.wait_control(f"Viewer {self.standin.numbers} controls", "Take control")
+            self.browser.js("document.querySelector('#control').click()")
+            self.wait_control("You control", "Release control")
+            self.browser.js("location.hash = ''")
+            wait_for(lambda: "2 viewers" in self.browser.text(".tile[data-scanout='1']"), 10,
+                     lambda: f"the tile says '{self.browser.text('.tile[data-scanout=' + chr(39) + '1' + chr(39) + ']')}'")
+
+    def who_may_only_watch_sends_nothing(self):
+        self.standin.role = "view"
+        try:
+            self.fresh()
+            self.open_full(1)
+            self.wait_control("Watching only", "")
+            self.browser.click(*self.browser.on_desktop(1, 300, 300))
+            self.key("KeyA", True, "a")
+            wait_for(lambda: "lets you watch" in self.browser.text("#said"), 10, "nothing says why a key goes nowhere")
+            check(not self.sent(1, "key", "button", "move", "release"), f"sent {self.sent(1, 'key', 'button', 'move')}")
+        finally:
+            self.standin.role = "admin"
+
+    def view_only_can_be_chosen(self):
+        self.fresh()
+        self.open_full(1)
+        self.browser.js("document.querySelector('#view-only').click()")
+        self.wait_control("View only", "")
+        self.key("KeyA", True, "a")
+        wait_for(lambda: "watch only" in self.browser.text("#said"), 10, "nothing says why a key goes nowhere")
+        check(not self.sent(1, "key"), "a key was sent all the same")
+        self.browser.js("document.querySelector('#view-only').click()")
+        self.key("KeyA", False, "a")
+        self.key("KeyB", True, "b")
+        wait_for(lambda: self.sent(1, "key"), 10, "keys do not go there any more")
+
+    # Cursor, clipboard, size, pointer lock
+
+    def the_cursor_is_drawn_here_with_its_hotspot(self):
+        self.fresh()
+        self.open_full(1)
+        self.standin.show_cursor(1, 24, 24, 6, 12, bytes([255, 0, 0, 255]) * (24 * 24))
+        style = wait_for(lambda: (lambda c: "url" in c and c)(self.browser.js(
+            "return document.querySelector('#stage').style.cursor")), 10, "the cursor has no shape")
+        scale = self.browser.box("#stage")["height"] / 720
+        hot = tuple(map(int, style.split(")")[1].split(",")[0].split()))
+        check(abs(hot[0] - 6 * scale) <= 1 and abs(hot[1] - 12 * scale) <= 1, f"the hotspot is at {hot} at scale {scale}")
+        red = self.browser.driver.execute_async_script("""
+            const done = arguments[0], image = new Image();
+            image.onerror = () => done('cannot be loaded');
+            image.onload = () => { const c = new OffscreenCanvas(4, 4).getContext('2d'); c.drawImage(image, 0, 0);
+              done([...c.getImageData(2, 2, 1, 1).data].join()); };
+            image.src = /url\\("([^"]*)"/.exec(document.querySelector('#stage').style.cursor)[1];""")
+        check(red == "255,0,0,255", f"the cursor's picture is {red}")
+        # One larger than browsers take is drawn above the picture, where the desktop says.
+        self.standin.show_cursor(1, 256, 256, 0, 0, bytes([0, 0, 255, 255]) * (256 * 256))
+        self.standin.say(1, type="pointer", x=640, y=360)
+        wait_for(lambda: self.browser.js("const e = document.querySelector('#pointer');"
+                                         "return !e.hidden && e.width === 256"), 10, "the large cursor is not drawn")
+        box, at = self.browser.box("#pointer"), self.browser.on_desktop(1, 640, 360)
+        check(abs(box["x"] - at[0]) < 2 and abs(box["y"] - at[1]) < 2, f"it is at {box}, not at {at}")
+        self.standin.show_cursor(1, 0, 0, 0, 0, b"")
+        wait_for(lambda: self.browser.js("return document.querySelector('#stage').dataset.cursor") == "hidden", 10,
+                 "a hidden cursor is shown")
+        check(self.browser.js("return getComputedStyle(document.querySelector('#stage')).cursor") == "none",
+              "the browser's cursor is shown in place of the hidden one")
+        self.standin.desktops[1].cursor = None
+
+    def permit(self, *names):
+        self.browser.driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": list(names)})
+
+    def the_clipboard_goes_both_ways(self):
+        self.fresh()
+        self.permit("clipboardReadWrite", "clipboardSanitizedWrite")
+        self.open_full(1)
+        self.browser.js("document.querySelector('#clipboard-toggle').click()")
+        self.browser.js("document.querySelector('#clipboard-box').value = 'to the desktop \u00e4'")
+        self.browser.js("document.querySelector('#clipboard-send').click()")
+        self.wait_sent(1, [{"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "to the desktop \u00e4"}],
+                       "clipboard")
+        self.standin.say(1, type="clipboard", mime="text/plain;charset=utf-8", text="from the desktop")
+        wait_for(lambda: self.browser.js("return document.querySelector('#clipboard-box').value") == "from the desktop", 10,
+                 "what was copied in the desktop is not in the box")
+        # By itself, once that is wanted.
+        self.browser.js("document.querySelector('#clipboard-auto').click()")
+        self.standin.say(1, type="clipboard", mime="text/plain;charset=utf-8", text="by itself")
+        read = "const done = arguments[0]; navigator.clipboard.readText().then(done, (e) => done(String(e)));"
+        wait_for(lambda: self.browser.driver.execute_async_script(read) == "by itself", 10,
+                 lambda: f"the clipboard has '{self.browser.driver.execute_async_script(read)}'")
+        self.standin.desktops[1].received.clear()
+        self.browser.driver.execute_async_script(
+            "const done = arguments[0]; navigator.clipboard.writeText('mine').then(done, done)")
+        self.browser.js("window.dispatchEvent(new Event('focus'))")
+        wait_for(lambda: [m["text"] for m in self.sent(1, "clipboard")] == ["mine"], 10,
+                 lambda: f"the desktop got {self.sent(1, 'clipboard')}")
+        self.browser.driver.execute_cdp_cmd("Browser.resetPermissions", {})
+
+    def a_clipboard_that_the_browser_refuses_is_said_in_words(self):
+        self.fresh()
+        self.browser.driver.execute_cdp_cmd("Browser.setPermission", {
+            "permission": {"name": "clipboard-read"}, "setting": "denied"})
+        self.open_full(1)
+        self.browser.js("document.querySelector('#clipboard-toggle').click()")
+        self.browser.js("document.querySelector('#clipboard-read').click()")
+        wait_for(lambda: "did not let" in self.browser.text("#clipboard-status"), 10,
+                 lambda: f"the words are '{self.browser.text('#clipboard-status')}'")
+        self.browser.driver.execute_cdp_cmd("Browser.resetPermissions", {})
+
+    def the_desktop_follows_the_window(self):
+        self.fresh()
+        try:
+            self.open_full(2)
+            self.browser.js("document.querySelector('#control').click()")
+            self.wait_control("You control", "Release control")
+            self.browser.js("document.querySelector('#size').click()")
+            wait_for(lambda: self.sent(2, "resize"), 10, "no size was asked for")
+            box = self.browser.box("#stage")
+            size = (int(box["width"]) & ~1, int(box["height"]) & ~1)
+
+            def shown():
+                facts = self.browser.desktops()[2]
+                return facts["canvasWidth"], facts["canvasHeight"]
+            wait_for(lambda: shown() == size, 30, lambda: f"the picture is {shown()}, the window {size}")
+            check(self.browser.desktops()[2]["decoderErrors"] == 0, "the new size was an error of the decoder")
+            self.standin.desktops[2].received.clear()
+            self.browser.resize(1000, 700)
+            wait_for(lambda: shown()[0] == 1000, 30, lambda: f"the picture is {shown()} in a window of 1000")
+            check(len(self.sent(2, "resize")) == 1, f"one change of the window asked {self.sent(2, 'resize')}")
+        finally:
+            self.browser.js("localStorage.removeItem('helix.size')")
+            desktop = self.standin.desktops[2]
+            desktop.units, desktop.width, desktop.height = self.units[2], 1280, 720
+
+    def a_locked_pointer_moves_relatively(self):
+        desktop = self.standin.desktops[3]
+        desktop.takes = {**desktop.takes, "absolute": False}
+        try:
+            self.fresh()
+            self.open_full(3)
+            self.key("ShiftLeft", True)
+            self.key("ShiftLeft", False)
+            self.wait_control("You control", "Release control")
+            self.browser.js("document.querySelector('#stage').requestPointerLock = async function () {"
+                            "Object.defineProperty(document, 'pointerLockElement', {get: () => this, configurable: true});"
+                            "document.dispatchEvent(new Event('pointerlockchange')); }")
+            self.browser.js("document.querySelector('#lock').click()")
+            self.browser.js("window.dispatchEvent(new MouseEvent('mousemove', {movementX: 12, movementY: -5}))")
+            self.wait_sent(3, [{"type": "rel", "dx": 12, "dy": -5}], "rel")
+            check(not self.sent(3, "move"), "the position was sent as well")
+            self.browser.js("delete document.pointerLockElement; document.dispatchEvent(new Event('pointerlockchange'))")
+        finally:
+            desktop.takes = {**desktop.takes, "absolute": True}
+
+    def full_screen_asks_for_the_keys_of_the_browser(self):
+        self.fresh()
+        self.open_full(1)
+        self.browser.js("window.locked = 0; navigator.keyboard.lock = async () => { window.locked++; }")
+        box = self.browser.box("#fullscreen")
+        self.browser.click(box["x"] + 8, box["y"] + 8)
+        wait_for(lambda: self.browser.js("return Boolean(document.fullscreenElement)"), 10, "it is not full screen")
+        wait_for(lambda: self.browser.js("return window.locked") == 1, 10, "the keyboard was not locked")
+        check(self.browser.js("return document.querySelector('#fullscreen').getAttribute('aria-pressed')") == "true",
+              "the button does not say that it is full screen")
+        self.browser.driver.execute_async_script("document.exitFullscreen().then(arguments[0])")
+
+    # Access
+
+    def a_token_is_taken_from_the_address_and_lets_in(self):
+        self.fresh()
+        self.standin.tokens = {"good.token-1": "control"}
+        try:
+            self.browser.open("about:blank")
+            self.browser.open(self.standin.url + "#token=good.token-1&desktop=vm:2")
+            self.browser.wait_states([1, 2, 3, 4], "live", 20)
+            address = self.browser.js("return location.href")
+            check("token" not in address and address.endswith("#desktop=vm:2"), f"the address is {address}")
+            check(self.browser.js("return window.helix.view") == 2, "the desktop in the link is not open")
+            check(self.standin.asked >= 5, f"{self.standin.asked} tickets were asked for by five sockets")
+            self.standin.drop_streams(2)
+            self.browser.wait_states([2], "live", 20)
+            # In this tab, also without the link.
+            self.browser.driver.refresh()
+            self.browser.wait_states([1, 2, 3, 4], "live", 20)
+        finally:
+            self.standin.tokens = None
+            self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
+
+    def whoever_is_not_let_in_is_told_why_and_what_to_do(self):
+        self.fresh()
+        self.standin.tokens = {"a": "expired", "b": "revoked", "c": "used", "d": "not-yet", "e": "too-many", "g": "view"}
+        try:
+            for token, words in (("", "asks for a token"), ("a", "has expired"), ("b", "was withdrawn"),
+                                 ("c", "worked only once"), ("d", "not valid yet"), ("e", "Too many wrong tokens"),
+                                 ("f", "does not accept your link")):
+                self.browser.open("about:blank")
+                self.browser.open(self.standin.url + (token and f"#token={token}"))
+                wait_for(lambda: words in self.notice(), 10, lambda: f"token '{token}': the notice says '{self.notice()}'")
+                check(not self.standin.event_sockets, "the page is connected all the same")
+            self.browser.screenshot(self.output / "page-refused.png")
+            # A good link in the same tab.
+            self.browser.js("location.hash = '#token=g'")
+            self.browser.wait_states([1, 2, 3, 4], "live", 20)
+            check(not self.notice(), f"the notice stays: '{self.notice()}'")
+        finally:
+            self.standin.tokens = None
+            self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
+
+    def a_token_that_expires_ends_the_picture_in_words(self):
+        self.fresh()
+        self.standin.tokens = {"good": "control"}
+        try:
+            self.browser.open(self.standin.url + "#token=good")
+            self.browser.wait_states([1, 2, 3, 4], "live", 20)
+            self.standin.refuse_all("expired")
+            wait_for(lambda: "has expired" in self.notice(), 10, lambda: f"the notice says '{self.notice()}'")
+            asked = self.standin.refused
+            self.browser.settle(2)
+            check(self.standin.refused - asked <= 1, f"{self.standin.refused - asked} wrong tokens were tried after that")
+        finally:
+            self.standin.tokens = None
+            self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
+
+    # Who does not see, and what else a page owes
+
+    def changes_are_told_to_who_does_not_look(self):
+        self.fresh()
+        self.standin.drop_streams(3)
+        wait_for(lambda: "Desktop 3" in self.browser.js("return document.querySelector('#announcer').textContent"), 20,
+                 "the live region does not say what happened to desktop 3")
+        check(self.browser.js("return document.querySelector('#announcer').getAttribute('role')") == "status", "no live region")
+
+    def everything_has_a_name_and_can_be_reached_by_keys(self):
+        self.fresh()
+        self.open_full(1)
+        nameless = self.browser.js("""
+            return [...document.querySelectorAll('button, a, input, textarea, [role=application]')]
+              .filter((e) => e.checkVisibility())
+              .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length))
+              .map((e) => e.outerHTML.slice(0, 80))""")
+        check(not nameless, f"without a name: {nameless}")
+        unreachable = self.browser.js("return [...document.querySelectorAll('button, a')]"
+                                      ".filter((e) => e.checkVisibility() && e.tabIndex < 0).map((e) => e.id)")
+        check(not unreachable, f"no key leads to {unreachable}")
+
+
+def page_with_a_first_server():
+    """What a server does not say is not shown, and all else works."""
+    with StandIn(2, plain=True) as standin, Browser() as browser:
+        browser.open(standin.url)
+        browser.wait_states([1, 2])
+        browser.js("location.hash = '#scanout=2'")
+        wait_for(lambda: browser.js("return window.helix.view") == 2, 10, "the full view did not open")
+        browser.click(*browser.on_desktop(2, 600, 300))
+        wait_for(lambda: any(m["type"] == "button" for m in standin.desktops[2].received), 10, "no click came")
+        shown = browser.js("return ['control', 'clipboard-toggle', 'size', 'lock'].filter("
+                           "(id) => document.getElementById(id).checkVisibility())")
+        check(not shown, f"shown though the server has none of it: {shown}")
+        browser.js("location.hash = ''")
+        browser.wait_states([1, 2])
+        strange = [m for d in standin.desktops.values() for m in d.received
+                   if m["type"] not in ("button", "move", "ack", "release", "keyframe")]
+        check(not strange, f"the server was sent what it does not know: {strange}")
+
+
+def page_without_a_worker():
+    """The same in the page, where a browser lacks what the worker needs."""
+    with StandIn(2) as standin, Browser() as browser:
+        browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {
+            "source": "delete HTMLCanvasElement.prototype.transferControlToOffscreen"})
+        browser.open(standin.url)
+        browser.wait_states([1, 2])
+        check(browser.js("return window.helix.streams") == "page", "the streams do not run in the page")
+        for scanout in (1, 2):
+            points = browser.points(scanout)
+            most = max(set(points), key=points.count)
+            check(nearest(most)[0] == scanout, f"scanout {scanout} shows {most}")
+        browser.js("location.hash = '#scanout=2'")
+        wait_for(lambda: browser.desktops()[2]["canvasWidth"] == 1280, 10, "the full picture did not come")
+        browser.open("about:blank")
+        wait_for(lambda: not standin.desktops[2].viewers, 10, "a page that was left still watches")
+        browser.driver.back()
+        browser.wait_states([1, 2], "live", 20)
+
+
+class FirefoxTest:
+    """The same page in Firefox, which has a decoder, a worker and a canvas of its own."""
+
+    def __init__(self, stack, output):
+        self.stack, self.output = stack, output
+
+    # Started by the first case that is wanted.
+
+    @functools.cached_property
+    def standin(self):
+        return self.stack.enter_context(StandIn(2))
+
+    @functools.cached_property
+    def browser(self):
+        return self.stack.enter_context(Firefox())
+
+    def fresh(self):
+        self.browser.open("about:blank")
+        self.browser.open(self.standin.url)
+        missing = wait_for(lambda: self.browser.js("return window.helix && (window.helix.missing ?? window.helix.ready)"),
+                           30, "the page does not come up")
+        if missing is not True:
+            raise Skip(f"this build: {missing['title']}")
+        self.browser.wait_states(self.standin.desktops)
+
+    def firefox_shows_each_desktop_its_own_picture(self):
+        self.fresh()
+        for scanout in self.standin.desktops:
+            points = self.browser.points(scanout)
+            most = max(set(points), key=points.count)
+            check(nearest(most)[0] == scanout, f"scanout {scanout} shows {most}, which is of {nearest(most)[0]}")
+        before = self.browser.painted()
+        wait_for(lambda: all(self.browser.painted()[n] > before[n] + 5 for n in before), 20, "the pictures stand still")
+        self.browser.screenshot(self.output / "page-firefox.png")
+
+    def firefox_sends_keys_and_clicks_to_the_open_desktop(self):
+        self.fresh()
+        self.browser.js("location.hash = '#scanout=2'")
+        wait_for(lambda: self.browser.desktops()[2]["canvasWidth"] == 1280, 20, "the full picture did not come")
+        desktop = self.standin.desktops[2]
+        desktop.received.clear()
+        self.browser.click(*self.browser.on_desktop(2, 600, 300))
+        self.browser.type("a")
+
+        def sent(kind):
+            return [m for m in list(desktop.received) if m["type"] == kind]
+        wait_for(lambda: [(m["code"], m["down"]) for m in sent("key")] == [("KeyA", True), ("KeyA", False)], 20,
+                 lambda: f"the desktop got {sent('key')}")
+        check([m["down"] for m in sent("button")] == [True, False], f"the click came as {sent('button')}")
+        at = sent("move")[-1]
+        check(abs(at["x"] - 600) <= 2 and abs(at["y"] - 300) <= 2, f"the click came at {at}")
+        check(not self.standin.desktops[1].controller, "another desktop was taken as well")
+
+    def firefox_connects_again_by_itself(self):
+        self.fresh()
+        self.standin.down()
+        try:
+            self.browser.wait_states([1, 2], "lost", 20)
+        finally:
+            self.standin.up()
+        before = self.browser.painted()
+        self.browser.wait_states([1, 2], "live", 30)
+        wait_for(lambda: all(self.browser.painted()[n] > before[n] for n in before), 20, "no frames after the return")
+
+    def firefox_measures_latency(self):
+        self.fresh()
+        wait_for(lambda: all(d.latencies for d in self.standin.desktops.values()), 20, "the server was told none")
+        check(not any(d["decoderErrors"] for d in self.browser.desktops().values()), "the decoder had errors")
+
+
+def cases_of(test):
+    """[(what must hold, method)] in the order of the class."""
+    names = [name for name, value in vars(type(test)).items()
+             if callable(value) and not name.startswith("__") and name.count("_") > 1]
+    return [(name.replace("_", " "), getattr(test, name)) for name in names]
 
 
 def page_of_fifteen(output):
@@ -399,16 +926,17 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("build/e2e"))
     parser.add_argument("--only", default="", help="only the cases with this text in their name")
     options = parser.parse_args()
-    with StandIn(4) as standin, Browser() as browser:
-        test = PageTest(standin, browser, options.output)
-        names = [name for name, value in vars(PageTest).items()
-                 if callable(value) and not name.startswith("__") and name.count("_") > 1]
-        cases = [(name.replace("_", " "), getattr(test, name)) for name in names]
-        cases.append(("fifteen fit on one screen and scroll on a phone", lambda: page_of_fifteen(options.output)))
-        cases.append(("a browser that cannot decode is told why", lambda: page_without_decoder(options.output)))
-        start = time.monotonic()
+    start = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        standin, browser = stack.enter_context(StandIn(4)), stack.enter_context(Browser())
+        cases = cases_of(PageTest(standin, browser, options.output)) + [
+            ("fifteen fit on one screen and scroll on a phone", lambda: page_of_fifteen(options.output)),
+            ("a server that says less gets less", page_with_a_first_server),
+            ("a browser without a worker for video decodes in the page", page_without_a_worker),
+            ("a browser that cannot decode is told why", lambda: page_without_decoder(options.output)),
+        ] + cases_of(FirefoxTest(stack, options.output))
         status = run([c for c in cases if options.only in c[0]])
-        print(f"# all took {time.monotonic() - start:.0f} s")
+    print(f"# all took {time.monotonic() - start:.0f} s")
     return status
 
 

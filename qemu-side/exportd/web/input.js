@@ -112,9 +112,11 @@ export class Input {
     this.#wheel.reset();
     this.#endTouch();
     this.#cancelFingers();
+    // What was just pressed may have taken the desktop without our having heard of it yet.
+    const pressed = this.#keys.size || this.#buttons.size;
     this.#keys.clear();
     this.#buttons.clear();
-    if (this.#seat.holds)
+    if (pressed || this.#seat.holds)
       this.#send(message.release());
   }
 
@@ -405,7 +407,7 @@ export class Input {
     this.#touchRequest = 0;
     const points = [...this.#fingers.values()].map(({ id, x, y }) => ({ id, phase: 'cancel', x, y }));
     this.#fingers.clear();
-    if (points.length && this.#seat.holds)
+    if (points.length)
       this.#send(message.touch(points));
   }
 
