@@ -612,6 +612,7 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 	info->frames = 0;
 	info->bytes = 0;
 	info->fps = 0;
+	info->latency = (struct latency_figures){ 0 };
 	for (rung = 0; rung < RUNG_COUNT; rung++) {
 		struct stream_info *stream = &info->rung[rung];
 
@@ -619,6 +620,8 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 		info->frames += stream->frames;
 		info->bytes += stream->bytes;
 		info->fps = MAX(info->fps, stream->fps);
+		if (!info->latency.count)
+			info->latency = stream->latency[LATENCY_TOTAL];
 	}
 	info->encoder = desktop->env.encoder->name;
 	info->viewers = desktop->members->len;
@@ -668,7 +671,7 @@ void desktop_watch(struct desktop *desktop, struct viewer *viewer,
 	if (member->rung != RUNG_NONE)
 		stream_leave(desktop->streams[member->rung], viewer);
 	member->rung = rung;
-	viewer_switch(viewer);
+	viewer_restart(viewer);
 	if (rung == RUNG_FULL)
 		desktop_show_cursor(desktop, viewer);
 	if (rung != RUNG_NONE)
@@ -754,6 +757,21 @@ static bool desktop_may(struct desktop *desktop, struct viewer *viewer,
 	return false;
 }
 
+static void desktop_ack(struct desktop *desktop, struct viewer *viewer,
+			const struct message *msg)
+{
+	const struct member *member = desktop_find_member(desktop, viewer);
+	const struct stream_ack ack = {
+		.seq = msg->ack.seq,
+		.received = msg->ack.received,
+		.decoded = msg->ack.decoded,
+		.painted = msg->ack.painted,
+	};
+
+	if (member && member->rung != RUNG_NONE)
+		stream_ack(desktop->streams[member->rung], viewer, &ack);
+}
+
 void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg)
 {
@@ -772,8 +790,7 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		desktop_kick(desktop);
 		break;
 	case MESSAGE_ACK:
-		viewer_ack(viewer, msg->ack.seq, g_get_monotonic_time());
-		desktop_kick(desktop);
+		desktop_ack(desktop, viewer, msg);
 		break;
 	case MESSAGE_WATCH:
 		desktop_watch(desktop, viewer, msg->watch.rung);

@@ -52,6 +52,8 @@ struct desktop_info {
 	const char *encoder;
 	unsigned int viewers;		/* also who watches no rung now */
 	struct stream_info rung[RUNG_COUNT];
+	/* flush to paint, of the largest rung of which somebody tells */
+	struct latency_figures latency;
 };
 
 /* Starts listening to @console at once. */

@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ENCODER_CRF		"23"
+#define ENCODER_CRF_FINE	"6"		/* 6 dB and more nearer to the picture */
 #define ENCODER_GOP_INFINITE	(1 << 30)	/* x264's own constant */
 
 struct encoder {
@@ -31,6 +33,8 @@ struct encoder {
 	int width, height;		/* of the surface */
 	int shown_width, shown_height;	/* of the part of frame that counts */
 	bool fresh;		/* nothing encoded since it was opened */
+	unsigned int kbit;	/* at most */
+	bool fine;
 	int64_t pts;
 	char codec[ENCODER_CODEC_LEN];
 };
@@ -44,16 +48,6 @@ static bool encoder_fail(char *error, const char *what, int averror)
 	snprintf(error, ENCODER_ERROR_LEN, "%s%s%s", what, averror ? ": " : "",
 		 text);
 	return false;
-}
-
-struct encoder *encoder_new(const struct encoder_options *options,
-			    enum rung rung)
-{
-	struct encoder *encoder = g_new0(struct encoder, 1);
-
-	encoder->options = *options;
-	encoder->rung = rung;
-	return encoder;
 }
 
 static unsigned int encoder_or(unsigned int value, unsigned int fallback)
@@ -75,6 +69,17 @@ unsigned int encoder_kbit(const struct encoder_options *options,
 
 	return rung == RUNG_FULL ? options->bitrate_kbit :
 	       MIN(kbit, options->bitrate_kbit);
+}
+
+struct encoder *encoder_new(const struct encoder_options *options,
+			    enum rung rung)
+{
+	struct encoder *encoder = g_new0(struct encoder, 1);
+
+	encoder->options = *options;
+	encoder->rung = rung;
+	encoder->kbit = encoder_kbit(options, rung);
+	return encoder;
 }
 
 static void encoder_close(struct encoder *encoder)
@@ -117,7 +122,7 @@ static void encoder_set_x264(AVCodecContext *ctx)
 	 */
 	av_opt_set(ctx->priv_data, "preset", "ultrafast", 0);
 	av_opt_set(ctx->priv_data, "tune", "zerolatency", 0);
-	av_opt_set(ctx->priv_data, "crf", "23", 0);
+	av_opt_set(ctx->priv_data, "crf", ENCODER_CRF, 0);
 	av_opt_set(ctx->priv_data, "forced-idr", "1", 0);
 }
 
@@ -158,11 +163,31 @@ static bool encoder_scales(const struct encoder *encoder)
 	       encoder->shown_height != encoder->height;
 }
 
+static bool encoder_is_x264(const struct encoder *encoder)
+{
+	return !strncmp(encoder->options.name, "libx264", 7);
+}
+
+/* libx264 and others look at these before each frame. */
+static void encoder_set_rate(const struct encoder *encoder, AVCodecContext *ctx)
+{
+	int64_t rate = (int64_t)encoder->kbit * 1000, buffer = rate;
+
+	/* what a slow link gets at once is late: half a second at most */
+	if (encoder->kbit < encoder_kbit(&encoder->options, encoder->rung))
+		buffer = rate / 2;
+	ctx->rc_max_rate = rate;
+	ctx->rc_buffer_size = (int)MIN(buffer, INT32_MAX);
+	if (encoder_is_x264(encoder))
+		av_opt_set(ctx->priv_data, "crf", encoder->fine ?
+			   ENCODER_CRF_FINE : ENCODER_CRF, 0);
+	else
+		ctx->bit_rate = rate;
+}
+
 static void encoder_set_common(const struct encoder *encoder,
 			       AVCodecContext *ctx)
 {
-	int64_t rate = (int64_t)encoder_kbit(&encoder->options,
-					     encoder->rung) * 1000;
 	int fps = (int)encoder_fps(&encoder->options, encoder->rung);
 
 	ctx->width = (encoder->shown_width + 1) & ~1;
@@ -175,17 +200,14 @@ static void encoder_set_common(const struct encoder *encoder,
 	ctx->refs = 1;
 	/* desktops are the unit of parallelism, not slices of one frame */
 	ctx->thread_count = 1;
-	ctx->rc_max_rate = rate;
-	ctx->rc_buffer_size = (int)MIN(rate, INT32_MAX);
 	/* libyuv's matrix; a browser would guess another for large pictures */
 	ctx->color_range = AVCOL_RANGE_MPEG;
 	ctx->colorspace = AVCOL_SPC_SMPTE170M;
 	ctx->color_primaries = AVCOL_PRI_BT709;
 	ctx->color_trc = AVCOL_TRC_BT709;
-	if (!strncmp(encoder->options.name, "libx264", 7))
+	if (encoder_is_x264(encoder))
 		encoder_set_x264(ctx);
-	else
-		ctx->bit_rate = rate;
+	encoder_set_rate(encoder, ctx);
 }
 
 static AVFrame *encoder_new_frame(const struct encoder *encoder, int width,
@@ -341,6 +363,16 @@ bool encoder_read(struct encoder *encoder, struct surface *surface,
 	if (encoder->whole)
 		encoder_scale(encoder);
 	return true;
+}
+
+void encoder_tune(struct encoder *encoder, unsigned int kbit, bool fine)
+{
+	if (kbit == encoder->kbit && fine == encoder->fine)
+		return;
+	encoder->kbit = kbit;
+	encoder->fine = fine;
+	if (encoder->ctx)
+		encoder_set_rate(encoder, encoder->ctx);
 }
 
 bool encoder_encode(struct encoder *encoder, bool key, struct encoded *out)

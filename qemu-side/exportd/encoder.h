@@ -57,6 +57,12 @@ unsigned int encoder_kbit(const struct encoder_options *options,
  */
 bool encoder_read(struct encoder *encoder, struct surface *surface,
 		  const struct damage *damage, struct encoded *out);
+/*
+ * From the next frame on, without a key frame: what the stream is held to, and
+ * whether it is @fine, for a picture that stands still. Encoders that cannot
+ * change this while they run go on as before.
+ */
+void encoder_tune(struct encoder *encoder, unsigned int kbit, bool fine);
 /* Then it is encoded. */
 bool encoder_encode(struct encoder *encoder, bool key, struct encoded *out);
 

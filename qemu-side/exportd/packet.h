@@ -31,6 +31,7 @@ struct packet {
 	bool video;
 	bool key;
 	uint32_t seq;
+	int64_t flushed, begun, encoded;	/* when; monotonic microseconds */
 	struct packet *config;	/* text that a viewer must have before this */
 	enum packet_latest latest;
 	size_t len;		/* of data: header and payload, or text */

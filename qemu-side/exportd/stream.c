@@ -4,7 +4,9 @@
  * of viewers. Rules:
  *
  * - a frame is encoded when there is damage, or a viewer needs a key frame,
- *   and a viewer can take it; nothing else costs anything;
+ *   and a viewer can take it; nothing else costs anything, but for one frame of
+ *   higher quality when nothing has changed for a moment;
+ * - what the viewers' links can take sets the bit rate and the frame rate;
  * - one frame is in the encoder at a time; what changes meanwhile goes into
  *   the next one, so a slow encoder skips and never queues;
  * - a worker touches only the job's encoder and surface, never the stream;
@@ -12,11 +14,15 @@
  */
 #include "stream.h"
 
+#include "rate.h"
+
 #include <string.h>
 
 #define STREAM_KEY_JOIN_US	(100 * 1000)	/* one key frame per batch of joiners */
 #define STREAM_KEY_AGAIN_US	(500 * 1000)	/* for those who lost frames */
 #define STREAM_QUIET_US		(20 * 1000)	/* see stream_may_read() */
+#define STREAM_FINE_US		(300 * 1000)	/* it stands still, for now */
+#define STREAM_TELLS_AHEAD_US	G_USEC_PER_SEC	/* a client's idea of our clock */
 #define STREAM_RETRY_MS		1000
 #define STREAM_RATE_TICKS	4		/* frames a second over two seconds */
 
@@ -28,8 +34,10 @@ struct frame {
 	struct surface *surface;	/* a reference */
 	struct damage damage;
 	bool key;
+	bool fine;
+	unsigned int kbit;
 	bool read;			/* the surface was */
-	uint64_t capture_us;
+	gint64 flushed, begun;
 	struct encoded out;
 };
 
@@ -49,6 +57,8 @@ struct stream {
 	struct frame *frame;
 	uint32_t priority;
 	gint64 encoded_at;		/* last begun */
+	bool fine;			/* so was that, or nothing was */
+	unsigned int kbit;		/* what it is held to */
 	gint64 key_at;			/* last key frame begun */
 	gint64 failed_at;		/* encoder, 0 if it works */
 	bool key_asked;			/* whoever watches */
@@ -67,6 +77,7 @@ struct stream {
 	gint64 rate_at[STREAM_RATE_TICKS];
 	unsigned int rate_next;
 	double fps;
+	struct latency latency;
 };
 
 static gboolean stream_timer(gpointer data)
@@ -171,8 +182,14 @@ static void stream_publish(struct stream *stream, struct frame *frame)
 		stream_make_config(stream);
 	}
 	packet_seal_video(out->packet, out->key, stream->seq++,
-			  frame->capture_us, (uint32_t)out->width,
+			  (uint64_t)frame->flushed, (uint32_t)out->width,
 			  (uint32_t)out->height, stream->config);
+	out->packet->flushed = frame->flushed;
+	out->packet->begun = frame->begun;
+	out->packet->encoded = now;
+	latency_add(&stream->latency, LATENCY_CAPTURE, frame->flushed,
+		    frame->begun);
+	latency_add(&stream->latency, LATENCY_ENCODE, frame->begun, now);
 	stream->frames++;
 	stream->bytes += out->packet->len - PACKET_VIDEO_HEADER;
 	for (i = 0; i < stream->viewers->len; i++)
@@ -215,8 +232,10 @@ static void frame_work(struct job *job)
 {
 	struct frame *frame = frame_of(job);
 
-	if (!*frame->out.error)
-		encoder_encode(frame->encoder, frame->key, &frame->out);
+	if (*frame->out.error)
+		return;
+	encoder_tune(frame->encoder, frame->kbit, frame->fine);
+	encoder_encode(frame->encoder, frame->key, &frame->out);
 }
 
 static void frame_was_read(struct job *job)
@@ -250,7 +269,8 @@ static void frame_done(struct job *job)
 	g_free(frame);
 }
 
-static void stream_encode(struct stream *stream, bool key, gint64 now)
+static void stream_encode(struct stream *stream, bool key, bool fine,
+			  gint64 now)
 {
 	struct frame *frame = g_new0(struct frame, 1);
 
@@ -264,10 +284,14 @@ static void stream_encode(struct stream *stream, bool key, gint64 now)
 	frame->surface = surface_ref(stream->surface);
 	frame->damage = stream->damage;
 	frame->key = key;
-	frame->capture_us = (uint64_t)(damage_is_empty(&stream->damage) ?
-				       now : stream->damaged_at);
+	frame->fine = fine;
+	frame->kbit = stream->kbit;
+	frame->begun = now;
+	frame->flushed = damage_is_empty(&stream->damage) ? now :
+			 stream->damaged_at;
 	stream->frame = frame;
 	stream->encoded_at = now;
+	stream->fine = fine;
 	if (key) {
 		stream->key_at = now;
 		stream->key_asked = false;
@@ -291,40 +315,62 @@ static gint64 stream_may_read(const struct stream *stream, gint64 now)
 	return STREAM_QUIET_US - quiet;
 }
 
+/* Microseconds until the next frame may begin. */
+static gint64 stream_pace(const struct stream *stream, gint64 now)
+{
+	unsigned int fps = rate_fps(stream->kbit,
+				    encoder_fps(stream->options, stream->rung));
+	gint64 due = stream->encoded_at + G_USEC_PER_SEC / fps - now;
+
+	/* the timer's grain is a millisecond: do not lose a frame to it */
+	return MAX(due - 1000, 0);
+}
+
+static void stream_rest(struct stream *stream, gint64 now)
+{
+	gint64 due = stream->encoded_at + STREAM_FINE_US - now;
+
+	if (stream->fine || stream->failed_at || !stream_is_wanted(stream, now))
+		return;
+	if (due > 0)
+		stream_kick_in(stream, due);
+	else
+		stream_encode(stream, false, true, now);
+}
+
+static void stream_look(struct stream *stream, gint64 now)
+{
+	gint64 key_due = stream_key_due(stream, now), due;
+	bool changed = !damage_is_empty(&stream->damage) &&
+		       stream_is_wanted(stream, now);
+
+	if (!changed && key_due < 0) {
+		if (damage_is_empty(&stream->damage))
+			stream_rest(stream, now);
+		return;
+	}
+	due = stream_pace(stream, now);
+	if (!due && (changed || !key_due))
+		due = stream_may_read(stream, now);
+	if (due)
+		stream_kick_in(stream, due);
+	else if (key_due == 0 || changed)
+		stream_encode(stream, key_due == 0, false, now);
+	else
+		stream_kick_in(stream, key_due);
+}
+
 void stream_kick(struct stream *stream)
 {
-	gint64 now = g_get_monotonic_time(), due, key_due;
-	bool changed;
+	gint64 now = g_get_monotonic_time();
 
 	if (stream->frame || !stream->surface || !stream->viewers->len)
 		return;
 	if (stream->failed_at &&
-	    now - stream->failed_at < STREAM_RETRY_MS * 1000) {
+	    now - stream->failed_at < STREAM_RETRY_MS * 1000)
 		stream_kick_in(stream, STREAM_RETRY_MS * 1000);
-		return;
-	}
-	changed = !damage_is_empty(&stream->damage) &&
-		  stream_is_wanted(stream, now);
-	key_due = stream_key_due(stream, now);
-	if (!changed && key_due < 0)
-		return;
-
-	due = stream->encoded_at - now +
-	      G_USEC_PER_SEC / encoder_fps(stream->options, stream->rung);
-	/* the timer's grain is a millisecond: do not lose a frame to it */
-	if (due > 1000) {
-		stream_kick_in(stream, due - 1000);
-		return;
-	}
-	due = stream_may_read(stream, now);
-	if (due && (changed || key_due == 0))
-		stream_kick_in(stream, due);
-	else if (key_due == 0)
-		stream_encode(stream, true, now);
-	else if (changed)
-		stream_encode(stream, false, now);
 	else
-		stream_kick_in(stream, key_due);
+		stream_look(stream, now);
 }
 
 void stream_damage(struct stream *stream, const struct rect *rects,
@@ -382,18 +428,77 @@ void stream_reconfigure(struct stream *stream)
 	stream_kick(stream);
 }
 
+/* From what the links of all who watch can take. */
+static void stream_set_rate(struct stream *stream, gint64 now)
+{
+	g_autofree unsigned int *kbit = NULL;
+	unsigned int i, count = stream->viewers->len;
+	unsigned int max = encoder_kbit(stream->options, stream->rung);
+
+	kbit = g_new(unsigned int, count + 1);
+	for (i = 0; i < count; i++) {
+		struct viewer *viewer = stream->viewers->pdata[i];
+
+		rate_tick(&viewer->rate, now);
+		kbit[i] = (unsigned int)viewer->rate.kbit;
+	}
+	stream->kbit = count ? MIN(rate_group(kbit, count), max) : max;
+}
+
 void stream_join(struct stream *stream, struct viewer *viewer)
 {
+	gint64 now = g_get_monotonic_time();
+
 	/* nobody waited for what changed while nobody watched */
 	if (!stream->viewers->len)
-		stream->damaged_at = g_get_monotonic_time();
+		stream->damaged_at = now;
+	viewer_switch(viewer, encoder_kbit(stream->options, stream->rung), now);
 	g_ptr_array_add(stream->viewers, viewer);
+	stream_set_rate(stream, now);
 	stream_kick(stream);
 }
 
 void stream_leave(struct stream *stream, struct viewer *viewer)
 {
 	g_ptr_array_remove_fast(stream->viewers, viewer);
+	stream_set_rate(stream, g_get_monotonic_time());
+}
+
+/* What a client says is about itself; what cannot be is not counted. */
+static void stream_note_times(struct stream *stream,
+			      const struct viewer_sent *sent,
+			      const struct stream_ack *ack, gint64 now)
+{
+	uint64_t latest = (uint64_t)(now + STREAM_TELLS_AHEAD_US);
+	struct latency *latency = &stream->latency;
+	gint64 received = (gint64)MIN(ack->received, latest + 1);
+	gint64 decoded = (gint64)MIN(ack->decoded, latest + 1);
+	gint64 painted = (gint64)MIN(ack->painted, latest + 1);
+
+	if (received > (gint64)latest || decoded > (gint64)latest ||
+	    painted > (gint64)latest)
+		return;
+	latency_add(latency, LATENCY_SEND, sent->encoded, sent->sent);
+	if (received)
+		latency_add(latency, LATENCY_NETWORK, sent->sent, received);
+	if (decoded)
+		latency_add(latency, LATENCY_DECODE, received, decoded);
+	if (painted)
+		latency_add(latency, LATENCY_PAINT, decoded, painted);
+	if (painted >= sent->sent)
+		latency_add(latency, LATENCY_TOTAL, sent->flushed, painted);
+}
+
+void stream_ack(struct stream *stream, struct viewer *viewer,
+		const struct stream_ack *ack)
+{
+	gint64 now = g_get_monotonic_time();
+	const struct viewer_sent *sent = viewer_ack(viewer, ack->seq, now);
+
+	if (sent)
+		stream_note_times(stream, sent, ack, now);
+	stream_set_rate(stream, now);
+	stream_kick(stream);
 }
 
 void stream_tick(struct stream *stream)
@@ -408,15 +513,26 @@ void stream_tick(struct stream *stream)
 			      (double)(now - stream->rate_at[slot]);
 	stream->rate_frames[slot] = stream->frames;
 	stream->rate_at[slot] = now;
+	stream_set_rate(stream, now);
+	latency_tick(&stream->latency, now);
 	stream_kick(stream);
 }
 
 void stream_describe(const struct stream *stream, struct stream_info *info)
 {
+	enum latency_part part;
+
 	info->frames = stream->frames;
 	info->bytes = stream->bytes;
 	info->fps = stream->fps;
 	info->viewers = stream->viewers->len;
+	info->width = stream->width;
+	info->height = stream->height;
+	info->kbit = stream->kbit;
+	info->fps_limit = rate_fps(stream->kbit,
+				   encoder_fps(stream->options, stream->rung));
+	for (part = 0; part < LATENCY_PARTS; part++)
+		latency_describe(&stream->latency, part, &info->latency[part]);
 }
 
 struct stream *stream_new(struct worker_pool *pool,
@@ -429,6 +545,8 @@ struct stream *stream_new(struct worker_pool *pool,
 	stream->pool = pool;
 	stream->options = options;
 	stream->rung = rung;
+	stream->kbit = encoder_kbit(options, rung);
+	stream->fine = true;
 	stream->ops = ops;
 	stream->data = data;
 	stream->viewers = g_ptr_array_new();

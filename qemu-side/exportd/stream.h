@@ -12,6 +12,7 @@
 
 #include "damage.h"
 #include "encoder.h"
+#include "latency.h"
 #include "packet.h"
 #include "surface.h"
 #include "viewer.h"
@@ -44,6 +45,15 @@ struct stream_info {
 	uint64_t frames, bytes;
 	double fps;
 	unsigned int viewers;
+	int width, height;		/* coded; 0 before the first frame */
+	unsigned int kbit, fps_limit;	/* what it is held to now */
+	struct latency_figures latency[LATENCY_PARTS];
+};
+
+/* That a viewer has frame @seq; our clock, in microseconds, 0: not said. */
+struct stream_ack {
+	uint32_t seq;
+	uint64_t received, decoded, painted;
 };
 
 struct stream *stream_new(struct worker_pool *pool,
@@ -71,6 +81,9 @@ bool stream_is_reading(const struct stream *stream);
 /* Whether what changed will be read, when it is time. */
 bool stream_is_behind(const struct stream *stream);
 bool stream_is_watched(const struct stream *stream);
+
+void stream_ack(struct stream *stream, struct viewer *viewer,
+		const struct stream_ack *ack);
 
 /* A viewer can take frames again, or time has passed: look what is due. */
 void stream_kick(struct stream *stream);

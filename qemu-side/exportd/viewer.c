@@ -6,6 +6,8 @@
  */
 #include "viewer.h"
 
+#include <string.h>
+
 struct viewer *viewer_new(void (*wake)(void *data), void *data)
 {
 	struct viewer *viewer = g_new0(struct viewer, 1);
@@ -104,10 +106,32 @@ static bool viewer_is_full(const struct viewer *viewer, size_t more)
 	       viewer->bytes + more > VIEWER_BYTES_MAX;
 }
 
-static void viewer_drop(struct viewer *viewer)
+/*
+ * A key frame costs all who watch. Who loses frames again and again waits
+ * longer for each, so that the others do not pay for it.
+ */
+static void viewer_put_off_key(struct viewer *viewer, gint64 now)
+{
+	bool again = viewer->key_after &&
+		     now - viewer->key_after < 2 * VIEWER_KEY_GAP_MAX_US;
+
+	if (!again)
+		viewer->key_gap = 0;
+	else if (!viewer->key_gap)
+		viewer->key_gap = VIEWER_KEY_GAP_US;
+	else
+		viewer->key_gap = MIN(2 * viewer->key_gap,
+				      VIEWER_KEY_GAP_MAX_US);
+	viewer->key_after = now + viewer->key_gap;
+}
+
+static void viewer_drop(struct viewer *viewer, gint64 now)
 {
 	viewer_drop_frames(viewer);
 	viewer->dropped++;
+	rate_lost(&viewer->rate, now);
+	if (!viewer->need_key)
+		viewer_put_off_key(viewer, now);
 	viewer->need_key = true;
 	/* a key frame for one that takes nothing would only cost the others */
 	viewer->blocked = true;
@@ -142,11 +166,11 @@ void viewer_queue_video(struct viewer *viewer, struct packet *video,
 		return;
 	}
 	if (viewer_is_behind(viewer, now)) {
-		viewer_drop(viewer);
+		viewer_drop(viewer, now);
 		return;
 	}
 	if (viewer_is_full(viewer, video->len) && !video->key) {
-		viewer_drop(viewer);
+		viewer_drop(viewer, now);
 		return;
 	}
 	if (video->key) {
@@ -158,6 +182,23 @@ void viewer_queue_video(struct viewer *viewer, struct packet *video,
 	viewer->wake(viewer->wake_data);
 }
 
+static void viewer_note_sent(struct viewer *viewer, const struct packet *packet)
+{
+	struct viewer_sent *sent = &viewer->sent[packet->seq % VIEWER_SENT];
+	gint64 now = g_get_monotonic_time();
+
+	viewer->total += packet->len;
+	*sent = (struct viewer_sent){
+		.seq = packet->seq, .known = true, .flushed = packet->flushed,
+		.begun = packet->begun, .encoded = packet->encoded,
+		.sent = now, .total = viewer->total,
+	};
+	rate_sent(&viewer->rate, packet->len, now);
+	if (!viewer->acks)
+		rate_delivered(&viewer->rate, packet->len,
+			       now - packet->encoded, now);
+}
+
 struct packet *viewer_next(struct viewer *viewer)
 {
 	struct packet *packet = g_queue_pop_head(&viewer->queue);
@@ -165,17 +206,35 @@ struct packet *viewer_next(struct viewer *viewer)
 	viewer->blocked = false;
 	if (packet)
 		viewer_forget(viewer, packet);
+	if (packet && packet->video)
+		viewer_note_sent(viewer, packet);
 	return packet;
 }
 
-void viewer_ack(struct viewer *viewer, uint32_t seq, gint64 now)
+const struct viewer_sent *viewer_ack(struct viewer *viewer, uint32_t seq,
+				     gint64 now)
 {
+	struct viewer_sent *sent = &viewer->sent[seq % VIEWER_SENT];
+
 	/* only of frames that were sent and not yet acknowledged */
 	if (viewer->last_seq - seq > viewer->last_seq - viewer->acked_seq)
-		return;
+		return NULL;
+	/* until now it was measured by what the socket took */
+	if (!viewer->acks)
+		rate_init(&viewer->rate, viewer->rate.max_kbit, now);
 	viewer->acks = true;
 	viewer->acked_seq = seq;
 	viewer->acked_at = now;
+	if (!sent->known || sent->seq != seq)
+		return NULL;
+	sent->known = false;
+	rate_delivered(&viewer->rate, sent->total - viewer->acked_total,
+		       now - sent->encoded, now);
+	viewer->acked_total = sent->total;
+	if (viewer->reported_at && now - viewer->reported_at < VIEWER_REPORT_US)
+		return NULL;
+	viewer->reported_at = now;
+	return sent;
 }
 
 void viewer_restart(struct viewer *viewer)
@@ -185,10 +244,19 @@ void viewer_restart(struct viewer *viewer)
 	viewer->acked_seq = viewer->last_seq;
 }
 
-void viewer_switch(struct viewer *viewer)
+void viewer_switch(struct viewer *viewer, unsigned int max_kbit, gint64 now)
 {
+	double kbit = viewer->rate.kbit;
+	bool limited = kbit < viewer->rate.max_kbit;
+
 	viewer_restart(viewer);
 	viewer->joining = true;
+	memset(viewer->sent, 0, sizeof(viewer->sent));
+	/* its link is what it was */
+	rate_init(&viewer->rate, max_kbit, now);
+	if (limited)
+		viewer->rate.kbit = MIN(kbit, max_kbit);
+	viewer->acked_total = viewer->total;
 	/* the config that is queued or was sent last is of another stream */
 	packet_unref(viewer->config);
 	viewer->config = NULL;
@@ -197,6 +265,7 @@ void viewer_switch(struct viewer *viewer)
 bool viewer_wants_key(const struct viewer *viewer, gint64 now)
 {
 	return viewer->need_key && !viewer->frames && !viewer->blocked &&
+	       now >= viewer->key_after &&
 	       !viewer->broken && !viewer_is_behind(viewer, now);
 }
 

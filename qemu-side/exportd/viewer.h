@@ -13,6 +13,7 @@
 #include "grant.h"
 #include "keymap.h"
 #include "packet.h"
+#include "rate.h"
 
 #define VIEWER_FRAMES_MAX	12		/* queued */
 #define VIEWER_BYTES_MAX	(8u << 20)	/* queued */
@@ -20,6 +21,19 @@
 #define VIEWER_UNACKED_MAX	45		/* of a viewer that acknowledges */
 #define VIEWER_ACK_TIMEOUT_US	(3 * G_USEC_PER_SEC)
 #define VIEWER_BUTTONS		5
+
+#define VIEWER_SENT		64	/* remembered; more than may be unacknowledged */
+#define VIEWER_REPORT_US	(40 * 1000)	/* times are taken no more often */
+#define VIEWER_KEY_GAP_US	(500 * 1000)	/* from a second loss to a key frame */
+#define VIEWER_KEY_GAP_MAX_US	(4 * G_USEC_PER_SEC)
+
+/* A frame that was sent. */
+struct viewer_sent {
+	uint32_t seq;
+	bool known;		/* and not reported yet */
+	gint64 flushed, begun, encoded, sent;
+	uint64_t total;		/* bytes until then */
+};
 
 struct viewer {
 	enum role role;
@@ -36,6 +50,14 @@ struct viewer {
 	bool blocked;		/* dropped some, not asked for more since */
 	bool broken;		/* too far behind to be told so: hang up */
 	uint64_t dropped;
+
+	gint64 key_gap;		/* before it gets another key frame */
+	gint64 key_after;
+
+	struct rate rate;
+	struct viewer_sent sent[VIEWER_SENT];	/* by seq */
+	uint64_t total, acked_total;		/* bytes */
+	gint64 reported_at;
 
 	bool acks;		/* it acknowledges */
 	uint32_t last_seq;	/* queued last */
@@ -61,11 +83,16 @@ void viewer_queue_video(struct viewer *viewer, struct packet *video,
 /* The next packet to send, as a reference, or NULL. */
 struct packet *viewer_next(struct viewer *viewer);
 
-void viewer_ack(struct viewer *viewer, uint32_t seq, gint64 now);
+/*
+ * Returns what is known of the frame, if it may be told how long that took:
+ * once, and not too often. Else NULL.
+ */
+const struct viewer_sent *viewer_ack(struct viewer *viewer, uint32_t seq,
+				     gint64 now);
 /* It lost its picture and asks to start over. */
 void viewer_restart(struct viewer *viewer);
-/* The same, with another stream. */
-void viewer_switch(struct viewer *viewer);
+/* The same, with another stream, of @max_kbit. */
+void viewer_switch(struct viewer *viewer, unsigned int max_kbit, gint64 now);
 
 /* Whether a key frame made now would get it going. */
 bool viewer_wants_key(const struct viewer *viewer, gint64 now);

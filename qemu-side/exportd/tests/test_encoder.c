@@ -282,6 +282,112 @@ static void test_thumbnails_see_damage(void **state)
 	encoder_free(thumb);
 }
 
+/* A picture with much to code: noise on a ramp, another one for each @seed. */
+static struct surface *draw_noise(uint32_t seed)
+{
+	struct surface *surface;
+	const char *error;
+	int i;
+
+	for (i = 0; i < WIDTH * HEIGHT; i++) {
+		seed = seed * 1664525 + 1013904223;
+		pixels[i] = ((uint32_t)(i % WIDTH * 200 / WIDTH) +
+			     (seed >> 27)) * 0x010101;
+	}
+	surface = surface_copy(pixels, sizeof(pixels), WIDTH, HEIGHT,
+			       WIDTH * 4, XRGB, &error);
+	assert_non_null(surface);
+	return surface;
+}
+
+/* Of the picture decoded last against @surface: the mean in luma. */
+static double squared_error(struct surface *surface)
+{
+	uint8_t *luma = malloc(WIDTH * HEIGHT * 3 / 2);
+	struct planes planes = {
+		{ luma, luma + WIDTH * HEIGHT, luma + WIDTH * HEIGHT * 5 / 4 },
+		{ WIDTH, WIDTH / 2, WIDTH / 2 },
+	};
+	struct damage all = { 1, { everything } };
+	double sum = 0;
+	int x, y;
+
+	surface_convert(surface, &all, &planes);
+	for (y = 0; y < HEIGHT; y++)
+		for (x = 0; x < WIDTH; x++) {
+			int d = luma[y * WIDTH + x] -
+				frame->data[0][y * frame->linesize[0] + x];
+
+			sum += d * d;
+		}
+	free(luma);
+	return sum / (WIDTH * HEIGHT);
+}
+
+static void test_a_fine_frame_is_nearer_to_the_picture(void **state)
+{
+	const struct rect nothing = { 0, 0, 0, 0 };
+	struct surface *surface = draw_noise(1);
+	struct encoded out = encode(surface, everything, false);
+	double coarse, fine;
+
+	(void)state;
+	decode(&out);
+	packet_unref(out.packet);
+	coarse = squared_error(surface);
+
+	encoder_tune(encoder, 8000, true);
+	out = encode(surface, nothing, false);
+	assert_false(out.key);
+	decode(&out);
+	packet_unref(out.packet);
+	fine = squared_error(surface);
+	assert_true(fine < coarse / 4);		/* 6 dB */
+
+	/* what comes next is coarse again, but does not undo it */
+	encoder_tune(encoder, 8000, false);
+	out = encode(surface, nothing, false);
+	decode(&out);
+	assert_true(out.packet->len < 1000);
+	assert_true(squared_error(surface) < coarse / 4);
+	done(&out, surface);
+}
+
+/* Bytes of one second in which everything changes with each frame. */
+static size_t second_of_noise(uint32_t seed)
+{
+	size_t bytes = 0;
+	uint32_t i;
+
+	for (i = 0; i < options.fps; i++) {
+		struct surface *surface = draw_noise(seed + i);
+		struct encoded out = encode(surface, everything, false);
+
+		assert_true(!out.key || (seed == 0 && i == 0));
+		decode(&out);
+		bytes += out.packet->len;
+		done(&out, surface);
+	}
+	return bytes;
+}
+
+static void test_the_rate_changes_without_a_key_frame(void **state)
+{
+	size_t full, low, again;
+
+	(void)state;
+	second_of_noise(0);	/* uses up what the buffer holds */
+	full = second_of_noise(1000);
+	encoder_tune(encoder, 1000, false);
+	second_of_noise(2000);
+	low = second_of_noise(3000);
+	encoder_tune(encoder, 8000, false);
+	again = second_of_noise(4000);
+	assert_true(low < 1500 * 125);
+	assert_true(full > 2 * low);
+	assert_true(again > 2 * low);
+}
+
 /* --- a reader of the sequence parameter set, by H.264 7.3.2.1.1 and E.1.1 --- */
 
 struct bits {
@@ -469,6 +575,8 @@ int main(void)
 		T(test_thumbnails_keep_proportions_inside_their_box),
 		T(test_small_desktops_are_their_own_thumbnail),
 		T(test_thumbnails_see_damage),
+		T(test_a_fine_frame_is_nearer_to_the_picture),
+		T(test_the_rate_changes_without_a_key_frame),
 		T(test_parameter_set_promises_no_reordering),
 		T(test_parameter_sets_precede_every_key_frame),
 		T(test_unknown_encoder_is_an_error),

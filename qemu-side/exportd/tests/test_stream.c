@@ -194,7 +194,7 @@ static void test_one_frame_for_all_who_watch(void **state)
 	assert_true(frames() <= 2);
 	for (i = 0; i < 3; i++)
 		take(viewers[i], &keys, &others);
-	until(!stream_is_behind(stream));
+	assert_false(stream_is_behind(stream));
 
 	stream_damage(stream, &corner, 1, 1);
 	until(frames() >= 2 && !stream_is_behind(stream) &&
@@ -259,6 +259,99 @@ static void test_a_surface_that_is_drawn_on_is_read_later(void **state)
 	viewer_free(viewer);
 }
 
+static gboolean soon(gpointer data)
+{
+	*(bool *)data = true;
+	return G_SOURCE_REMOVE;
+}
+
+static void test_at_rest_one_finer_frame_and_then_silence(void **state)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+	unsigned int keys, others;
+	bool later = false;
+
+	(void)state;
+	stream_join(stream, viewer);
+	until(frames() == 2);
+	take(viewer, &keys, &others);
+	assert_int_equal(keys, 1);
+	assert_int_equal(others, 1);
+	/* long enough for a third, and asked for, but nothing changed */
+	g_timeout_add(700, soon, &later);
+	until(later);
+	stream_tick(stream);
+	assert_false(stream_is_reading(stream));
+	assert_int_equal(frames(), 2);
+	/* what changes is worth a new one */
+	stream_damage(stream, &corner, 1, 1);
+	until(frames() == 4);
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+}
+
+static void test_acknowledged_times_make_latency(void **state)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+	struct stream_ack ack = { 0 };
+	struct stream_info info;
+	unsigned int keys, others;
+
+	(void)state;
+	stream_join(stream, viewer);
+	until(frames() == 1);
+	stream_describe(stream, &info);
+	assert_int_equal(info.latency[LATENCY_ENCODE].count, 1);
+	assert_int_equal(info.latency[LATENCY_TOTAL].count, 0);
+	take(viewer, &keys, &others);
+	ack.received = (uint64_t)g_get_monotonic_time();
+	ack.decoded = ack.received + 1000;
+	ack.painted = ack.received + 3000;
+	stream_ack(stream, viewer, &ack);
+	stream_describe(stream, &info);
+	assert_int_equal(info.latency[LATENCY_SEND].count, 1);
+	assert_int_equal(info.latency[LATENCY_NETWORK].count, 1);
+	assert_int_equal(info.latency[LATENCY_DECODE].count, 1);
+	assert_int_equal(info.latency[LATENCY_PAINT].count, 1);
+	assert_int_equal(info.latency[LATENCY_TOTAL].count, 1);
+	/* the same again counts once */
+	stream_ack(stream, viewer, &ack);
+	stream_describe(stream, &info);
+	assert_int_equal(info.latency[LATENCY_TOTAL].count, 1);
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+}
+
+static void test_lies_about_times_are_not_counted(void **state)
+{
+	const uint64_t lies[] = { 1, UINT64_MAX, INT64_MAX,
+				  (UINT64_C(1) << 53) - 1 };
+	struct stream_ack ack = { 0 };
+	struct stream_info info;
+	unsigned int keys, others;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		struct viewer *viewer = viewer_new(wake, NULL);
+		uint64_t before = frames();
+
+		stream_join(stream, viewer);
+		until(frames() > before && !viewer->need_key);
+		take(viewer, &keys, &others);
+		ack.seq = viewer->last_seq;
+		ack.received = lies[i];
+		ack.decoded = lies[i];
+		ack.painted = lies[i];
+		stream_ack(stream, viewer, &ack);
+		stream_leave(stream, viewer);
+		viewer_free(viewer);
+	}
+	stream_describe(stream, &info);
+	assert_int_equal(info.latency[LATENCY_NETWORK].count, 0);
+	assert_int_equal(info.latency[LATENCY_TOTAL].count, 0);
+}
+
 static void test_a_stream_may_go_while_it_is_encoded(void **state)
 {
 	struct viewer *viewer = viewer_new(wake, NULL);
@@ -301,6 +394,9 @@ int main(void)
 		T(test_one_frame_for_all_who_watch),
 		T(test_a_slow_encoder_skips),
 		T(test_a_surface_that_is_drawn_on_is_read_later),
+		T(test_at_rest_one_finer_frame_and_then_silence),
+		T(test_acknowledged_times_make_latency),
+		T(test_lies_about_times_are_not_counted),
 		T(test_a_stream_may_go_while_it_is_encoded),
 		T(test_a_picture_may_go_while_it_is_encoded),
 	};

@@ -16,7 +16,8 @@
 struct fake {
 	struct job job;
 	char name;
-	sem_t *gate;		/* read waits for it */
+	sem_t *begun;		/* read says so */
+	sem_t *gate;		/* and waits for it */
 	sem_t *work_gate;	/* work does */
 	bool was_read;
 	unsigned int again;	/* times to submit it when it is done */
@@ -42,6 +43,8 @@ static void fake_read(struct job *job)
 {
 	struct fake *fake = (struct fake *)job;
 
+	if (fake->begun)
+		sem_post(fake->begun);
 	pass(fake->gate);
 	g_string_append_c(taken, fake->name);
 }
@@ -86,6 +89,21 @@ static void submit(struct fake *fake, char name, unsigned int rank)
 	worker_submit(pool, &fake->job);
 }
 
+/* The only thread is busy with it from now on. */
+static void block(struct fake *blocker, sem_t *gate)
+{
+	sem_t begun;
+
+	sem_init(&begun, 0, 0);
+	sem_init(gate, 0, 0);
+	blocker->begun = &begun;
+	blocker->gate = gate;
+	submit(blocker, '-', 0);
+	pass(&begun);
+	blocker->begun = NULL;
+	sem_destroy(&begun);
+}
+
 static gboolean too_long(gpointer data)
 {
 	(void)data;
@@ -124,9 +142,7 @@ static void test_ranks_come_before_each_other(void **state)
 	sem_t gate;
 
 	(void)state;
-	sem_init(&gate, 0, 0);
-	blocker.gate = &gate;
-	submit(&blocker, '-', 0);
+	block(&blocker, &gate);
 	submit(&jobs[0], 'd', worker_rank(RUNG_THUMB, 0));
 	submit(&jobs[1], 'c', worker_rank(RUNG_THUMB, 255));
 	submit(&jobs[2], 'b', worker_rank(RUNG_FULL, 0));
@@ -156,11 +172,9 @@ static void test_nobody_starves(void **state)
 	sem_t gate;
 
 	(void)state;
-	sem_init(&gate, 0, 0);
-	blocker.gate = &gate;
+	block(&blocker, &gate);
 	busy[0].again = 100;
 	busy[1].again = 100;
-	submit(&blocker, '-', 0);
 	submit(&thumb, 't', rank);
 	submit(&busy[0], 'x', worker_rank(RUNG_FULL, 255));
 	submit(&busy[1], 'y', worker_rank(RUNG_FULL, 255));
@@ -180,9 +194,7 @@ static void test_equals_take_turns(void **state)
 	size_t i;
 
 	(void)state;
-	sem_init(&gate, 0, 0);
-	blocker.gate = &gate;
-	submit(&blocker, '-', 0);
+	block(&blocker, &gate);
 	for (i = 0; i < 3; i++) {
 		jobs[i].again = 1;
 		submit(&jobs[i], (char)('a' + i), 5);
