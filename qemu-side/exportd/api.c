@@ -160,6 +160,17 @@ char *api_time(uint64_t client, uint64_t server)
 	return api_text(root);
 }
 
+char *api_resized(uint32_t width, uint32_t height, const char *status)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "resized");
+	api_add_number(root, "width", width);
+	api_add_number(root, "height", height);
+	api_add_string(root, "status", status);
+	return api_text(root);
+}
+
 char *api_error(const char *code, const char *message)
 {
 	struct json_object *root = json_object_new_object();

@@ -6,16 +6,19 @@
  */
 #include "desktop.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "api.h"
 #include "input.h"
 #include "listener.h"
 #include "log.h"
+#include "resize.h"
 #include "seat.h"
 
 #define DESKTOP_HOLD_US		(5 * G_USEC_PER_SEC)
 #define DESKTOP_RETRY_MS	1000
+#define DESKTOP_REFRESH_MAX	500000	/* mHz */
 #define DESKTOP_REFUSE_US	G_USEC_PER_SEC
 
 struct member {
@@ -47,6 +50,7 @@ struct desktop {
 	struct stream *streams[RUNG_COUNT];
 	GPtrArray *members;
 	struct cursor *cursor;
+	struct resize *resize;
 	struct seat *seat;
 	struct input input;
 };
@@ -126,6 +130,7 @@ static struct packet *desktop_config(const struct stream_format *format,
 		.fps = format->fps,
 		.absolute = desktop->console->absolute,
 		.touch = desktop->console->touch,
+		.resize = resize_possible(desktop->resize),
 	};
 
 	return desktop_packet(api_config(&config));
@@ -451,6 +456,36 @@ void desktop_each_viewer(const struct desktop *desktop,
 	}
 }
 
+/* --- its size --- */
+
+static void desktop_resized(const struct resize_wish *wish, const char *status,
+			    void *data)
+{
+	(void)data;
+	desktop_say((struct viewer *)wish->viewer,
+		    api_resized(wish->width, wish->height, status));
+}
+
+int desktop_resize(struct desktop *desktop, uint32_t width, uint32_t height,
+		   uint32_t refresh_mhz)
+{
+	const struct resize_wish wish = {
+		.width = width,
+		.height = height,
+		.refresh_mhz = refresh_mhz,
+		.scale = desktop->console->scale,
+	};
+
+	if (!resize_possible(desktop->resize))
+		return EPERM;
+	if (width < MESSAGE_SIZE_MIN || width > MESSAGE_SIZE_MAX ||
+	    height < MESSAGE_SIZE_MIN || height > MESSAGE_SIZE_MAX ||
+	    refresh_mhz > DESKTOP_REFRESH_MAX)
+		return EINVAL;
+	resize_ask(desktop->resize, &wish);
+	return 0;
+}
+
 /* --- life --- */
 
 /* What its viewers were told about it is no longer so. */
@@ -497,6 +532,9 @@ void desktop_configure(struct desktop *desktop,
 		   desktop->scanout);
 	desktop->generation = config->generation;
 	desktop->priority = config->priority;
+	if (config->width != desktop->asked_width ||
+	    config->height != desktop->asked_height)
+		resize_drop(desktop->resize);
 	desktop->asked_width = config->width;
 	desktop->asked_height = config->height;
 	desktop_set_name(desktop, config->label);
@@ -516,6 +554,7 @@ struct desktop *desktop_new(const struct desktop_env *env,
 
 	desktop->env = *env;
 	desktop->console = console;
+	desktop->resize = resize_new(console, desktop_resized, desktop);
 	desktop->cursor = cursor_new(desktop_tell_cursor, desktop);
 	desktop->input.console = console;
 	desktop->input.cursor = desktop->cursor;
@@ -565,6 +604,7 @@ void desktop_free(struct desktop *desktop, const char *why)
 	surface_unref(desktop->surface);
 	surface_unref(desktop->held);
 	cursor_free(desktop->cursor);
+	resize_free(desktop->resize);
 	g_ptr_array_unref(desktop->members);
 	seat_free(desktop->seat);
 	g_free(desktop);
@@ -687,6 +727,7 @@ void desktop_leave(struct desktop *desktop, struct viewer *viewer)
 	seat_leave(desktop->seat, viewer, g_get_monotonic_time());
 	input_release(&desktop->input, viewer);
 	cursor_forget(desktop->cursor, viewer);
+	resize_forget(desktop->resize, viewer);
 	if (member->rung != RUNG_NONE)
 		stream_leave(desktop->streams[member->rung], viewer);
 	g_ptr_array_remove_fast(desktop->members, member);
@@ -716,6 +757,23 @@ static const char *desktop_refusal(const char *code)
 		if (!strcmp(code, refusals[i].code))
 			return refusals[i].message;
 	return "";
+}
+
+static void desktop_wish(struct desktop *desktop, struct viewer *viewer,
+			 const struct message *msg, gint64 now)
+{
+	const struct resize_wish wish = {
+		.width = msg->resize.width,
+		.height = msg->resize.height,
+		.scale = msg->resize.scale,
+		.viewer = viewer,
+	};
+
+	if (resize_possible(desktop->resize))
+		resize_ask(desktop->resize, &wish);
+	else
+		desktop_refuse(viewer, "no-resize",
+			       "this desktop has the size that it has", now);
 }
 
 static void desktop_tell_time(struct viewer *viewer, uint64_t client)
@@ -794,6 +852,9 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		break;
 	case MESSAGE_WATCH:
 		desktop_watch(desktop, viewer, msg->watch.rung);
+		break;
+	case MESSAGE_RESIZE:
+		desktop_wish(desktop, viewer, msg, now);
 		break;
 	case MESSAGE_TIME:
 		desktop_tell_time(viewer, msg->time.client);

@@ -84,6 +84,12 @@ void desktop_join(struct desktop *desktop, struct viewer *viewer,
 void desktop_watch(struct desktop *desktop, struct viewer *viewer,
 		   enum rung rung);
 void desktop_leave(struct desktop *desktop, struct viewer *viewer);
+/*
+ * Asks the guest for a size, 16 to 8192 pixels each way, and a refresh rate, 0
+ * for the present one. Returns 0, EINVAL, or EPERM: it has no size to ask for.
+ */
+int desktop_resize(struct desktop *desktop, uint32_t width, uint32_t height,
+		   uint32_t refresh_mhz);
 void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg);
 /* Nobody controls it, until somebody does again. */

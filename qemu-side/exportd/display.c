@@ -201,6 +201,7 @@ static void display_got_console(GObject *source, GAsyncResult *result,
 		console->head = head;
 		console->gpu = display_parse_address(address);
 		console->last_mm = -1;
+		console->scale = 1;
 		console->touch = display_has_touch(display, console);
 		log_debug("console %s: %s, device %s, head %u", console->path,
 			  type, address, head);
@@ -453,12 +454,19 @@ static void console_size_set(GObject *source, GAsyncResult *result,
 		call->done(status, call->cookie, call->data);
 }
 
+/* What makes a guest draw larger is a monitor of many pixels to the inch. */
+static guint16 console_mm(const struct console *console, uint32_t pixels)
+{
+	return (guint16)MIN(pixels * 25.4 / (DISPLAY_DPI * console->scale),
+			    G_MAXUINT16 - 1);
+}
+
 static void console_send_size(struct console *console, uint32_t width,
 			      uint32_t height, uint32_t refresh_mhz, int mm,
 			      console_done done, uint32_t cookie, void *data)
 {
 	struct console_call *call = g_new0(struct console_call, 1);
-	guint16 height_mm = (guint16)(height * 254 / (DISPLAY_DPI * 10));
+	guint16 height_mm = console_mm(console, height);
 	bool refresh = console->display->refresh;
 	GVariant *args;
 
@@ -488,8 +496,14 @@ void console_set_size(struct console *console, uint32_t width, uint32_t height,
 		      uint32_t refresh_mhz, console_done done, uint32_t cookie,
 		      void *data)
 {
-	int mm = (int)(width * 254 / (DISPLAY_DPI * 10));
+	int mm;
 
+	/* off: what comes next is another tenant's */
+	if (!width || !height)
+		console->scale = 1;
+	else
+		console->refresh_mhz = refresh_mhz;
+	mm = console_mm(console, width);
 	if (console->last_mm < 0)
 		console_send_size(console, width, height, refresh_mhz, mm + 1,
 				  NULL, 0, NULL);

@@ -13,6 +13,7 @@
 #define CONSOLE_GPU_NONE	UINT32_MAX
 
 struct display;
+struct resize;
 
 struct console {
 	struct display *display;
@@ -20,6 +21,9 @@ struct console {
 	uint32_t head;		/* virtio-gpu output */
 	uint32_t gpu;		/* bus << 8 | devfn, or CONSOLE_GPU_NONE */
 	int last_mm;		/* width_mm sent last, -1 if not by us */
+	uint32_t refresh_mhz;	/* sent last */
+	double scale;		/* of a pixel, 1 is DISPLAY_DPI; goes with the size */
+	struct resize *resize;	/* of the desktop on it, or NULL */
 	bool off;		/* by our last word: size 0x0 */
 	unsigned int pending;	/* input calls QEMU has not answered */
 	bool move_waiting;

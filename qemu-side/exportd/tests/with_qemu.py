@@ -634,6 +634,35 @@ def test_relative_moves_only_where_the_pointer_is_relative(b):
     client.close()
 
 
+def test_a_window_gives_the_desktop_its_size(b):
+    def sizes(mark):
+        return b.said(mark, r"virtio_gpu_ui_info output 3, (\d+x\d+)")
+
+    client, mark = Socket(b.port, "scanout=3"), b.mark()
+    for width in range(801, 821):
+        client.send({"type": "resize", "width": width, "height": 600, "scale": 1.5})
+    answers = []
+    while len(answers) < 20:
+        said = client.text()
+        if said["type"] == "resized":
+            answers.append((said["width"], said["height"], said["status"]))
+    assert sorted(answers)[-1] == (820, 600, "ok"), answers
+    assert {status for _, _, status in answers} <= {"ok", "superseded"}, answers
+    assert sizes(mark)[-1] == "820x600" and len(sizes(mark)) < 20, sizes(mark)
+    mark = b.mark()
+    assert b.guest.enable(3, 4, width=1024, height=768) == 0
+    wait("the size of the lease", lambda: sizes(mark))
+    assert sizes(mark)[-1] == "1024x768", "what the guest asks for itself wins"
+    client.close()
+
+
+def test_the_console_keeps_its_size(b):
+    client = Socket(b.port, "scanout=0")
+    client.send({"type": "resize", "width": 800, "height": 600})
+    expect_error(client, "no-resize")
+    client.close()
+
+
 def test_foreign_pages_and_names_are_refused(b):
     assert not Socket(b.port, "scanout=3", origin="http://evil.example").accepted
     assert not Socket(b.port, "scanout=3", origin="null").accepted
