@@ -311,7 +311,7 @@ static void api_post_vms(struct call *call)
 	}
 	switch (vms_add(vms, &options, VM_ADDED)) {
 	case VMS_OK:
-		log_vm(INFO, options.name, "added by %s", call->req->peer);
+		log_vm(INFO, options.name, "asked for by %s", call->req->peer);
 		api_answer(call, 201, api_vm(vms, (unsigned int)
 					     vms_find(vms, options.name)));
 		return;

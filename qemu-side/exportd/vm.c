@@ -320,8 +320,9 @@ static void vm_display_closed(const char *why, void *data)
 {
 	struct vm *vm = data;
 
-	log_vm(WARN, vm->options.name, "QEMU's display: %s%s", why,
-	       vm->handed ? "" : "; connecting again");
+	if (!vm->closed)
+		log_vm(WARN, vm->options.name, "QEMU's display: %s%s", why,
+		       vm->handed ? "" : "; connecting again");
 	vm_note_error(vm, why);
 	vm_drop(vm, "the virtual machine went away");
 	if (vm->closed)

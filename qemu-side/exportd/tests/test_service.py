@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""helix-exportd as a service: configuration, reload, the service manager, socket
+activation, the API's description, metrics, the log. No QEMU: monitors here are
+sockets that say nothing.
+
+usage: test_service.py HELIX-EXPORTD OPENAPI.YAML
+Prints TAP.
+"""
+import array
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from openapi import Description, parse_metrics  # noqa: E402
+
+PATIENCE = 60  # seconds: a guard against hanging, not a measure of anything
+EXPORTD, OPENAPI = sys.argv[1:3]
+
+
+def wait(what, probe):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE} s in vain for: {what}")
+        time.sleep(0.02)
+
+
+class Server:
+    """One helix-exportd with a configuration file of its own."""
+
+    def __init__(self, config, arguments=(), environment=None, pass_fds=(), wrapper=()):
+        self.dir = tempfile.mkdtemp(prefix="helix-service-")
+        self.config = os.path.join(self.dir, "exportd.conf")
+        self.log = os.path.join(self.dir, "log")
+        self.write(config)
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [*wrapper, EXPORTD, "--config", self.config, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=log, pass_fds=pass_fds, env={**os.environ, **(environment or {})})
+        line = self.process.stdout.readline().decode()
+        found = re.match(r"listening http://127\.0\.0\.1:(\d+)/$", line)
+        if not found:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"said {line!r} and not where it listens: {self.said()}")
+        self.port = int(found.group(1))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process.stdout.close()
+        if kind:
+            for line in self.said().splitlines()[-20:]:
+                print("# " + line)
+        shutil.rmtree(self.dir)
+
+    def write(self, config):
+        with open(self.config, "w", encoding="ascii") as out:
+            out.write(config.replace("DIR", self.dir))
+
+    def said(self):
+        with open(self.log, encoding="utf-8") as log:
+            return log.read()
+
+    def reload(self, config, until):
+        self.write(config)
+        self.process.send_signal(signal.SIGHUP)
+        wait(until, lambda: until in self.said())
+
+    def call(self, method, path, body=None, **headers):
+        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=data,
+                                         headers={"Content-Type": "application/json", **headers})
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers["Content-Type"], error.read().decode()
+
+    def vms(self):
+        return {vm["name"]: vm for vm in json.loads(self.call("GET", "/api/vms")[2])}
+
+
+class Mute:
+    """Monitors that take a connection and say nothing."""
+
+    def __init__(self, folder, count):
+        self.sockets, self.peers = [], []
+        for number in range(count):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(f"{folder}/mute{number}")
+            listener.listen(4)
+            listener.setblocking(False)
+            self.sockets.append(listener)
+
+    def visited(self):
+        """How many have been connected to, all of them kept open."""
+        for listener in self.sockets:
+            try:
+                self.peers.append((listener, listener.accept()[0]))
+            except BlockingIOError:
+                pass
+        return len({id(listener) for listener, _ in self.peers})
+
+    def close(self):
+        for each in [peer for _, peer in self.peers] + self.sockets:
+            each.close()
+
+
+PLAIN = "[server]\nport=0\n"
+
+
+def test_check_config_says_whether_it_is_good():
+    folder = tempfile.mkdtemp(prefix="helix-service-")
+    path = os.path.join(folder, "exportd.conf")
+    try:
+        for text, status, words in ((PLAIN, 0, ""), ("[server]\nport=99999\n", 2, "port=99999"),
+                                    ("[vm x]\n", 2, "[vm x] qmp")):
+            with open(path, "w", encoding="ascii") as out:
+                out.write(text)
+            done = subprocess.run([EXPORTD, "--config", path, "--check-config"], capture_output=True, timeout=PATIENCE,
+                                  text=True, check=False)
+            assert done.returncode == status, (text, done)
+            assert words in done.stderr and (not words or path in done.stderr), done.stderr
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_help_has_every_setting():
+    done = subprocess.run([EXPORTD, "--help"], capture_output=True, timeout=PATIENCE, text=True, check=True)
+    for flag in ("--qmp", "--config", "--check-config", "--tls-certificate", "--token-key", "--log", "--thumb-fps"):
+        assert flag in done.stdout, flag
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout
+
+
+def test_the_service_manager_is_told():
+    folder = tempfile.mkdtemp(prefix="helix-service-")
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(f"{folder}/notify")
+    told.settimeout(PATIENCE)
+
+    def until(word):
+        while True:
+            fields = dict(line.split("=", 1) for line in told.recv(4096).decode().splitlines())
+            if word in fields:
+                return fields
+
+    try:
+        with Server(PLAIN, environment={"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "300000"}) as server:
+            ready = until("READY")
+            assert "0 desktops" in ready["STATUS"], ready
+            for _ in range(3):
+                until("WATCHDOG")
+            server.process.send_signal(signal.SIGHUP)
+            reloading = until("RELOADING")
+            assert int(reloading["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000, reloading
+            until("READY")
+            server.process.terminate()
+            until("STOPPING")
+            assert server.process.wait(PATIENCE) == 0
+    finally:
+        told.close()
+        shutil.rmtree(folder)
+
+
+def test_sockets_that_the_service_manager_made():
+    web = socket.create_server(("127.0.0.1", 0))
+    attach = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    folder = tempfile.mkdtemp(prefix="helix-service-")
+    attach.bind(f"{folder}/attach")
+    attach.listen(4)
+    port = web.getsockname()[1]
+    # the descriptors 3 and 4 of a process that knows its own number
+    script = f'exec 3<&{web.fileno()} 4<&{attach.fileno()}; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:attach exec "$@"'
+    try:
+        with Server("[server]\nport=1\n", pass_fds=(web.fileno(), attach.fileno()),
+                    wrapper=("/bin/bash", "-c", script, "bash")) as server:
+            assert server.port == port, f"{server.port}, not {port}"
+            assert server.call("GET", "/api/server")[0] == 200
+            answer = hand_over(f"{folder}/attach", {"name": "x"}, [])
+            assert answer["error"]["code"] == "invalid", answer
+    finally:
+        web.close()
+        attach.close()
+        shutil.rmtree(folder)
+
+
+def hand_over(path, message, fds):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(path)
+        data = message if isinstance(message, bytes) else json.dumps(message).encode()
+        sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else [])
+        return json.loads(sock.recv(4096))
+
+
+def test_what_is_handed_over_wrongly_is_refused():
+    with Server(PLAIN + "attach=DIR/attach\n") as server:
+        path = f"{server.dir}/attach"
+        assert os.stat(path).st_mode & 0o777 == 0o600, oct(os.stat(path).st_mode)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            fd = theirs.fileno()
+            for message, fds in (({"name": "a"}, [fd]), (b"\xff", [fd]), ({"name": "a b", "fds": ["display"]}, [fd]),
+                                 ({"name": "a", "fds": ["display"]}, []), (b"x" * 5000, [fd]),
+                                 ({"name": "a", "fds": ["display"] * 3}, [fd, fd, fd])):
+                answer = hand_over(path, message, fds)
+                assert answer["error"]["code"] == "invalid", (message, answer)
+            assert not server.vms()
+            # the display of this one never speaks: it is dropped, and that is its end
+            assert hand_over(path, {"name": "a", "fds": ["display"]}, [fd]) == {"ok": True}
+            assert server.vms()["a"]["origin"] == "handed-over"
+            assert hand_over(path, {"name": "a", "fds": ["display"]}, [fd])["error"]["code"] == "exists"
+        wait("the end of what was handed over", lambda: not server.vms())
+    assert not os.path.exists(path)
+
+
+def test_reload():
+    one = PLAIN + "[vm one]\nqmp=DIR/one\n"
+    with Server(one) as server:
+        assert list(server.vms()) == ["one"]
+        wait("a word on the monitor", lambda: server.vms()["one"]["error"])
+        server.reload(one + "[vm two]\nqmp=DIR/two\nconsole0=true\n", "vm two: added")
+        assert list(server.vms()) == ["one", "two"]
+        assert server.vms()["two"]["origin"] == "configured"
+        server.reload(PLAIN + "[vm two]\nqmp=DIR/two\nconsole0=true\n[vm one]\n", "stays as it was")
+        assert "[vm one] qmp" in server.said()
+        assert list(server.vms()) == ["one", "two"], "a wrong file changed something"
+        server.reload("[server]\nport=1\nlog-level=debug\n[encoder]\nfps=7\n[vm two]\nqmp=DIR/two\nconsole0=true\n",
+                      "needs a restart: [server] port, [encoder] fps")
+        assert list(server.vms()) == ["two"]
+        assert "vm two: removed" not in server.said(), "what did not change was started over"
+        server.reload(PLAIN + "[vm two]\nqmp=DIR/elsewhere\n", "vm two: removed: its configuration changed")
+        wait("the new monitor", lambda: server.vms()["two"]["qmp"].endswith("elsewhere"))
+
+
+def test_monitors_that_hang_delay_nobody():
+    with Server(PLAIN) as server:
+        mutes = Mute(server.dir, 24)
+        try:
+            names = "".join(f"[vm v{n}]\nqmp=DIR/mute{n}\n" for n in range(24))
+            server.reload(PLAIN + names, "read again")
+            # all at once: none waits for another's thread
+            wait("24 visits", lambda: mutes.visited() == 24)
+            assert server.call("GET", "/api/desktops")[2] == "[]"
+            server.reload(PLAIN, "vm v23: removed")
+            assert not server.vms()
+        finally:
+            mutes.close()
+
+
+def test_vms_by_the_api():
+    with Server(PLAIN + "vm-directory=DIR\n") as server:
+        added = {"name": "api", "qmp": f"{server.dir}/qmp"}
+        assert server.call("POST", "/api/vms", added)[0] == 201
+        assert server.vms()["api"]["origin"] == "added"
+        assert server.call("POST", "/api/vms", {"name": "b", "qmp": "/etc/passwd"})[0] == 400
+        server.reload(PLAIN + "vm-directory=/run/other\n", "read again")
+        assert list(server.vms()) == ["api"], "a reload ends what came by the API"
+        assert server.call("POST", "/api/vms", {"name": "b", "qmp": f"{server.dir}/qmp"})[0] == 400
+        assert server.call("DELETE", "/api/vms/api")[0] == 200
+        assert not server.vms()
+
+
+def test_every_answer_is_as_described():
+    description = Description(OPENAPI)
+    bodies = {"/api/desktops/{id}/resize": {"width": 640, "height": 480},
+              "/api/vms": {"name": "described", "qmp": "/run/helix/none"},
+              "/api/tokens": {"desktop": "vm:3", "role": "view", "ttl": 60}}
+    seen = set()
+    with Server(PLAIN) as server:
+        for method, path, operation in description.operations():
+            url = path.replace("{id}", "vm:3").replace("{name}", "described")
+            body = bodies.get(path) if method == "POST" else None
+            assert ("requestBody" in operation) == (body is not None), f"{method} {path}: its body"
+            if body:
+                description.check_request(method, path, body)
+            status, mime, text = server.call(method, url, body)
+            description.check(method, path, status, mime, text)
+            seen.add(status)
+            if body:
+                for wrong in (b"", b"{", b"[]", b'{"width":1,"name":[],"desktop":{}}', b"x" * 4097):
+                    status, mime, text = server.call(method, url, wrong)
+                    assert 400 <= status < 500, (method, path, wrong, status)
+                    description.check(method, path, status, mime, text)
+            assert server.call("PUT", url)[0] == 405, f"PUT {url}"
+            others = {"GET", "POST", "DELETE"} - {m for m, p, _ in description.operations() if p == path}
+            for other in others:
+                assert server.call(other, url)[0] == 405, f"{other} {url}"
+        assert server.call("GET", "/api/undescribed")[0] == 404
+    assert {200, 201, 404} <= seen, seen
+
+
+def test_metrics():
+    with Server(PLAIN + "[vm a-b]\nqmp=DIR/none\n") as server:
+        status, mime, text = server.call("GET", "/metrics")
+        assert (status, mime) == (200, "text/plain; version=0.0.4; charset=utf-8"), (status, mime)
+        families = parse_metrics(text)
+        assert all(name.startswith("helix_exportd_") for name in families)
+        assert families["helix_exportd_vm_connected"] == {(("vm", "a-b"),): 0}, families
+        assert families["helix_exportd_cpu_seconds_total"][()] > 0
+        before = families["helix_exportd_log_lines_total"][(("level", "error"),)]
+        server.reload("nonsense\n", "stays as it was")
+        after = parse_metrics(server.call("GET", "/metrics")[2])["helix_exportd_log_lines_total"][(("level", "error"),)]
+        assert after == before + 1, (before, after)
+
+
+def test_log_as_json():
+    with Server(PLAIN + "log=json\n[vm quiet]\nqmp=DIR/none\n") as server:
+        wait("a word on the VM", lambda: "trying again" in server.said())
+        lines = [json.loads(line) for line in server.said().splitlines()]
+        assert all({"time", "level", "message"} <= set(line) for line in lines), lines
+        assert any(line.get("vm") == "quiet" and line["level"] == "warning" for line in lines), lines
+
+
+def test_a_flood_of_one_line_is_cut():
+    with Server(PLAIN + "attach=DIR/attach\n") as server:
+        for _ in range(200):
+            hand_over(f"{server.dir}/attach", b"{}", [])
+        lines = server.said().count("attach: refused")
+        assert 0 < lines < 200, lines
+
+
+def main():
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+    print(f"1..{len(tests)}", flush=True)
+    failed = False
+    for number, (name, test) in enumerate(tests, 1):
+        words = name[5:].replace("_", " ")
+        try:
+            test()
+            print(f"ok {number} - {words}", flush=True)
+        except (AssertionError, OSError, TypeError, KeyError, ValueError) as error:
+            failed = True
+            print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {error.__traceback__.tb_next.tb_lineno})",
+                  flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
