@@ -63,7 +63,9 @@ with_progress() {
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	: >"$log"
-	setsid "$@" >>"$log" 2>&1 </dev/null &
+	# Linux may give each session the same share of the CPU, whatever its processes' priority: it gets theirs.
+	# shellcheck disable=SC2016 # for that shell
+	setsid bash -c '{ nice >/proc/self/autogroup; } 2>/dev/null; exec "$@"' bash "$@" >>"$log" 2>&1 </dev/null &
 	pid=$!
 	# shellcheck disable=SC2064 # the numbers of now
 	trap "stop_group $pid; kill \$ticker 2>/dev/null; say '[$label] interrupted'; exit 130" INT TERM HUP
