@@ -33,6 +33,19 @@ void api_add_decimal(struct json_object *root, const char *name, double value)
 			       json_object_new_double_s(value, text));
 }
 
+struct json_object *api_figures(const struct latency_figures *figures)
+{
+	struct json_object *root;
+
+	if (!figures->count)
+		return NULL;
+	root = json_object_new_object();
+	api_add_decimal(root, "p50", figures->p50);
+	api_add_decimal(root, "p95", figures->p95);
+	api_add_decimal(root, "p99", figures->p99);
+	return root;
+}
+
 struct json_object *api_desktop(const struct desktop *desktop)
 {
 	struct json_object *root = json_object_new_object();
@@ -53,6 +66,7 @@ struct json_object *api_desktop(const struct desktop *desktop)
 	api_add_decimal(root, "fps", info.fps);
 	api_add_string(root, "encoder", info.encoder);
 	api_add_number(root, "viewers", info.viewers);
+	json_object_object_add(root, "latency", api_figures(&info.latency));
 	json_object_object_add(root, "controller", controller ?
 			       json_object_new_uint64(controller) : NULL);
 	return root;

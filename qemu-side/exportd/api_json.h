@@ -14,6 +14,8 @@ void api_add_string(struct json_object *root, const char *name,
 		    const char *value);
 void api_add_number(struct json_object *root, const char *name, uint64_t value);
 void api_add_decimal(struct json_object *root, const char *name, double value);
+/* Percentiles; NULL if nothing is known. */
+struct json_object *api_figures(const struct latency_figures *figures);
 /* As text that the caller frees; takes @root. */
 char *api_text(struct json_object *root);
 

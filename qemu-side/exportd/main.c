@@ -19,6 +19,7 @@
 #include "log.h"
 #include "service.h"
 #include "token.h"
+#include "token_command.h"
 #include "vms.h"
 #include "worker.h"
 
@@ -240,6 +241,8 @@ int main(int argc, char **argv)
 	g_autofree char *error = NULL;
 	int rc = 2;
 
+	if (argc > 1 && !strcmp(argv[1], "token"))
+		return token_command(argc - 1, argv + 1);
 	switch (config_load(&daemon.config, argc, argv, &error)) {
 	case CONFIG_DONE:
 		rc = EXIT_SUCCESS;

@@ -83,6 +83,49 @@ static void metrics_each_rung(struct metrics *m, const struct hub *hub,
 	}
 }
 
+/* Percentiles of the last half minute or so; what is not known is left out. */
+static void metrics_latency(struct metrics *m, const struct desktop_info *info,
+			    enum rung rung, enum latency_part part)
+{
+	const struct latency_figures *figures = &info->rung[rung].latency[part];
+	const struct {
+		const char *name;
+		double ms;
+	} quantiles[] = {
+		{ "0.5", figures->p50 }, { "0.95", figures->p95 },
+		{ "0.99", figures->p99 },
+	};
+	unsigned int i;
+
+	for (i = 0; figures->count && i < G_N_ELEMENTS(quantiles); i++) {
+		g_autofree char *labels = NULL;
+
+		labels = g_strdup_printf("vm=\"%s\",scanout=\"%u\",rung=\"%s\",part=\"%s\",quantile=\"%s\"",
+					 info->vm, info->scanout,
+					 rung_name(rung),
+					 latency_part_name(part),
+					 quantiles[i].name);
+		metrics_sample(m, quantiles[i].ms / 1000, labels);
+	}
+}
+
+static void metrics_latencies(struct metrics *m, const struct hub *hub)
+{
+	unsigned int i, rung, part;
+
+	metrics_family(m, "latency_quantile_seconds", "gauge",
+		       "Time from the guest's flush, in parts, lately.");
+	for (i = 0; i < hub_count(hub); i++) {
+		struct desktop_info info;
+
+		desktop_describe(hub_get(hub, i), &info);
+		for (rung = 0; rung < RUNG_COUNT; rung++)
+			for (part = 0; part < LATENCY_PARTS; part++)
+				metrics_latency(m, &info, (enum rung)rung,
+						(enum latency_part)part);
+	}
+}
+
 static double desktop_live(const struct desktop_info *info)
 {
 	return info->live;
@@ -118,6 +161,11 @@ static double rung_fps(const struct stream_info *info)
 	return info->fps;
 }
 
+static double rung_bitrate(const struct stream_info *info)
+{
+	return info->kbit * 1000.0;
+}
+
 static double rung_viewers(const struct stream_info *info)
 {
 	return info->viewers;
@@ -142,6 +190,10 @@ static void metrics_desktops(struct metrics *m, const struct hub *hub)
 	metrics_family(m, "frames_per_second", "gauge",
 		       "Frames encoded per second, over the last two.");
 	metrics_each_rung(m, hub, rung_fps);
+	metrics_family(m, "stream_bitrate_limit_bits_per_second", "gauge",
+		       "What the encoder is held to now.");
+	metrics_each_rung(m, hub, rung_bitrate);
+	metrics_latencies(m, hub);
 	metrics_family(m, "stream_viewers", "gauge", "Clients watching the stream.");
 	metrics_each_rung(m, hub, rung_viewers);
 }

@@ -172,6 +172,23 @@ static void api_add_viewer(const struct desktop_viewer *viewer, void *data)
 	json_object_array_add(data, root);
 }
 
+/* The parts that are known; NULL if none is. */
+static struct json_object *api_latency(const struct stream_info *info)
+{
+	struct json_object *root = NULL, *part;
+	int i;
+
+	for (i = 0; i < LATENCY_PARTS; i++) {
+		part = api_figures(&info->latency[i]);
+		if (part && !root)
+			root = json_object_new_object();
+		if (part)
+			json_object_object_add(root,
+				latency_part_name((enum latency_part)i), part);
+	}
+	return root;
+}
+
 static struct json_object *api_rungs(const struct desktop_info *info)
 {
 	struct json_object *rungs = json_object_new_object();
@@ -184,6 +201,12 @@ static struct json_object *api_rungs(const struct desktop_info *info)
 		api_add_number(rung, "bytes", info->rung[i].bytes);
 		api_add_decimal(rung, "fps", info->rung[i].fps);
 		api_add_number(rung, "viewers", info->rung[i].viewers);
+		api_add_number(rung, "width", (uint64_t)info->rung[i].width);
+		api_add_number(rung, "height", (uint64_t)info->rung[i].height);
+		api_add_number(rung, "bitrate_kbit", info->rung[i].kbit);
+		api_add_number(rung, "fps_limit", info->rung[i].fps_limit);
+		json_object_object_add(rung, "latency",
+				       api_latency(&info->rung[i]));
 		json_object_object_add(rungs, rung_name((enum rung)i), rung);
 	}
 	return rungs;
@@ -197,6 +220,9 @@ static void api_get_stats(struct call *call)
 
 	desktop_describe(call->desktop, &info);
 	json_object_object_add(root, "rungs", api_rungs(&info));
+	/* those who look at it in full */
+	json_object_object_add(root, "latency",
+			       api_latency(&info.rung[RUNG_FULL]));
 	/* the number goes, who they are comes */
 	desktop_each_viewer(call->desktop, api_add_viewer, viewers);
 	json_object_object_add(root, "viewers", viewers);
@@ -223,10 +249,20 @@ static void api_post_resize(struct call *call)
 			   "somebody controls this desktop, and its size with it");
 		return;
 	}
-	/* the guest decides: what comes of it shows in the list */
-	console_set_size(desktop_console(call->desktop), (uint32_t)width,
-			 (uint32_t)height, (uint32_t)refresh, NULL, 0, NULL);
-	api_done(call, 202, "asked");
+	switch (desktop_resize(call->desktop, (uint32_t)width, (uint32_t)height,
+			       (uint32_t)refresh)) {
+	case 0:
+		/* the guest decides: what comes of it shows in the list */
+		api_done(call, 202, "asked");
+		break;
+	case EPERM:
+		api_refuse(call, 409, "fixed-size",
+			   "the size of this output is the virtual machine's own");
+		break;
+	default:
+		api_refuse(call, 400, "bad-request", "no such size can be had");
+		break;
+	}
 }
 
 static void api_post_release_control(struct call *call)

@@ -43,8 +43,11 @@ def wait(what, probe):
 class Server:
     """One helix-exportd with a configuration file of its own."""
 
-    def __init__(self, config, arguments=(), environment=None, pass_fds=(), wrapper=()):
+    def __init__(self, config, arguments=(), environment=None, pass_fds=(), wrapper=(), key=None):
         self.dir = tempfile.mkdtemp(prefix="helix-service-")
+        if key:
+            with open(os.open(f"{self.dir}/key", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as out:
+                out.write(key)
         self.config = os.path.join(self.dir, "exportd.conf")
         self.log = os.path.join(self.dir, "log")
         self.write(config)
@@ -342,6 +345,53 @@ def test_a_flood_of_one_line_is_cut():
             hand_over(f"{server.dir}/attach", b"{}", [])
         lines = server.said().count("attach: refused")
         assert 0 < lines < 200, lines
+
+
+def test_tokens():
+    with Server(PLAIN + "auth=token\ntoken-key=DIR/key\nstate=DIR\n", key=os.urandom(40)) as server:
+        def token(*arguments):
+            done = subprocess.run([EXPORTD, "token", "--key", f"{server.dir}/key", *arguments], capture_output=True,
+                                  timeout=PATIENCE, text=True, check=False)
+            assert done.returncode == 0 and done.stdout.count("\n") == 1, done
+            return {"Authorization": f"Bearer {done.stdout.strip()}"}
+
+        description = Description(OPENAPI)
+
+        def call(method, path, body=None, described=None, **headers):
+            status, mime, text = server.call(method, path, body, **headers)
+            return status, description.check(method, described or path, status, mime, text)
+
+        assert call("GET", "/api/vms")[0] == 401
+        viewer, admin = token("--desktop", "vm:3"), token("--role", "admin", "--ttl", "600")
+        assert call("GET", "/api/vms", **viewer)[0] == 403
+        assert call("GET", "/api/desktops", **viewer) == (200, [])
+        assert server.call("GET", "/metrics", **viewer)[0] == 403
+        assert server.call("GET", "/metrics", **admin)[0] == 200
+        status, made = call("POST", "/api/tokens", {"desktop": "vm:*", "role": "control", "ttl": 60}, **admin)
+        assert status == 201 and made["role"] == "control", made
+        child = {"Authorization": "Bearer " + made["token"]}
+        assert call("GET", "/api/desktops", **child)[0] == 200
+        assert call("POST", "/api/tokens", {"desktop": "vm:3", "role": "view"}, **child)[0] == 403
+        assert call("POST", "/api/tokens", {"desktop": "*", "role": "view", "ttl": 3600}, **admin)[0] == 403, "longer than its own"
+        listed = call("GET", "/api/tokens", **admin)[1]
+        assert [t["revoked"] for t in listed if t["id"] == made["id"]] == [False], listed
+        assert call("DELETE", f"/api/tokens/{made['id']}", described="/api/tokens/{id}", **admin)[0] == 200
+        assert call("GET", "/api/desktops", **child)[0] == 401
+        local = token("--role", "admin", "--desktop", "vm:*")
+        seen = call("GET", "/api/tokens", **local)[1]
+        assert [t["revoked"] for t in seen if t["id"] == made["id"]] == [True], seen
+        assert all(t["desktop"].startswith("vm:") for t in seen), "tokens of more than the caller's desktops"
+        assert call("GET", "/api/vms", **local)[0] == 403
+        # another key: nothing that was made with the former is good any more
+        with open(f"{server.dir}/key", "wb") as key:
+            key.write(os.urandom(40))
+        server.reload(PLAIN + "auth=token\ntoken-key=DIR/key\nstate=DIR\n", "read again")
+        assert call("GET", "/api/desktops", **admin)[0] == 401
+        assert call("GET", "/api/desktops", **token())[0] == 200
+    for arguments in ((), ("--key", "/nonexistent/key"), ("--key", "/dev/null"), ("--key", "x", "--role", "god"),
+                      ("--key", "x", "--ttl", "0"), ("--key", "x", "--desktop", "a b"), ("--key", "x", "more")):
+        done = subprocess.run([EXPORTD, "token", *arguments], capture_output=True, timeout=PATIENCE, text=True, check=False)
+        assert done.returncode and done.stderr and not done.stdout, (arguments, done)
 
 
 def main():
