@@ -227,6 +227,88 @@ static void test_sequence_wraps(void **state)
 	assert_int_equal(viewer->acked_seq, 0);
 }
 
+static void test_who_loses_again_and_again_waits_for_key_frames(void **state)
+{
+	gint64 now = SECOND, gap = 0;
+	uint32_t seq = 0;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 6; i++) {
+		frame(true, seq++, now);
+		while (!viewer->need_key)
+			frame(false, seq++, now);
+		while (next(NULL))
+			;
+		next(NULL);
+		/* the first loss is made good at once */
+		assert_int_equal(viewer_wants_key(viewer, now), i == 0);
+		assert_true(viewer->key_after - now >= gap);
+		gap = viewer->key_after - now;
+		assert_true(gap <= VIEWER_KEY_GAP_MAX_US);
+		now = viewer->key_after;
+		assert_true(viewer_wants_key(viewer, now));
+	}
+	assert_int_equal(gap, VIEWER_KEY_GAP_MAX_US);
+
+	/* one that went well for long is forgiven */
+	frame(true, seq++, now);
+	now += 3 * VIEWER_KEY_GAP_MAX_US;
+	while (!viewer->need_key)
+		frame(false, seq++, now);
+	next(NULL);
+	assert_true(viewer_wants_key(viewer, now));
+}
+
+static void test_what_is_known_of_a_frame_is_told_once(void **state)
+{
+	const struct viewer_sent *sent;
+
+	(void)state;
+	frame(true, 7, 1);
+	frame(false, 8, 1);
+	while (next(NULL))
+		;
+	sent = viewer_ack(viewer, 7, SECOND);
+	assert_non_null(sent);
+	assert_int_equal(sent->seq, 7);
+	assert_null(viewer_ack(viewer, 7, 2 * SECOND));
+	assert_null(viewer_ack(viewer, 9, 3 * SECOND));	/* not sent */
+	assert_non_null(viewer_ack(viewer, 8, 4 * SECOND));
+}
+
+static void test_times_are_not_taken_too_often(void **state)
+{
+	(void)state;
+	frame(true, 7, 1);
+	frame(false, 8, 1);
+	while (next(NULL))
+		;
+	assert_non_null(viewer_ack(viewer, 7, SECOND));
+	assert_null(viewer_ack(viewer, 8, SECOND + 1));
+}
+
+static void test_another_stream_begins_anew(void **state)
+{
+	(void)state;
+	frame(true, 7, 1);
+	frame(false, 8, 1);
+	while (next(NULL))
+		;
+	viewer_switch(viewer, 500, SECOND);
+	assert_int_equal((int)viewer->rate.kbit, 500);
+	assert_null(viewer_ack(viewer, 8, SECOND));
+	frame(false, 100, SECOND);
+	assert_int_equal(next(NULL), 0);
+	frame(true, 101, SECOND);
+	assert_int_equal(next(NULL), 't');	/* even the same config */
+	assert_int_equal(next(NULL), 'K');
+	/* a link that was found slow stays so */
+	viewer->rate.kbit = 200;
+	viewer_switch(viewer, 8000, SECOND);
+	assert_int_equal((int)viewer->rate.kbit, 200);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void queue_latest(enum packet_latest latest, const char *said)
@@ -282,6 +364,10 @@ int main(void)
 		T(test_false_acknowledgements_are_ignored),
 		T(test_restart_drops_what_is_queued),
 		T(test_sequence_wraps),
+		T(test_who_loses_again_and_again_waits_for_key_frames),
+		T(test_what_is_known_of_a_frame_is_told_once),
+		T(test_times_are_not_taken_too_often),
+		T(test_another_stream_begins_anew),
 		T(test_of_the_latest_only_the_latest_waits),
 	};
 
