@@ -28,10 +28,11 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import broadcast, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from patterns import BACKGROUNDS
 
@@ -119,6 +120,7 @@ class Desktop:
         self.takes = {"touch": False, "absolute": True, "clipboard": True, "resize": True}
         self.garbage = 0            # so many of the next access units are sent broken
         self.paused = False         # an idle desktop: nothing is sent
+        self.busy = False           # nobody else is let in
         self.frames = 0
         self.received = []          # the viewers' messages, but not what "time" and "watch" say
         self.viewers = []
@@ -213,7 +215,7 @@ class StandIn:
         """The server goes, with all its connections, as a killed process would."""
         async def stop():
             self.server.close()
-            for socket in [*self.event_sockets, *(s for d in self.desktops.values() for s in d.sockets)]:
+            for socket in self.server.connections | self.event_sockets | {s for d in self.desktops.values() for s in d.sockets}:
                 socket.transport.abort()
             await self.server.wait_closed()
         if self.server:
@@ -226,13 +228,13 @@ class StandIn:
             for socket in list(desktop.sockets):
                 await socket.send(json.dumps({"type": "state", "state": "gone", "message": "output disabled"}))
                 await socket.close(1000)
-            await self.tell()
+            self.tell()
         self.call(end())
 
     def back(self, scanout):
         async def begin():
             self.desktops[scanout] = self.hidden.pop(scanout)
-            await self.tell()
+            self.tell()
         self.call(begin())
 
     def drop_streams(self, scanout):
@@ -270,10 +272,9 @@ class StandIn:
                  "frames": d.frames, "bytes": 0, "fps": float(self.fps), "encoder": "stand-in",
                  "viewers": len(d.viewers)} for _, d in sorted(self.desktops.items())]
 
-    async def tell(self):
-        text = json.dumps({"type": "desktops", "desktops": self.listed()})
-        for socket in list(self.event_sockets):
-            await socket.send(text)
+    def tell(self):
+        # Never waits: a page that goes away must not hold up who tells it so.
+        broadcast(self.event_sockets, json.dumps({"type": "desktops", "desktops": self.listed()}))
 
     def request(self, connection, request):
         url = urlsplit(request.path)
@@ -335,20 +336,24 @@ class StandIn:
                 await socket.send(json.dumps({"type": "error", "code": "no-desktop", "message": "no such desktop"}))
                 await socket.close(1000, "no such desktop")
                 return
+            if desktop.busy:
+                await socket.send(json.dumps({"type": "error", "code": "busy", "message": "too many viewers"}))
+                await socket.close(1013, "busy")
+                return
             self.numbers += 1
             rung = "full" if self.plain else query.get("rung", ["full"])[0]
             viewer = Viewer(socket, self.numbers, socket.helix_role, rung)
             desktop.viewers.append(viewer)
             reader = asyncio.create_task(self.read(desktop, viewer))
             try:
-                await self.tell()
+                self.tell()
                 await self.replay(desktop, viewer)
             finally:
                 reader.cancel()
                 desktop.viewers.remove(viewer)
                 if desktop.controller == viewer.number:
-                    await self.give_seat(desktop, None)
-                await self.tell()
+                    self.give_seat(desktop, None)
+                self.tell()
         except (ConnectionClosed, OSError):
             pass
 
@@ -380,7 +385,7 @@ class StandIn:
         if kind == "watch":
             viewer.rung, viewer.restart, viewer.told = message["rung"], True, None
             return
-        if not self.plain and kind in INPUT and not await self.may_input(desktop, viewer, kind):
+        if not self.plain and kind in INPUT and not self.may_input(desktop, viewer, kind):
             return
         desktop.received.append(message)
         if kind == "keyframe":
@@ -394,23 +399,25 @@ class StandIn:
 
     # Control
 
-    async def may_input(self, desktop, viewer, kind):
+    def may_input(self, desktop, viewer, kind):
         if desktop.controller is None and viewer.role != "view" and kind != "release":
-            await self.give_seat(desktop, viewer.number)
+            self.give_seat(desktop, viewer.number)
         if desktop.controller == viewer.number:
             return True
         if kind != "release":
-            await viewer.say(type="error", code="not-controller", message="another viewer has control")
+            broadcast({viewer.socket}, json.dumps({"type": "error", "code": "not-controller",
+                                                   "message": "another viewer has control"}))
         return False
 
-    async def give_seat(self, desktop, number):
+    def give_seat(self, desktop, number):
         desktop.controller = number
-        for viewer in list(desktop.viewers):
-            await self.tell_role(desktop, viewer)
-        await self.tell()
+        for viewer in desktop.viewers:
+            self.tell_role(desktop, viewer)
+        self.tell()
 
-    async def tell_role(self, desktop, viewer):
-        await viewer.say(type="role", role=viewer.role, viewer=viewer.number, controller=desktop.controller)
+    def tell_role(self, desktop, viewer):
+        broadcast({viewer.socket}, json.dumps({"type": "role", "role": viewer.role, "viewer": viewer.number,
+                                               "controller": desktop.controller}))
 
     async def control(self, desktop, viewer, message):
         by_number = {v.number: v for v in desktop.viewers}
@@ -419,14 +426,14 @@ class StandIn:
         if action == "request" and holder and holder is not viewer:
             await holder.say(type="control", action="request", viewer=viewer.number)
         elif action == "request" or (action == "take" and viewer.role == "admin"):
-            await self.give_seat(desktop, viewer.number)
+            self.give_seat(desktop, viewer.number)
             await viewer.say(type="control", action="granted")
         elif action == "release" and holder is viewer:
-            await self.give_seat(desktop, None)
+            self.give_seat(desktop, None)
         elif action in ("grant", "deny") and holder is viewer and message.get("viewer") in by_number:
             asker = by_number[message["viewer"]]
             if action == "grant":
-                await self.give_seat(desktop, asker.number)
+                self.give_seat(desktop, asker.number)
             await asker.say(type="control", action="granted" if action == "grant" else "denied")
 
     async def resize(self, desktop, viewer, width, height):
@@ -442,7 +449,7 @@ class StandIn:
         for other in desktop.viewers:
             other.restart = True
         await viewer.say(type="resized", width=width, height=height, status="ok")
-        await self.tell()
+        self.tell()
 
     # Pictures
 
@@ -456,16 +463,17 @@ class StandIn:
         return config
 
     async def replay(self, desktop, viewer):
-        while desktop.state == "waiting":
+        while desktop.state == "waiting" and viewer.socket.state is State.OPEN:
             await asyncio.sleep(0.1)
         await viewer.say(type="state", state="live", message="")
         if not self.plain:
-            await self.tell_role(desktop, viewer)
+            self.tell_role(desktop, viewer)
         if desktop.cursor:
             await viewer.socket.send(desktop.cursor)
         seq = position = 0
         due = time.monotonic()
-        while True:
+        # Who watches nothing is sent nothing, by which one would notice that it is gone.
+        while viewer.socket.state is State.OPEN:
             rung = viewer.rung
             fps = THUMB_FPS if rung == "thumb" else self.fps
             if rung != "none" and not (desktop.paused and not viewer.restart):

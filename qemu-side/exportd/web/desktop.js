@@ -33,6 +33,9 @@ const WORDS = {
   [State.FAILED]: 'No picture',
 };
 
+// With these errors the server closes the stream.
+const HANGS_UP = new Set(['busy', 'no-desktop']);
+
 const NO_STATS = Object.freeze({
   rate: 0, kbit: 0, bytes: 0, painted: 0, skipped: 0, decoded: 0, dropped: 0, errors: 0, asked: 0,
 });
@@ -54,6 +57,7 @@ export class Desktop extends EventTarget {
   #failure = '';
   #serverWaits = true;
   #serverMessage = '';
+  #refusal = '';                    // why the server hung up on us, if it said so
   #shown = false;                   // a picture came since the stream was opened
   #everShown = false;
   #hasRungs = false;
@@ -120,8 +124,8 @@ export class Desktop extends EventTarget {
     case State.GONE: return 'This desktop has ended.';
     case State.FAILED: return this.#failure;
     case State.PAUSED: return this.hasPicture ? '' : 'Paused';
-    case State.CONNECTING: return 'Connecting';
-    case State.LOST: return 'Connection lost. Trying again.';
+    case State.CONNECTING: return this.#refusal || 'Connecting';
+    case State.LOST: return this.#refusal || 'Connection lost. Trying again.';
     case State.WAITING: return this.#serverMessage || 'Waiting for the first picture';
     default: return '';
     }
@@ -307,7 +311,7 @@ export class Desktop extends EventTarget {
       return;
     case 'picture':
       this.#shown = this.#everShown = true;
-      this.#failure = '';
+      this.#failure = this.#refusal = '';
       this.pictureWidth = detail.width;
       this.pictureHeight = detail.height;
       break;
@@ -353,6 +357,8 @@ export class Desktop extends EventTarget {
     case 'error': {
       console.warn(`helix: ${this.key}: server: ${object.code}: ${object.message}`);
       const detail = { code: object.code, text: streamError(object) };
+      if (HANGS_UP.has(object.code))
+        this.#refusal = detail.text;
       this.dispatchEvent(new CustomEvent('servererror', { detail }));
       return;
     }

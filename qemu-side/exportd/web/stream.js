@@ -106,8 +106,7 @@ export class Stream {
 
   /** Called a few times a second: asks for the time when it is due, and says how the stream does. */
   tick() {
-    if (this.#hasRungs && !this.#timesRefused && this.#connection.isOpen && this.#clock.due())
-      this.#connection.send(message.time(nowUs()));
+    this.#askTime();
     const since = performance.now() - RATE_WINDOW_MS;
     while (this.#paintTimes.length && this.#paintTimes[0] < since)
       this.#paintTimes.shift();
@@ -141,6 +140,8 @@ export class Stream {
       if (this.#hasRungs && object.rung !== this.#rung)
         this.#connection.send(message.watch(this.#rung));
       this.#decoder.configure(object);
+      // At once: of a still desktop there may be only one frame to measure.
+      this.#askTime();
       break;
     case 'error':
       // A server that has no times says so, and is not asked again.
@@ -151,6 +152,11 @@ export class Stream {
       break;
     }
     this.#tell('text', { object });
+  }
+
+  #askTime() {
+    if (this.#hasRungs && !this.#timesRefused && this.#connection.isOpen && this.#clock.due())
+      this.#connection.send(message.time(nowUs()));
   }
 
   #binary(buffer) {

@@ -42,6 +42,8 @@ export function streamError({ code, message }) {
     'no-touch': 'This desktop does not take touch.',
     'no-resize': 'The size of this desktop cannot be changed.',
     'no-clipboard': 'This desktop does not share its clipboard.',
+    busy: 'As many people watch this desktop as the server takes. Trying again.',
+    'no-desktop': 'The server has no such desktop for you. Trying again.',
     'view-only': 'Your link lets you watch this desktop, not use it.',
     encoder: 'The server could not encode this desktop; it tries again every second.',
   }[code] ?? (message ? `The server says: ${message}` : '');
