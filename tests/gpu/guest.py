@@ -22,7 +22,7 @@ from tap import check  # noqa: E402
 from vm.jsonsocket import RemoteError, qmp  # noqa: E402
 from vm.system import System  # noqa: E402
 
-HANG = 90       # seconds; nothing takes so long unless it never ends
+HANG = 240      # seconds; nothing takes so long unless it never ends
 VENUS = "venus=on,blob=on,hostmem=256M"
 PROGRAMS = TOP / "build/gpu"
 IMAGE = "/var/lib/helix/images/desktop"
