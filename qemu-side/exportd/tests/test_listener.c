@@ -1,102 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A listener and a stand-in for QEMU at the other end of its connections. What
- * is waited for is bounded by a guard that no test depends on.
- */
-#include <gio/gunixfdlist.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+/* A listener and a stand-in for QEMU. */
+#include "fake_qemu.h"
 #include "listener.h"
-#include "test.h"
 
-#define GUARD_S	60
-#define SIZE	64
-#define XRGB	0x20020888
-#define PATH	"/org/qemu/Display1/Console_1"
-
-static const char console_xml[] =
-	"<node><interface name='org.qemu.Display1.Console'>"
-	"<method name='RegisterListener'><arg type='h' direction='in'/></method>"
-	"</interface></node>";
-
-static GDBusConnection *ours, *qemus;	/* of the display */
-static GDBusConnection *qemu;		/* of the listener, QEMU's end */
-static GDBusNodeInfo *node;
-static struct console console = { .path = (char *)PATH };
 static struct listener *listener;
-static unsigned int scanouts, damages, calls, answers, errors;
+static unsigned int scanouts, damages;
 static gint64 damaged_at;
 static struct rect rects[DAMAGE_RECTS_MAX];
 static unsigned int rect_count;
-
-/* Instead of the one in display.c, which nothing here needs. */
-GDBusConnection *display_connection(struct display *display)
-{
-	(void)display;
-	return ours;
-}
-
-static gboolean too_long(gpointer data)
-{
-	(void)data;
-	abort();
-}
-
-#define until(condition) do {						\
-	guint guard = g_timeout_add_seconds(GUARD_S, too_long, NULL);	\
-									\
-	while (!(condition))						\
-		g_main_context_iteration(NULL, TRUE);			\
-	g_source_remove(guard);						\
-} while (0)
-
-static void got_connection(GObject *source, GAsyncResult *result, gpointer data)
-{
-	g_autoptr(GError) error = NULL;
-
-	(void)source;
-	*(GDBusConnection **)data = g_dbus_connection_new_finish(result, &error);
-	if (error)
-		fail_msg("%s", error->message);
-}
-
-static void connect_fd(int fd, bool server, GDBusConnection **out)
-{
-	g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, NULL);
-	g_autoptr(GSocketConnection) stream = NULL;
-	g_autofree char *guid = g_dbus_generate_guid();
-
-	stream = g_socket_connection_factory_create_connection(socket);
-	g_dbus_connection_new(G_IO_STREAM(stream), server ? guid : NULL,
-			      server ? G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER :
-				       G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
-			      NULL, NULL, got_connection, out);
-}
-
-/* RegisterListener: the socket comes along. */
-static void called(GDBusConnection *conn, const char *sender, const char *path,
-		   const char *interface, const char *method, GVariant *args,
-		   GDBusMethodInvocation *call, gpointer data)
-{
-	GDBusMessage *message = g_dbus_method_invocation_get_message(call);
-	GUnixFDList *fds = g_dbus_message_get_unix_fd_list(message);
-
-	(void)conn;
-	(void)sender;
-	(void)path;
-	(void)interface;
-	(void)method;
-	(void)args;
-	(void)data;
-	connect_fd(g_unix_fd_list_get(fds, 0, NULL), true, &qemu);
-	g_dbus_method_invocation_return_value(call, NULL);
-}
-
-static const GDBusInterfaceVTable vtable = { .method_call = called };
 
 static void on_scanout(struct surface *surface, void *data)
 {
@@ -145,67 +56,12 @@ static const struct listener_ops ops = {
 	.closed = on_nothing,
 };
 
-static void answered(GObject *source, GAsyncResult *result, gpointer data)
-{
-	g_autoptr(GVariant) reply = NULL;
-
-	(void)data;
-	reply = g_dbus_connection_call_with_unix_fd_list_finish(
-			G_DBUS_CONNECTION(source), NULL, result, NULL);
-	if (reply)
-		answers++;
-	else
-		errors++;
-}
-
-static void call(const char *interface, const char *method, GVariant *args,
-		 GUnixFDList *fds)
-{
-	calls++;
-	g_dbus_connection_call_with_unix_fd_list(qemu, NULL,
-		"/org/qemu/Display1/Listener", interface, method, args, NULL,
-		G_DBUS_CALL_FLAGS_NONE, GUARD_S * 1000, fds, NULL, answered,
-		NULL);
-}
-
-static void call_update(uint64_t since_ns)
-{
-	GVariantBuilder list;
-
-	g_variant_builder_init(&list, G_VARIANT_TYPE("a(iiii)"));
-	g_variant_builder_add(&list, "(iiii)", 1, 2, 3, 4);
-	g_variant_builder_add(&list, "(iiii)", 5, 6, 7, 8);
-	call("org.qemu.Display1.Listener.Unix.Damage", "UpdateMap2",
-	     g_variant_new("(ta(iiii))", since_ns, &list), NULL);
-}
-
-static void call_scanout(void)
-{
-	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
-	int fd = memfd_create("picture", MFD_CLOEXEC);
-
-	assert_int_equal(ftruncate(fd, SIZE * SIZE * 4), 0);
-	g_unix_fd_list_append(fds, fd, NULL);
-	close(fd);
-	call("org.qemu.Display1.Listener.Unix.Map", "ScanoutMap",
-	     g_variant_new("(huuuuu)", 0, 0, SIZE, SIZE, SIZE * 4, XRGB), fds);
-}
-
 static int setup(void **state)
 {
-	int pair[2];
-
 	(void)state;
-	scanouts = damages = calls = answers = errors = 0;
-	ours = qemus = qemu = NULL;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+	scanouts = damages = 0;
+	if (fake_open())
 		return -1;
-	connect_fd(pair[0], true, &qemus);
-	connect_fd(pair[1], false, &ours);
-	until(ours && qemus);
-	node = g_dbus_node_info_new_for_xml(console_xml, NULL);
-	g_dbus_connection_register_object(qemus, PATH, node->interfaces[0],
-					  &vtable, NULL, NULL, NULL);
 	listener = listener_new(&console, &ops, NULL);
 	until(qemu);
 	call_scanout();
@@ -217,11 +73,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	listener_free(listener);
-	until(answers + errors == calls);
-	g_dbus_node_info_unref(node);
-	g_object_unref(qemu);
-	g_object_unref(qemus);
-	g_object_unref(ours);
+	fake_close();
 	return 0;
 }
 
