@@ -155,7 +155,7 @@ def wakeups(guest, seconds):
 def fences(rounds=3, each=100):
     """From a submit until the guest has its fence: on ours and on QEMU without the series, the same guest by turns."""
     say(f"fences: {rounds} rounds of {each}, next to QEMU without the series")
-    machines = {"ours": Guest(1, "build/bench/gpu"), "stock": Guest(1, "build/bench/gpu-stock", stock=os.environ["HELIX_QEMU_STOCK"])}
+    machines = {"ours": Guest(1, "build/bench/gpu"), "stock": Guest(1, "build/bench/gpu-stock", alone=os.environ["HELIX_QEMU_STOCK"])}
     jobs = {"small": (64, 1), "large": (512, 20)}       # pixels of a side, layers
     times = {job: {name: [] for name in machines} for job in jobs}
     idle = {name: [] for name in machines}

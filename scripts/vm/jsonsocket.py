@@ -33,8 +33,11 @@ class JsonSocket:
     def __exit__(self, *_):
         self.close()
 
-    def send(self, message):
-        self.sock.sendall(json.dumps(message).encode() + b"\n")
+    def send(self, message, fds=()):
+        data = json.dumps(message).encode() + b"\n"
+        if fds:
+            data = data[socket.send_fds(self.sock, [data], fds):]
+        self.sock.sendall(data)
 
     def receive(self, deadline):
         while b"\n" not in self.buffer:
@@ -54,12 +57,16 @@ class JsonSocket:
         return json.loads(line.lstrip(b"\xff"))
 
     def call(self, command, timeout, **arguments):
+        return self.call_with_fd(command, timeout, None, **arguments)
+
+    def call_with_fd(self, command, timeout, fd, **arguments):
+        """The same, handing a descriptor over."""
         deadline = time.monotonic() + timeout
         message = {"execute": command}
         if arguments:
             message["arguments"] = arguments
         try:
-            self.send(message)
+            self.send(message, [] if fd is None else [fd])
         except OSError as error:
             raise RemoteError(f"cannot ask {self.path} for {command}: {error}") from error
         while True:

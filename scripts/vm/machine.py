@@ -78,6 +78,7 @@ class Machine:
         self.gpu_properties = ""    # of the GPU's device, beyond what every machine has
         self.control = True     # whether there is a control device
         self.extra = list(extra)
+        self.environment = {}   # of QEMU, beyond ours
         self.agent = GuestAgent(self.rundir / "qga.sock")
         self.process = None
         self.started = None     # wall clock
@@ -139,7 +140,7 @@ class Machine:
         log.write((" ".join(argv) + "\n").encode())
         log.flush()
         # The scratch copy of the disk is a nameless file in TMPDIR.
-        environment = dict(os.environ, TMPDIR=str(self.rundir.resolve()))
+        environment = dict(os.environ, TMPDIR=str(self.rundir.resolve()), **self.environment)
         self.started = time.time()
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                         env=environment, start_new_session=True)

@@ -8,7 +8,9 @@ import base64
 import json
 import os
 import re
+import select
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ from vm.jsonsocket import RemoteError, qmp  # noqa: E402
 from vm.system import System  # noqa: E402
 
 HANG = 240      # seconds; nothing takes so long unless it never ends
+BOOT = 300      # the same for a start, with whatever else a machine is used for
 VENUS = "venus=on,blob=on,hostmem=256M"
 PROGRAMS = TOP / "build/gpu"
 IMAGE = "/var/lib/helix/images/desktop"
@@ -74,11 +77,37 @@ class Events:
         self.connection.close()
 
 
+class Display:
+    """The host's side of a machine without exportd: it enables outputs, and can be a listener that does not answer."""
+
+    def __init__(self, machine, size="320x240"):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            with qmp(machine.rundir / "qmp-2.sock") as connection:
+                connection.call_with_fd("getfd", 20, theirs.fileno(), fdname="display")
+                connection.call("add_client", 20, protocol="@dbus-display", fdname="display")
+            self.process = subprocess.Popen([str(PROGRAMS / "host/listener"), str(ours.fileno()), size], pass_fds=[ours.fileno()],
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+    def tell(self, text, seconds=HANG):
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+        ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+        said = self.process.stdout.readline().decode().strip() if ready else f"nothing for {seconds} s"
+        check(said == text, f"{text}: the display says {said}")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
 class Guest:
     """One boot. A desktop is a program on a scanout of its own, a client one without any."""
 
-    def __init__(self, desktops, rundir, gpu_properties="", stock=None):
-        """stock: the prefix of a QEMU without the series: no control device, and so no scanouts."""
+    def __init__(self, desktops, rundir, gpu_properties="", alone=None):
+        """alone: the prefix of a QEMU, which may lack the series, without exportd and control device."""
         self.system = System(desktops, os.environ.get("ACCEL", ""), 0, rundir)
         self.machine = self.system.machine
         self.machine.autostart = 0
@@ -86,26 +115,28 @@ class Guest:
         self.machine.gpu_properties = gpu_properties
         self.events_socket = f"{rundir}/qmp-events.sock"
         self.machine.extra += ["-qmp", f"unix:{self.events_socket},server=on,wait=off"]
-        self.stock = stock is not None
-        if self.stock:
-            self.machine.qemu = Path(stock) / "bin/qemu-system-x86_64"
+        self.alone = alone is not None
+        self.display = None
+        if self.alone:
+            self.machine.qemu = Path(alone) / "bin/qemu-system-x86_64"
             self.machine.extra += ["-L", os.environ["HELIX_QEMU"] + "/share/qemu"]
             self.machine.control = False
+            if self.machine.qemu.parents[1] != Path(os.environ["HELIX_QEMU"]):
+                self.machine.environment["LD_PRELOAD"] = str(PROGRAMS / "host/no-export.so")
         self.agent = self.system.agent
 
     def boot(self):
-        if self.stock:
+        if self.alone:
             self.machine.start()
         else:
             self.system.start()
-        self.machine.wait_agent(HANG)
+        self.machine.wait_agent(BOOT)
         check_in = self.agent.check
         check_in("mkdir -p /run/gpu/bin /run/gpu/frames /run/gpu/log")
-        for path in sorted(PROGRAMS.iterdir()):
+        for path in sorted(path for path in PROGRAMS.iterdir() if path.is_file()):
             self.put(f"/run/gpu/bin/{path.name}", path.read_bytes())
         self.put("/run/gpu/enter", ENTER.encode())
-        ready = f"mountpoint -q {IMAGE}" + ("" if self.stock else " && [ -e /dev/helix/scanout15 ]")
-        check_in(f"for i in $(seq 240); do {ready} && exit; sleep 0.5; done; exit 1", HANG)
+        check_in(f"for i in $(seq 240); do mountpoint -q {IMAGE} && [ -e /dev/helix/scanout15 ] && exit; sleep 0.5; done; exit 1", HANG)
         check_in(f"for d in dev proc sys run; do mount --rbind /$d {IMAGE}/$d; done")
 
     def put(self, path, data):
@@ -114,7 +145,21 @@ class Guest:
     def events(self):
         return Events(self.events_socket)
 
+    def enable(self, outputs):
+        """Without a control device: until the guest has seen it, for QEMU 10.0.13 may lose one of two such changes."""
+        self.display = Display(self.machine)
+
+        def enabled(n):
+            self.display.tell(f"enable {n}")
+            # What the kernel has been told of is in sysfs once somebody asks.
+            return self.agent.run(f"cd /sys/class/drm/card0-Virtual-{n + 1} && for i in $(seq 20); do echo detect > status; "
+                                  "grep -qx connected status && exit; sleep 0.1; done; exit 1", HANG).status == 0
+        for n in outputs:
+            wait_for(lambda: enabled(n), f"the guest sees output {n}")
+
     def stop(self):
+        if self.display:
+            self.display.stop()
         self.system.stop()
         Path(self.events_socket).unlink(missing_ok=True)
 
@@ -183,10 +228,9 @@ class Guest:
 
     def rates(self, seconds):
         """{unit: per second}, over so many of the guest's seconds."""
-        t0, before = self.counters()
-        time.sleep(seconds)
-        t1, after = self.counters()
-        return {unit: (after[unit] - count) / (t1 - t0) for unit, count in before.items() if unit in after}
+        text = self.agent.check(f"/run/gpu/bin/rates /run/gpu/frames {round(seconds * 1000)}", HANG)
+        (_, took), *counted = (line.split() for line in text.splitlines())
+        return {unit: int(count) / float(took) for unit, count in counted}
 
     def all_go_on(self, units, frames=3, seconds=HANG):
         """Every one of them counts on from here."""
@@ -228,9 +272,10 @@ class Guest:
                 return False
         return pid == ancestor
 
-    def new_render_server(self, before):
+    def new_render_server(self, before, unit):
         """The one (context, PID) that was not there before."""
-        return wait_for(lambda: next(iter(self.render_servers().items() - before.items()), None), "a render server for a new context")
+        return wait_for(lambda: next(iter(self.render_servers().items() - before.items()), None),
+                        lambda: f"a render server for {unit}: {self.log(unit)}")
 
     def query_gpu(self):
         return self.machine.qmp("query-virtio-gpu")[0]

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whole guests whose desktops, and other programs, draw with the GPU: none waits for another.
 
-Two boots, cases in order. Prints TAP. What injects a fault needs the QEMU of the
-series and is skipped, with the reason, on another.
+Four boots, the last one of QEMU without the series; cases in order. Prints TAP. What
+injects a fault needs the QEMU of the series and is skipped, with the reason, on another.
 Runs in the build root, with the environment of scripts/with-parts and HELIX_GPU.
 """
 import os
@@ -22,7 +22,7 @@ import tap  # noqa: E402  from where guest has it
 DESKTOPS = int(os.environ.get("DESKTOPS") or 15)
 WATCHED = 4     # with the watchdog; what it does does not depend on how many
 FPS = 20
-RUN, RUN_WATCHED = Path("build/gpu-run"), Path("build/gpu-run-watched")
+RUN, RUN_WATCHED, RUN_SILENT, RUN_STOCK = (Path(f"build/gpu-run{which}") for which in ("", "-watched", "-silent", "-stock"))
 
 
 def note(text):
@@ -212,6 +212,12 @@ class Desktops:
         self.seen()
 
 
+def results(guest, unit):
+    """How many right ones a compute job says it has had."""
+    found = re.findall(r"^right (\d+)$", guest.agent.check(f"tail -n 3 /run/gpu/log/{unit}"), re.M)
+    return int(found[-1]) if found else 0
+
+
 class Venus:
     """Vulkan jobs on the side, several at once."""
 
@@ -219,17 +225,13 @@ class Venus:
         self.guest = guest
         self.desktops = desktops
 
-    def right(self, unit):
-        found = re.findall(r"^right (\d+)$", self.guest.agent.check(f"tail -n 3 /run/gpu/log/{unit}"), re.M)
-        return int(found[-1]) if found else 0
-
     def jobs(self):
         units = [f"compute-{i}" for i in (1, 2, 3)]
         for unit in units:
             self.guest.start(unit, ["compute", unit, 20, 65536, 200])
         for unit in units:
             status = self.guest.ended(unit)
-            check(status == 0 and self.right(unit) == 20, f"{unit} ended with {status}: {self.guest.log(unit)}")
+            check(status == 0 and results(self.guest, unit) == 20, f"{unit} ended with {status}: {self.guest.log(unit)}")
         self.guest.stop_units(*units)
 
     def server_killed(self):
@@ -237,17 +239,17 @@ class Venus:
         for unit in ("spared-1", "killed", "spared-2"):
             before = guest.render_servers()
             guest.start(unit, ["compute", unit, 1000000, 65536, 50])
-            server = guest.new_render_server(before)
+            server = guest.new_render_server(before, unit)
             if unit == "killed":
                 victim = server[1]
-            wait_for(lambda: self.right(unit) > 2, lambda: f"results of {unit}: {guest.log(unit)}")
+            wait_for(lambda: results(self.guest, unit) > 2, lambda: f"results of {unit}: {guest.log(unit)}")
         os.kill(victim, signal.SIGKILL)
         status = guest.ended("killed")
         note(f"the client ended with {status}: {guest.log('killed', 2).splitlines()[-1]}")
         check(status not in (0, 4), f"the client whose render server died ended with {status}: {guest.log('killed')}")
         for unit in ("spared-1", "spared-2"):
-            after = self.right(unit)
-            wait_for(lambda: self.right(unit) > after + 2, lambda: f"more results of {unit}: {guest.log(unit)}")
+            after = results(self.guest, unit)
+            wait_for(lambda: results(self.guest, unit) > after + 2, lambda: f"more results of {unit}: {guest.log(unit)}")
         guest.stop_units("killed", "spared-1", "spared-2")
         for unit in ("spared-1", "spared-2"):
             check("ended after" in guest.log(unit), f"{unit} did not end well: {guest.log(unit)}")
@@ -310,6 +312,70 @@ class Watchdog:
         self.desktops.seen()
 
 
+class Silent:
+    """
+    A machine of which one output has a client of the display that answers nothing, which the
+    other desktops do not notice; without the series they stop.
+
+    The only case of this folder that is decided by figures: a QEMU 10.0.13 lets the others
+    draw for a moment each second, when it gives up on one update and has not begun the next.
+    """
+
+    COUNT = 3
+    FPS = 100
+    SILENT = 2
+
+    def __init__(self, prefix, rundir):
+        self.guest = Guest(self.COUNT, rundir, alone=prefix)
+        self.others = [f"desktop-{n}" for n in range(1, self.COUNT + 1) if n != self.SILENT]
+
+    def start(self):
+        self.guest.boot()
+        self.guest.enable(range(1, self.COUNT + 1))
+        for n in range(1, self.COUNT + 1):
+            self.guest.start_desktop(n, self.FPS)
+        self.guest.all_go_on(self.others, 10)
+
+    def frames(self):
+        rates = self.guest.rates(5)
+        return sum(rates[unit] for unit in self.others)
+
+    def share(self):
+        """What the others have while the client is silent, of what they have before and after."""
+        before = self.frames()
+        self.guest.display.tell(f"listen {self.SILENT}")
+        try:
+            time.sleep(1)
+            during = self.frames()
+            self.meanwhile()
+        finally:
+            self.guest.display.tell(f"leave {self.SILENT}")
+        self.guest.all_go_on(self.others, 10)
+        after = self.frames()
+        note(f"frames per second of the {len(self.others)} others: {before:.1f}, {during:.1f} while one client is silent, {after:.1f}")
+        return during / max(before, after)
+
+    def meanwhile(self):
+        pass
+
+    def others_stop(self):
+        check(self.share() < 1 / 3, "the others have more than a third of their frames: this has not shown what is wrong without the series")
+
+
+class NotSilenced(Silent):
+    """The same with the series."""
+
+    def go_on(self):
+        self.share()
+
+    def meanwhile(self):
+        guest, restarted = self.guest, self.COUNT
+        guest.all_go_on(self.others, 10)
+        guest.stop_units(f"desktop-{restarted}")
+        guest.start_desktop(restarted, self.FPS)
+        guest.all_go_on(self.others, 10)
+
+
 def all_end(guest, desktops):
     guest.stop_units(*desktops.units())
     for n in desktops.numbers:
@@ -370,12 +436,32 @@ def without_watchdog():
     raise tap.Skip("the GPU of this QEMU has no property fence-timeout")
 
 
+def silent_boots():
+    ours = NotSilenced(os.environ["HELIX_QEMU"], RUN_SILENT)
+    try:
+        status = tap.run([
+            ("a guest whose display's client is not exportd, desktops present frames", ours.start),
+            ("the display of one desktop is never answered: the others go on, desktops start and stop", ours.go_on),
+        ])
+    finally:
+        ours.guest.stop()
+    stock = Silent(os.environ["HELIX_QEMU_STOCK"], RUN_STOCK)
+    try:
+        return tap.run([
+            ("10.0.13: the same guest, desktops present frames", stock.start),
+            ("10.0.13: the display of one desktop is never answered: the others stop", stock.others_stop),
+        ]) or status
+    finally:
+        stock.guest.stop()
+
+
 def main():
     build_programs()
     status, watchdog = first_boot()
-    if watchdog:
-        return second_boot() or status
-    return tap.run([("watchdog: a context without progress is reported and killed", without_watchdog)]) or status
+    if not watchdog:
+        status |= tap.run([("watchdog: a context without progress is reported and killed", without_watchdog)])
+        return status
+    return status | second_boot() | silent_boots()
 
 
 if __name__ == "__main__":
