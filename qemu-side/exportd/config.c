@@ -95,7 +95,7 @@ static const struct config_key config_keys[] = {
 	  .help = "the API adds VMs with sockets below it (/run/helix)" },
 	{ "server", "log", "log", CONFIG_CHOICE, CONFIG_OF(log_format),
 	  .choices = config_formats, .live = true, .arg = "text|json|journal",
-	  .help = "form of the log (text)" },
+	  .help = "form of the log (text, or the journal if stderr is)" },
 	{ "server", "log-level", "log-level", CONFIG_CHOICE,
 	  CONFIG_OF(log_level), .choices = config_levels, .live = true,
 	  .arg = "error|warning|info|debug", .help = "how much of it (info)" },
@@ -520,7 +520,8 @@ static void config_defaults(struct config *config)
 		},
 		.threads = CLAMP(g_get_num_processors(), 1, 8),
 		.log_level = LOG_LEVEL_INFO,
-		.log_format = LOG_FORMAT_TEXT,
+		.log_format = log_is_journal() ? LOG_FORMAT_JOURNAL :
+						 LOG_FORMAT_TEXT,
 		.vm_directory = "/run/helix",
 		.strings = g_string_chunk_new(1024),
 		.lists = g_ptr_array_new_with_free_func(g_free),

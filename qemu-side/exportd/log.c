@@ -11,7 +11,9 @@
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
@@ -50,6 +52,17 @@ struct log_entry {
 	const char *name;	/* of the subject */
 	const char *text;
 };
+
+bool log_is_journal(void)
+{
+	unsigned long long device, inode;
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       !fstat(STDERR_FILENO, &st) && st.st_dev == device &&
+	       st.st_ino == inode;
+}
 
 void log_set_level(enum log_level level)
 {

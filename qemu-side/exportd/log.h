@@ -37,6 +37,9 @@ struct log_site {
 	_Atomic unsigned int count;
 };
 
+/* Whether standard error goes to the journal. */
+bool log_is_journal(void);
+
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 /* How many lines of each level there were, the left out ones too. */

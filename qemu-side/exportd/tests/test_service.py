@@ -152,6 +152,18 @@ def test_check_config_says_whether_it_is_good():
         shutil.rmtree(folder)
 
 
+def test_the_example_is_good():
+    example = os.path.join(os.path.dirname(OPENAPI), "systemd/exportd.conf")
+    subprocess.run([EXPORTD, "--config", example, "--check-config"], timeout=PATIENCE, check=True)
+    with open(example, encoding="ascii") as text:
+        # with what it shows commented out as well
+        every = re.sub(r"^#(\w[\w-]*=)", r"\1", text.read(), flags=re.M)
+    with tempfile.NamedTemporaryFile("w", encoding="ascii", suffix=".conf") as out:
+        out.write(every)
+        out.flush()
+        subprocess.run([EXPORTD, "--config", out.name, "--check-config"], timeout=PATIENCE, check=True)
+
+
 def test_help_has_every_setting():
     done = subprocess.run([EXPORTD, "--help"], capture_output=True, timeout=PATIENCE, text=True, check=True)
     for flag in ("--qmp", "--config", "--check-config", "--tls-certificate", "--token-key", "--log", "--thumb-fps"):
@@ -403,7 +415,7 @@ def main():
         try:
             test()
             print(f"ok {number} - {words}", flush=True)
-        except (AssertionError, OSError, TypeError, KeyError, ValueError) as error:
+        except (AssertionError, OSError, TypeError, KeyError, ValueError, subprocess.SubprocessError) as error:
             failed = True
             print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {error.__traceback__.tb_next.tb_lineno})",
                   flush=True)
