@@ -174,6 +174,16 @@ char *api_time(uint64_t client, uint64_t server)
 	return api_text(root);
 }
 
+char *api_clipboard(const char *text)
+{
+	struct json_object *root = json_object_new_object();
+
+	api_add_string(root, "type", "clipboard");
+	api_add_string(root, "mime", "text/plain;charset=utf-8");
+	api_add_string(root, "text", text);
+	return api_text(root);
+}
+
 char *api_resized(uint32_t width, uint32_t height, const char *status)
 {
 	struct json_object *root = json_object_new_object();

@@ -81,6 +81,7 @@ char *api_role(const char *role, uint32_t viewer, uint32_t controller);
 char *api_control(const char *action, uint32_t viewer);
 char *api_state(const char *state, const char *message);
 char *api_time(uint64_t client, uint64_t server);
+char *api_clipboard(const char *text);
 char *api_resized(uint32_t width, uint32_t height, const char *status);
 char *api_error(const char *code, const char *message);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "clipboard.h"
 #include "input.h"
 #include "listener.h"
 #include "log.h"
@@ -51,6 +52,7 @@ struct desktop {
 	GPtrArray *members;
 	struct cursor *cursor;
 	struct resize *resize;
+	struct clipboard *clipboard;	/* the VM's, or NULL */
 	struct seat *seat;
 	struct input input;
 };
@@ -131,6 +133,7 @@ static struct packet *desktop_config(const struct stream_format *format,
 		.absolute = desktop->console->absolute,
 		.touch = desktop->console->touch,
 		.resize = resize_possible(desktop->resize),
+		.clipboard = desktop->clipboard,
 	};
 
 	return desktop_packet(api_config(&config));
@@ -486,6 +489,25 @@ int desktop_resize(struct desktop *desktop, uint32_t width, uint32_t height,
 	return 0;
 }
 
+/* --- the clipboard --- */
+
+/* Who may only watch sees what is shown, and not what is copied. */
+static void desktop_copied(const char *text, void *data)
+{
+	struct packet *packet = desktop_packet(api_clipboard(text));
+	struct desktop *desktop = data;
+	unsigned int i;
+
+	packet->latest = PACKET_CLIPBOARD;
+	for (i = 0; i < desktop->members->len; i++) {
+		struct member *member = desktop->members->pdata[i];
+
+		if (member->viewer->role >= ROLE_CONTROL)
+			viewer_queue_text(member->viewer, packet);
+	}
+	packet_unref(packet);
+}
+
 /* --- life --- */
 
 /* What its viewers were told about it is no longer so. */
@@ -564,6 +586,9 @@ struct desktop *desktop_new(const struct desktop_env *env,
 	for (rung = 0; rung < RUNG_COUNT; rung++)
 		desktop->streams[rung] = stream_new(env->pool, env->encoder,
 					rung, &desktop_stream_ops, desktop);
+	if (config->clipboard)
+		desktop->clipboard = clipboard_new(console->display,
+						   desktop_copied, desktop);
 	desktop_configure(desktop, config);
 	console->changed = desktop_reconfigure;
 	console->changed_data = desktop;
@@ -605,6 +630,7 @@ void desktop_free(struct desktop *desktop, const char *why)
 	surface_unref(desktop->held);
 	cursor_free(desktop->cursor);
 	resize_free(desktop->resize);
+	clipboard_free(desktop->clipboard);
 	g_ptr_array_unref(desktop->members);
 	seat_free(desktop->seat);
 	g_free(desktop);
@@ -855,6 +881,13 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		break;
 	case MESSAGE_RESIZE:
 		desktop_wish(desktop, viewer, msg, now);
+		break;
+	case MESSAGE_CLIPBOARD:
+		if (desktop->clipboard)
+			clipboard_set(desktop->clipboard, msg->clipboard.text);
+		else
+			desktop_refuse(viewer, "no-clipboard",
+				       "this desktop has no clipboard", now);
 		break;
 	case MESSAGE_TIME:
 		desktop_tell_time(viewer, msg->time.client);

@@ -192,11 +192,16 @@ class Socket:
     def frame(self, opcode, data, final=True):
         mask = b"\0\0\0\0"
         head = bytes([(0x80 if final else 0) | opcode])
-        head += bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
+        if len(data) < 126:
+            head += bytes([0x80 | len(data)])
+        elif len(data) < 65536:
+            head += b"\xfe" + struct.pack(">H", len(data))
+        else:
+            head += b"\xff" + struct.pack(">Q", len(data))
         self.sock.sendall(head + mask + data)
 
     def send(self, message):
-        self.frame(1, message if isinstance(message, bytes) else json.dumps(message).encode())
+        self.frame(1, message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode())
 
     def close(self):
         self.file.close()
@@ -224,7 +229,7 @@ class Bench:
              "-chardev", f"socket,id=ctl,path={self.dir}/control.sock,server=on,wait=off",
              "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
              "-qtest-log", "/dev/null", "-trace", "dbus_kbd_*", "-trace", "dbus_mouse_*",
-             "-trace", "virtio_gpu_ui_*", "-trace", "dbus_touch_*", "-trace", "input_event_btn", "-trace", "input_event_key_qcode",
+             "-trace", "virtio_gpu_ui_*", "-trace", "dbus_touch_*", "-trace", "dbus_clipboard_*", "-trace", "input_event_btn", "-trace", "input_event_key_qcode",
              "-device", "virtio-tablet-pci,display=gpu,head=0,addr=04.0",
              "-device", "virtio-multitouch-pci,display=gpu,head=0,addr=05.0",
              "-device", "virtio-multitouch-pci,id=touch9,display=gpu,head=9,addr=06.0",
@@ -235,7 +240,7 @@ class Bench:
     def start_exportd(self):
         self.exportd = subprocess.Popen(
             [self.exportd_path, "--qmp", f"{self.dir}/qmp.sock", "--control", f"{self.dir}/control.sock", "--port",
-             str(self.port), "--web", self.web, "--console0", "--verbose"],
+             str(self.port), "--web", self.web, "--console0", "--clipboard", "0", "--verbose"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         line = self.exportd.stdout.readline().decode()
         found = re.match(r"listening http://127\.0\.0\.1:(\d+)/$", line)
@@ -663,6 +668,23 @@ def test_the_console_keeps_its_size(b):
     client.close()
 
 
+def test_what_a_viewer_copies_is_offered_to_the_guest(b):
+    assert b.said(0, r"dbus_clipboard_register"), "QEMU knows nobody who has a clipboard"
+    client, mark = Socket(b.port, "scanout=0"), b.mark()
+    client.send({"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "caf\u00e9\n" * 8192})
+    wait("the offer", lambda: b.said(mark, r"dbus_clipboard_grab selection=0 serial=\d+"))
+    assert not b.said(mark, "dbus_clipboard_grab_failed")
+    client.close()
+
+
+def test_a_clipboard_belongs_to_one_desktop(b):
+    client, mark = Socket(b.port, "scanout=3"), b.mark()
+    client.send({"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "for the other one"})
+    expect_error(client, "no-clipboard")
+    client.close()
+    assert not b.said(mark, "dbus_clipboard_grab")
+
+
 def test_foreign_pages_and_names_are_refused(b):
     assert not Socket(b.port, "scanout=3", origin="http://evil.example").accepted
     assert not Socket(b.port, "scanout=3", origin="null").accepted
@@ -725,6 +747,7 @@ def test_killed_it_leaves_no_key_button_or_finger_down(b):
     wait("the key to go up", lambda: b.said(mark, r"input_event_key_qcode con \d+, key qcode shift, down 0"))
     wait("the button to go up", lambda: b.said(mark, r"input_event_btn con \d+, button right, down 0"))
     wait("the finger to go up", lambda: (2, 0, 0, 0) in b.touches_since(mark))
+    wait("the clipboard", lambda: b.said(mark, "dbus_clipboard_register"))
     assert not b.said(mark, r"input_event_btn con \d+, button \w+, down 1")
     wait("the host bit", b.guest.host)
     assert b.guest.enable(3, 2, "Third once more") == 0
