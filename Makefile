@@ -28,7 +28,7 @@ help: ## this list
 	  'everything takes:' \
 	  '  HELIX_CACHE=DIR  where long-lived results are kept ($$XDG_CACHE_HOME/helix-lease)' \
 	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
-	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of the fuzzer (30).' \
+	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of a fuzzer (10; 30 of QEMU).' \
 	  'make bench takes BENCHES="module desktops" to run only some.' \
 	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them;' \
 	  '  LANES=N, how many run side by side (2; 1 on one core or with less than 14 GiB of memory).'

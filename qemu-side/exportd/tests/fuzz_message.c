@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* libFuzzer target: any bytes at all from a browser. */
-#include <stdlib.h>
-#include <string.h>
-
+#include "fuzz.h"
 #include "keymap.h"
 #include "message.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_touch(const struct message *msg)
 {
