@@ -91,6 +91,15 @@ class Idle:
         guest.stop_units("held")
 
 
+def every_cpu_kicks(guest):
+    """Submits from every CPU at once, round after round: whatever the device was at, it hears of each."""
+    guest.start("kick", ["kick", "kick", 200])
+    status = guest.ended("kick")
+    check(status == 0, f"the program ended with {status}: {guest.log('kick')}")
+    note(guest.log("kick", 1).splitlines()[0])
+    guest.stop_units("kick")
+
+
 def needs(guest, name):
     if not guest.has_gpu_property(name):
         raise tap.Skip(f"the GPU of this QEMU has no property {name}")
@@ -397,6 +406,7 @@ def first_boot():
             ("a guest with virgl and Venus", guest.boot),
             ("every CPU halted: a pending fence is signalled", idle.completes),
             ("every CPU halted: a fence that was held back is signalled when it is released", idle.held),
+            ("every CPU rings the device's doorbell at once: each fence is signalled", lambda: every_cpu_kicks(guest)),
             (f"{DESKTOPS} desktops present frames", desktops.present),
             ("a viewer sees each of them, drawn by OpenGL ES or Vulkan", desktops.seen),
             ("they go on", desktops.rate),
