@@ -639,6 +639,22 @@ class PageTest:
               "the browser's cursor is shown in place of the hidden one")
         self.standin.desktops[1].cursor = None
 
+    def who_watches_sees_the_pointer_of_who_controls(self):
+        self.standin.role = "view"
+        try:
+            self.fresh()
+            self.open_full(1)
+            self.standin.show_cursor(1, 16, 16, 0, 0, bytes([255, 255, 0, 255]) * 256)
+            self.standin.say(1, type="pointer", x=320, y=180)
+            wait_for(lambda: self.browser.js("return !document.querySelector('#pointer').hidden"), 10, "no pointer is drawn")
+            box, at = self.browser.box("#pointer"), self.browser.on_desktop(1, 320, 180)
+            check(abs(box["x"] - at[0]) < 2 and abs(box["y"] - at[1]) < 2, f"it is at {box}, not at {at}")
+            check(self.browser.js("return getComputedStyle(document.querySelector('#stage')).cursor") == "default",
+                  "the own mouse looks like the desktop's pointer")
+        finally:
+            self.standin.role = "admin"
+            self.standin.desktops[1].cursor = None
+
     def permit(self, *names):
         self.browser.driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": list(names)})
 

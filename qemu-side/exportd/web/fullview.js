@@ -27,7 +27,7 @@ export class FullView {
   #tile = null;
   #input;
   #seat = new Seat((text) => this.say(text));
-  #pointer = new Pointer();
+  #pointer = new Pointer(() => this.#seat.mayTake);
   #statistics = new Statistics();
   #parts;
   #saidTimer = 0;

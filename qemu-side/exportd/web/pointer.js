@@ -3,7 +3,8 @@
 // The open desktop's pointer, drawn here and not in its picture, so that it moves
 // with the hand. As the browser's own cursor where that can be: it is never late.
 // As a canvas above the picture where it cannot: while the pointer is locked,
-// where only touch moves it, or if the shape is larger than browsers take.
+// where only touch moves it, if the shape is larger than browsers take, and for
+// who watches while somebody else moves it.
 
 // Browsers ignore larger ones, or draw none near the edge of the window.
 const LARGEST_CSS_PX = 128;
@@ -18,11 +19,15 @@ export class Pointer {
   #url = '';
   #made = 0;                        // counts shapes, for what is made in the background
   #at = null;                       // in pixels of the desktop
+  #may;
+  #ours = true;
   #warpTimer = 0;
   #onCursor = () => this.#shape();
   #onMessage = (event) => this.#heard(event.detail);
 
-  constructor() {
+  /** may(): does our mouse move the desktop's pointer? */
+  constructor(may) {
+    this.#may = may;
     new ResizeObserver(() => this.#shape()).observe(this.#stage);
     document.addEventListener('pointerlockchange', () => this.#shape());
   }
@@ -51,6 +56,11 @@ export class Pointer {
     this.#place(true);
   }
 
+  refresh() {
+    if (this.#desktop && this.#may() !== this.#ours)
+      this.#shape();
+  }
+
   get #scale() {
     return Math.min(this.#stage.clientWidth / this.#desktop.width, this.#stage.clientHeight / this.#desktop.height);
   }
@@ -60,6 +70,7 @@ export class Pointer {
     const made = ++this.#made;
     if (!cursor)
       return;
+    this.#ours = this.#may();
     const { width, height } = cursor;
     const hidden = !width || !height;
     this.#stage.dataset.cursor = hidden ? 'hidden' : 'shape';
@@ -75,10 +86,10 @@ export class Pointer {
     const shownWidth = Math.max(1, Math.round(width * scale));
     const shownHeight = Math.max(1, Math.round(height * scale));
     const locked = document.pointerLockElement === this.#stage;
-    if (locked || shownWidth > LARGEST_CSS_PX || shownHeight > LARGEST_CSS_PX) {
-      this.#stage.dataset.cursor = 'overlay';
+    if (!this.#ours || locked || shownWidth > LARGEST_CSS_PX || shownHeight > LARGEST_CSS_PX) {
+      this.#stage.dataset.cursor = this.#ours ? 'overlay' : 'watching';
       this.#use('');
-      this.#place(locked);
+      this.#place(locked || !this.#ours);
       return;
     }
     const scaled = document.createElement('canvas');
@@ -121,7 +132,7 @@ export class Pointer {
     this.#overlay.style.width = `${cursor.width * scale}px`;
     this.#overlay.style.height = `${cursor.height * scale}px`;
     this.#overlay.style.transform = `translate(${left}px, ${top}px)`;
-    if (document.pointerLockElement !== this.#stage)
+    if (this.#ours && document.pointerLockElement !== this.#stage)
       this.#warpTimer = setTimeout(() => { this.#overlay.hidden = true; }, SHOWN_AFTER_WARP_MS);
   }
 }

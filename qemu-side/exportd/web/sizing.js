@@ -5,7 +5,7 @@
 // window: a desktop that is resized builds all its buffers anew.
 
 import { message } from './protocol.js';
-import { resizeFailure } from './words.js';
+import { resizeAnswer } from './words.js';
 
 const SETTLED_MS = 400;
 const SMALLEST = 320;
@@ -92,7 +92,8 @@ export class Sizing {
   }
 
   #heard({ type, status }) {
-    if (type === 'resized' && !['ok', 0].includes(status))
-      this.#say(resizeFailure(status));
+    const words = type === 'resized' ? resizeAnswer(status) : '';
+    if (words)
+      this.#say(words);
   }
 }

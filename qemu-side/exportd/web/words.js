@@ -49,8 +49,11 @@ export function streamError({ code, message }) {
   }[code] ?? (message ? `The server says: ${message}` : '');
 }
 
-/** Why the desktop did not take the size that it was asked to. */
-export const resizeFailure = (status) => `The desktop kept its size (${status}).`;
+/** What came of asking for a size; '' when there is nothing to say: a later wish is answered itself. */
+export function resizeAnswer(status) {
+  return ['ok', 'superseded'].includes(status) ? ''
+    : status === 'failed' ? 'The desktop could not be told that size.' : `The desktop kept its size (${status}).`;
+}
 
 /** What a clipboard call of the browser failed with. */
 export function clipboardFailure(error, reading) {
