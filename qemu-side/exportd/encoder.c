@@ -92,6 +92,11 @@ static void encoder_close(struct encoder *encoder)
 	encoder->height = 0;
 }
 
+void encoder_rest(struct encoder *encoder)
+{
+	encoder_close(encoder);
+}
+
 void encoder_free(struct encoder *encoder)
 {
 	if (!encoder)

@@ -42,6 +42,8 @@ struct encoded {
 struct encoder *encoder_new(const struct encoder_options *options,
 			    enum rung rung);
 void encoder_free(struct encoder *encoder);
+/* Lets go of all memory; the next frame begins afresh. */
+void encoder_rest(struct encoder *encoder);
 
 /* Frames a second of @rung at most. */
 unsigned int encoder_fps(const struct encoder_options *options, enum rung rung);

@@ -24,6 +24,7 @@
 #define STREAM_FINE_US		(300 * 1000)	/* it stands still, for now */
 #define STREAM_TELLS_AHEAD_US	G_USEC_PER_SEC	/* a client's idea of our clock */
 #define STREAM_RETRY_MS		1000
+#define STREAM_REST_TICKS	10		/* nobody watches: five seconds */
 #define STREAM_RATE_TICKS	4		/* frames a second over two seconds */
 
 /* A frame that is being made. */
@@ -60,6 +61,7 @@ struct stream {
 	bool fine;			/* so was that, or nothing was */
 	unsigned int kbit;		/* what it is held to */
 	gint64 key_at;			/* last key frame begun */
+	unsigned int unwatched;		/* ticks */
 	gint64 failed_at;		/* encoder, 0 if it works */
 	bool key_asked;			/* whoever watches */
 	guint timer;			/* for the next frame */
@@ -501,6 +503,15 @@ void stream_ack(struct stream *stream, struct viewer *viewer,
 	stream_kick(stream);
 }
 
+/* An encoder that nobody needs keeps tens of megabytes. */
+static void stream_check_watched(struct stream *stream)
+{
+	if (stream->viewers->len || stream->frame)
+		stream->unwatched = 0;
+	else if (++stream->unwatched == STREAM_REST_TICKS)
+		encoder_rest(stream->encoder);
+}
+
 void stream_tick(struct stream *stream)
 {
 	unsigned int slot = stream->rate_next++ % STREAM_RATE_TICKS;
@@ -515,6 +526,7 @@ void stream_tick(struct stream *stream)
 	stream->rate_at[slot] = now;
 	stream_set_rate(stream, now);
 	latency_tick(&stream->latency, now);
+	stream_check_watched(stream);
 	stream_kick(stream);
 }
 

@@ -204,6 +204,22 @@ static void test_resizing(void **state)
 	done(&out, surface);
 }
 
+static void test_after_a_rest_it_begins_afresh(void **state)
+{
+	struct surface *surface = draw(WIDTH, HEIGHT, 0x00ffffff, 0);
+	struct encoded out = encode(surface, everything, false);
+
+	(void)state;
+	packet_unref(out.packet);
+	encoder_rest(encoder);
+	encoder_rest(encoder);
+	out = encode(surface, (struct rect){ 0, 0, 0, 0 }, false);
+	assert_true(out.key);
+	decode(&out);
+	expect_luma(20, 100, 235);
+	done(&out, surface);
+}
+
 static void expect_thumb(int width, int height, int thumb_width,
 			 int thumb_height)
 {
@@ -572,6 +588,7 @@ int main(void)
 		T(test_a_scene_change_is_no_key_frame),
 		T(test_joining_in_the_middle),
 		T(test_resizing),
+		T(test_after_a_rest_it_begins_afresh),
 		T(test_thumbnails_keep_proportions_inside_their_box),
 		T(test_small_desktops_are_their_own_thumbnail),
 		T(test_thumbnails_see_damage),

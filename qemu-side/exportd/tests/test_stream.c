@@ -259,6 +259,28 @@ static void test_a_surface_that_is_drawn_on_is_read_later(void **state)
 	viewer_free(viewer);
 }
 
+static void test_who_comes_back_after_a_rest_gets_a_key_frame(void **state)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+	unsigned int i, keys, others;
+	uint64_t before;
+
+	(void)state;
+	stream_join(stream, viewer);
+	until(frames() == 1);
+	stream_leave(stream, viewer);
+	for (i = 0; i < 40; i++)
+		stream_tick(stream);
+	stream_damage(stream, &corner, 1, 1);
+	before = frames();
+	stream_join(stream, viewer);
+	until(frames() > before && !viewer->need_key);
+	take(viewer, &keys, &others);
+	assert_int_equal(keys, 1);
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+}
+
 static gboolean soon(gpointer data)
 {
 	*(bool *)data = true;
@@ -394,6 +416,7 @@ int main(void)
 		T(test_one_frame_for_all_who_watch),
 		T(test_a_slow_encoder_skips),
 		T(test_a_surface_that_is_drawn_on_is_read_later),
+		T(test_who_comes_back_after_a_rest_gets_a_key_frame),
 		T(test_at_rest_one_finer_frame_and_then_silence),
 		T(test_acknowledged_times_make_latency),
 		T(test_lies_about_times_are_not_counted),
