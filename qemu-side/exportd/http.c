@@ -808,16 +808,19 @@ static void http_end_late(struct http *http)
 	gint64 now = g_get_monotonic_time();
 	unsigned int i;
 
-	for (i = 0; i < http->connections->len; i++) {
+	/*
+	 * Backwards, for this takes them off the list. Not by a time-out of the
+	 * library's: it begins anew with each byte that comes.
+	 */
+	for (i = http->connections->len; i-- > 0;) {
 		struct connection *connection = http->connections->pdata[i];
 
 		if (!connection->deadline || connection->deadline > now)
 			continue;
 		log_peer(DEBUG, connection->peer, "hung up on: too slow");
-		connection->deadline = 0;
 		lws_set_timeout(connection->wsi,
 				PENDING_TIMEOUT_USER_REASON_BASE,
-				LWS_TO_KILL_ASYNC);
+				LWS_TO_KILL_SYNC);
 	}
 }
 

@@ -131,19 +131,21 @@ class Guest:
 class Socket:
     """Just enough of a WebSocket client."""
 
-    def __init__(self, port, query, origin=None, host=None, protocol="helix.v1"):
-        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    def __init__(self, port, query, origin=None, host=None, protocol="helix.v1", sock=None, headers=()):
+        self.sock = sock or socket.create_connection(("127.0.0.1", port), PATIENCE)
         host = host or f"127.0.0.1:{port}"
         lines = [f"GET /ws?{query} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
                  "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
         lines += [f"Sec-WebSocket-Protocol: {protocol}"] if protocol else []
         lines += [f"Origin: {origin}"] if origin else []
+        lines += headers
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.file = self.sock.makefile("rb")
         status = self.file.readline().split()
-        self.accepted = len(status) > 1 and status[1] == b"101"
-        while self.accepted and self.file.readline().strip():
-            pass
+        self.status = int(status[1]) if len(status) > 1 else None
+        self.accepted = self.status == 101
+        self.headers = http.client.parse_headers(self.file) if self.status else {}
+        self.refusal = None if self.accepted else self.file.read(int(self.headers.get("Content-Length", 0)))
 
     def receive(self):
         """(opcode, payload); None when the connection ended."""
@@ -209,8 +211,9 @@ class Socket:
 
 
 class Bench:
-    def __init__(self, exportd, qemu):
+    def __init__(self, exportd, qemu, options=()):
         self.exportd_path = exportd
+        self.options = list(options)
         self.dir = tempfile.mkdtemp(prefix="helix-exportd-")
         self.web = os.path.join(self.dir, "web")
         os.mkdir(self.web)
@@ -240,7 +243,7 @@ class Bench:
     def start_exportd(self):
         self.exportd = subprocess.Popen(
             [self.exportd_path, "--qmp", f"{self.dir}/qmp.sock", "--control", f"{self.dir}/control.sock", "--port",
-             str(self.port), "--web", self.web, "--console0", "--clipboard", "0", "--verbose"],
+             str(self.port), "--web", self.web, "--console0", "--clipboard", "0", "--verbose", *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         line = self.exportd.stdout.readline().decode()
         found = re.match(r"listening http://127\.0\.0\.1:(\d+)/$", line)

@@ -1,0 +1,915 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""helix-exportd as somebody meets it who should not get in, or not get far:
+each attempt is refused with the answer that Documentation/stream-protocol.rst
+gives, nothing of one desktop is told to the viewer of another, and the server
+goes on as if nothing had been. Tokens are signed by another implementation
+(python3-jwt) than the one that judges them.
+
+usage: security.py HELIX-EXPORTD [WORD-OF-A-TEST'S-NAME]...   (HELIX_QEMU: where QEMU is installed; without it,
+what needs desktops is skipped)
+Prints TAP.
+"""
+import base64
+import json
+import os
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import jwt
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu-side/exportd/tests"))
+import with_qemu  # noqa: E402
+from with_qemu import PATIENCE, Socket, wait  # noqa: E402
+
+KEY = b"a key that is only for tests, of 32 bytes and more"
+FAILURES = 10  # bad tokens that an address may send in a minute
+EACH = 160  # connections that an address may have
+BODY_MAX = 4096
+
+numbers = iter(range(1, 1 << 30))
+
+
+def token(desktop="*", role="admin", key=KEY, algorithm="HS256", **claims):
+    now = int(time.time())
+    claims = {"aud": "helix", "sub": desktop, "role": role, "exp": now + 600, "nbf": now - 60,
+              "jti": f"t{next(numbers)}", **claims}
+    return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm)
+
+
+class Place:
+    """An address to come from: what one does wrong is not held against another."""
+
+    def __init__(self, server, last):
+        self.server, self.address = server, f"127.0.0.{last}"
+
+    def connect(self, tls=True):
+        sock = socket.create_connection(("127.0.0.1", self.server.port), PATIENCE, source_address=(self.address, 0))
+        if not (tls and self.server.tls):
+            return sock
+        return self.server.tls.wrap_socket(sock, server_hostname="localhost")
+
+    def raw(self, data, tls=True):
+        """All that is answered to `data` until the server closes."""
+        with self.connect(tls) as sock:
+            try:
+                sock.sendall(data)
+                return read_all(sock)
+            except ConnectionError:
+                return b""
+
+    def ask(self, path, method="GET", bearer=None, body=None, **headers):
+        """(status, headers, body) of a request; the status is None if it was hung up on."""
+        lines = [f"{method} {path} HTTP/1.1", "Connection: close"]
+        headers.setdefault("Host", f"localhost:{self.server.port}")
+        if bearer is not None:
+            headers["Authorization"] = f"Bearer {bearer}"
+        if body is not None:
+            headers["Content-Length"] = len(body)
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        head, _, rest = self.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")).partition(b"\r\n\r\n")
+        head = head.decode("latin-1").split("\r\n")
+        if len(head[0].split()) < 2:
+            return None, {}, b""
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+        return int(head[0].split()[1]), fields, rest
+
+    def code(self, *args, **kwargs):
+        """(status, code) of a refusal."""
+        status, _, body = self.ask(*args, **kwargs)
+        return status, json.loads(body)["error"]["code"] if body else None
+
+    def ticket(self, bearer):
+        status, _, body = self.ask("/api/ticket", "POST", bearer, b"")
+        assert status == 200, (status, body)
+        return json.loads(body)
+
+    def socket(self, query, bearer=None, protocol="helix.v1", origin=None, host=None):
+        return Socket(self.server.port, query, origin=origin, host=host or f"localhost:{self.server.port}",
+                      protocol=protocol, sock=self.connect(),
+                      headers=[f"Authorization: Bearer {bearer}"] if bearer else ())
+
+
+def read_all(sock):
+    data = b""
+    while True:
+        try:
+            part = sock.recv(65536)
+        except ConnectionError:
+            return data
+        if not part:
+            return data
+        data += part
+
+
+class Server:
+    """helix-exportd; with QEMU it has the desktops 0 (the console), 1 and 3."""
+
+    def __init__(self, path, qemu=None, tls=False, directory=None):
+        self.path, self.qemu, self.tls, self.bench = path, qemu, None, None
+        self.dir = directory or tempfile.mkdtemp(prefix="helix-security-")
+        self.key = self.file("key", KEY)
+        self.process, self.port = None, 0
+        os.makedirs(os.path.join(self.dir, "state"), exist_ok=True)
+        self.options = ["--auth", "token", "--token-key", self.key, "--state", os.path.join(self.dir, "state")]
+        if tls:
+            self.certificate("first")
+            self.options += ["--tls-certificate", f"{self.dir}/certificate", "--tls-key", f"{self.dir}/private"]
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self.tls.check_hostname, self.tls.verify_mode = False, ssl.CERT_NONE
+        if qemu:
+            self.bench = with_qemu.Bench(path, os.path.join(qemu, "bin/qemu-system-x86_64"), self.options)
+            self.process, self.port = self.bench.exportd, self.bench.port
+            wait("the host bit", self.bench.guest.host)
+            for scanout in (1, 3):
+                assert self.bench.guest.enable(scanout, 1, f"secret {scanout}") == 0
+            self.web = self.bench.web
+        else:
+            self.web = os.path.join(self.dir, "web")
+            os.makedirs(self.web, exist_ok=True)
+            with open(os.path.join(self.web, "index.html"), "w", encoding="ascii") as page:
+                page.write("<!doctype html>the page")
+            self.log = open(os.path.join(self.dir, "log"), "ab")
+            self.start()
+
+    def file(self, name, data, mode=0o600):
+        path = os.path.join(self.dir, name)
+        with open(path, "wb") as file:
+            file.write(data)
+        os.chmod(path, mode)
+        return path
+
+    def certificate(self, name):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-subj", f"/CN={name}", "-days", "2", "-out", f"{self.dir}/certificate.new", "-keyout",
+                        f"{self.dir}/private.new"], check=True, stderr=subprocess.DEVNULL)
+        os.rename(f"{self.dir}/certificate.new", f"{self.dir}/certificate")
+        os.rename(f"{self.dir}/private.new", f"{self.dir}/private")
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.path, "--qmp", f"{self.dir}/no-qmp.sock", "--port", str(self.port), "--web", self.web, *self.options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("listening http"), line
+        self.port = int(line.rstrip("/\n").rpartition(":")[2])
+
+    def restart(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
+        self.process.wait()
+        self.process.stdout.close()
+        self.start()
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident(self):
+        """Bytes of memory."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS:"))
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def end(self, failed):
+        if self.bench:
+            self.bench.end(failed)
+        else:
+            if self.alive():
+                self.process.kill()
+            self.process.wait()
+            self.log.close()
+            if failed:
+                with open(self.log.name, encoding="utf-8", errors="replace") as log:
+                    print("".join("# " + line for line in log.readlines()[-40:]))
+        with_qemu.shutil.rmtree(self.dir)
+
+
+class Bed:
+    """The servers that the tests share, and what takes long and is begun early."""
+
+    def __init__(self, path, qemu):
+        self.path = path
+        self.plain = Server(path)
+        self.tls = Server(path, tls=True)
+        self.desks = Server(path, qemu) if qemu else None
+        self.friend = Place(self.plain, 2)
+
+    def servers(self):
+        return [server for server in (self.plain, self.tls, self.desks) if server]
+
+    def place(self, last):
+        return Place(self.plain, last)
+
+    def is_served(self):
+        status, _, body = self.friend.ask("/api/desktops", bearer=token())
+        assert status == 200 and json.loads(body) == [], (status, body)
+
+    def end(self, failed):
+        for server in self.servers():
+            server.end(failed)
+
+
+# --- tokens ---
+
+
+def test_without_a_token_there_is_the_page_and_nothing_else(b):
+    me = b.place(3)
+    assert me.ask("/")[0] == 200
+    for path in ("/api/desktops", "/api/desktops/vm:0", "/api/nothing", "/api/"):
+        status, headers, body = me.ask(path)
+        assert status == 401 and headers["www-authenticate"].startswith("Bearer"), (path, status)
+        assert json.loads(body)["error"]["code"] == "no-token"
+    for method in ("POST", "DELETE"):
+        assert me.code("/api/tokens", method, body=b"{}") == (401, "no-token")
+    for query in ("events", "scanout=0", "desktop=vm:0"):
+        client = me.socket(query)
+        assert client.status == 401 and json.loads(client.refusal)["error"]["code"] == "no-token", client.status
+    # nor does it help to put it where it does not belong
+    for query in (f"events&token={token()}", f"events&access_token={token()}"):
+        assert me.socket(query).status == 401
+    assert me.ask("/api/desktops", Cookie=f"token={token()}")[0] == 401
+    assert me.code("/api/desktops", Authorization="Basic YWRtaW46YWRtaW4=") == (401, "malformed")
+
+
+def test_tokens_of_another_implementation_are_taken(b):
+    me = b.place(4)
+    for role in ("view", "control", "admin"):
+        for desktop in ("*", "vm:*", "vm:3"):
+            assert me.ask("/api/desktops", bearer=token(desktop, role))[0] == 200
+            assert me.socket("events", token(desktop, role)).accepted
+
+
+def test_tokens_that_are_not_good(b):
+    now = int(time.time())
+    rsa = base64.urlsafe_b64encode(b'{"alg":"RS256","typ":"JWT"}').rstrip(b"=").decode()
+    head, claims, signature = token().split(".")
+    view = token(role="view").split(".")
+    bad = [
+        ("expired", token(exp=now - 1)),
+        ("not-yet", token(nbf=now + 300)),
+        ("signature", token(key=b"some other key that nobody gave us, long enough")),
+        ("signature", token(algorithm="HS512")),
+        ("signature", f"{rsa}.{claims}.{signature}"),
+        ("signature", token(key=None, algorithm="none")),
+        ("signature", jwt.encode({"aud": "helix"}, None, "none") + signature),
+        ("signature", f"{head}.{claims}.{view[2]}"),
+        ("signature", f"{head}.{view[1]}.{signature}"),
+        ("signature", f"{head}.{claims}."),
+        ("malformed", ""), ("malformed", "x"), ("malformed", "a.b.c"), ("malformed", "." * 2), ("malformed", "A" * 5000),
+        ("malformed", f"{head}.{claims}"),
+        ("malformed", token(aud="other")), ("malformed", token(aud=None)), ("malformed", token(aud=["helix"])),
+        ("malformed", token(exp=None)), ("malformed", token(exp=now + 10 * 366 * 86400)), ("malformed", token(exp="never")),
+        ("malformed", token(jti=None)), ("malformed", token(jti="../../etc")),
+        ("malformed", token(role="root")), ("malformed", token(role=None)), ("malformed", token(role=3)),
+        ("malformed", token("vm:3,vm:4")), ("malformed", token("")), ("malformed", token(once="yes")),
+    ]
+    for number, (code, text) in enumerate(bad):
+        me = b.place(40 + number)   # each from its own address: bad tokens are counted
+        status, headers, body = me.ask("/api/desktops", bearer=text)
+        assert status == 401 and json.loads(body)["error"]["code"] == code, (code, text[:60], status, body)
+        assert 'error="invalid_token"' in headers["www-authenticate"]
+        client = me.socket("events", text)
+        assert client.status == 401, (code, text[:60])
+    b.is_served()
+
+
+def test_bad_tokens_are_counted(b):
+    me, good = b.place(5), token()
+    for _ in range(FAILURES):
+        assert me.ask("/api/desktops", bearer="nonsense")[0] == 401
+    status, headers, _ = me.ask("/api/desktops", bearer=good)
+    assert status == 429 and int(headers["retry-after"]) > 0, status
+    assert me.socket("events", good).status == 429
+    assert me.ask("/")[0] == 200
+    # of those that were good once there may be any number
+    old = b.place(6)
+    for _ in range(FAILURES + 2):
+        assert old.code("/api/desktops", bearer=token(exp=int(time.time()) - 1)) == (401, "expired")
+    b.is_served()
+
+
+def test_a_token_for_one_use(b):
+    me, once = b.place(7), token("vm:3", "view", once=True)
+    said = me.ticket(once)
+    assert (said["role"], said["desktop"]) == ("view", "vm:3"), said
+    assert me.code("/api/desktops", bearer=once) == (401, "used")
+    assert me.socket("events", once).status == 401
+    assert b.place(8).code("/api/ticket", "POST", once, b"") == (401, "used")
+    # who came first goes on with what it got for it: the same rights, no longer
+    claims = jwt.decode(said["token"], KEY, ["HS256"], audience="helix")
+    given = jwt.decode(once, KEY, ["HS256"], audience="helix")
+    assert {name: claims[name] for name in ("sub", "role", "exp", "jti")} == \
+           {name: given[name] for name in ("sub", "role", "exp", "jti")}, claims
+    assert "once" not in claims
+    assert me.ask("/api/desktops", bearer=said["token"])[0] == 200
+
+
+def test_what_was_used_stays_used(b):
+    once = token("vm:3", "view", once=True)
+    assert b.friend.ask("/api/desktops", bearer=once)[0] == 200
+    b.plain.restart()
+    assert b.friend.code("/api/desktops", bearer=once) == (401, "used")
+
+
+def test_tickets(b):
+    me = b.place(9)
+    ticket = me.ticket(token("vm:3", "view"))["ticket"]
+    client = me.socket("events", protocol=f"helix.v1, helix.ticket.{ticket}")
+    assert client.accepted and client.headers["Sec-WebSocket-Protocol"] == "helix.v1"
+    for wrong in (ticket, "A" * 22, "", "A" * 60):
+        client = me.socket("events", protocol=f"helix.v1, helix.ticket.{wrong}")
+        assert client.status == 401, wrong
+    # a ticket is no token
+    fresh = me.ticket(token())["ticket"]
+    assert me.ask("/api/desktops", bearer=fresh)[0] == 401
+    assert me.ask("/api/ticket", bearer=token())[0] == 405
+    # one token cannot have all of them
+    greedy = token()
+    codes = [b.place(10).ask("/api/ticket", "POST", greedy, b"")[0] for _ in range(66)]
+    assert codes.count(200) == 64 and codes[-1] == 429, codes
+    assert me.ticket(token())["ticket"]
+
+
+def test_a_connection_ends_with_its_token(b):
+    soon = token(exp=int(time.time()) + 2)
+    client = b.place(11).socket("events", soon)
+    assert client.accepted
+    assert client.close_code() == 4401
+    assert b.place(11).code("/api/desktops", bearer=soon) == (401, "expired")
+
+
+def test_tokens_that_the_server_issues(b):
+    """By its API and by its command; nobody gives more than he has."""
+    me, boss = b.place(24), token("vm:*", "admin")
+
+    def issue(bearer, **wanted):
+        status, _, body = me.ask("/api/tokens", "POST", bearer, json.dumps(wanted).encode())
+        return status, json.loads(body)
+
+    status, said = issue(boss, desktop="vm:3", role="view", ttl=60)
+    assert status == 201, (status, said)
+    claims = jwt.decode(said["token"], KEY, ["HS256"], audience="helix")
+    assert (claims["sub"], claims["role"], claims["jti"]) == ("vm:3", "view", said["id"]), claims
+    assert claims["exp"] - claims["iat"] == 60 and "once" not in claims, claims
+    for bearer, wanted in ((boss, {"desktop": "*"}), (boss, {"desktop": "other:1"}), (boss, {"ttl": 86400 * 30}),
+                           (token("vm:3", "control"), {}), (token("vm:3", "view"), {}), (said["token"], {})):
+        status, refusal = issue(bearer, **{"desktop": "vm:3", "role": "view", "ttl": 60, **wanted})
+        assert status == 403, (wanted, status, refusal)
+    done = subprocess.run([b.path, "token", "--key", b.plain.key, "--desktop", "vm:3", "--role", "control", "--ttl", "60",
+                           "--once"], capture_output=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+    claims = jwt.decode(done.stdout.decode().strip(), KEY, ["HS256"], audience="helix")
+    assert (claims["sub"], claims["role"], claims["once"]) == ("vm:3", "control", True), claims
+    assert me.ticket(done.stdout.decode().strip())["role"] == "control"
+
+
+def test_a_revoked_token_is_out_at_once(b):
+    me, boss = b.place(25), token("vm:*", "admin")
+    victim = token("vm:3", "control", jti="victim")
+    client, ticket = me.socket("events", victim), me.ticket(victim)["ticket"]
+    # neither who may only use the desktop, nor the administrator of another one
+    for bearer, wanted in ((token("vm:3", "control"), 403), (token("vm:4", "admin"), 404), (token("other:*", "admin"), 404)):
+        assert me.ask("/api/tokens/victim", "DELETE", bearer)[0] == wanted
+    assert me.ask("/api/desktops", bearer=victim)[0] == 200
+    assert me.ask("/api/tokens/victim", "DELETE", boss)[0] == 200
+    assert client.close_code() == 4401
+    assert me.code("/api/desktops", bearer=victim) == (401, "revoked")
+    assert me.code("/api/ticket", "POST", victim, b"") == (401, "revoked")
+    client = me.socket("events", protocol=f"helix.v1, helix.ticket.{ticket}")
+    assert client.status == 401 and json.loads(client.refusal)["error"]["code"] == "revoked"
+    b.plain.restart()
+    assert me.code("/api/desktops", bearer=victim) == (401, "revoked")
+
+
+def test_another_key_ends_all(b):
+    client, old = b.friend.socket("events", token()), token()
+    ticket = b.friend.ticket(old)["ticket"]
+    b.plain.file("key", b"another key, which is what one makes when one is lost")
+    b.plain.process.send_signal(signal.SIGHUP)
+    try:
+        assert client.close_code() == 4401
+        assert b.place(12).code("/api/desktops", bearer=old) == (401, "signature")
+        assert b.place(12).socket("events", protocol=f"helix.v1, helix.ticket.{ticket}").status == 401
+    finally:
+        b.plain.file("key", KEY)
+        b.plain.process.send_signal(signal.SIGHUP)
+    wait("the key again", lambda: b.friend.ask("/api/desktops", bearer=old)[0] == 200)
+
+
+# --- where a request comes from ---
+
+
+def test_forged_host_and_origin(b):
+    me, good, port = b.place(13), token(), b.plain.port
+    for host in ("evil.example", f"localhost.evil.example:{port}", "127.0.0.1.evil.example", "", "localhost:", "[::2]"):
+        assert me.code("/api/desktops", bearer=good, Host=host) == (403, "host"), host
+        assert me.code("/", Host=host) == (403, "host"), host
+        if host:
+            assert me.socket("events", good, host=host).status == 403, host
+    for origin in ("http://evil.example", "null", f"https://localhost:{port}", f"http://localhost:{port}.evil.example",
+                   f"http://127.0.0.1:{port}", "http://localhost", "file://"):
+        client = me.socket("events", good, origin=origin)
+        assert client.status == 403, (origin, client.status)
+        assert me.code("/api/ticket", "POST", good, b"", Origin=origin) == (403, "origin"), origin
+    assert me.socket("events", good, origin=f"http://localhost:{port}").accepted
+
+
+# --- requests ---
+
+
+def test_path_traversal(b):
+    me, secret = b.place(14), b"only for tests"
+    dots = ("..", "%2e%2e", "%2E.", ".%2e", "..;", "..%00", "%252e%252e", "..%c0%af", "%c0%ae%c0%ae", "....", "%u002e%u002e")
+    slashes = ("/", "%2f", "\\", "%5c", "//", "%252f", "/./")
+    for dot in dots:
+        for slash in slashes:
+            path = "/" + f"{dot}{slash}" * 3
+            for tail in ("key", "state/tokens.json", "etc/passwd"):
+                status, _, body = me.ask(path + tail)
+                assert status in (None, 400, 403, 404), (path + tail, status)
+                assert secret not in body and b"root:" not in body
+    os.symlink(b.plain.key, os.path.join(b.plain.web, "link.txt"))
+    os.mkfifo(os.path.join(b.plain.web, "pipe.js"))
+    for path in ("/link.txt", "/pipe.js", "/web/", "/index.html/", "/.hidden", "/" + "a" * 4000, "/index.html%00.js"):
+        status, _, body = me.ask(path)
+        assert status in (None, 400, 403, 404) and secret not in body, (path[:60], status)
+    for target in ("http://evil.example/", "*", "..", "index.html"):
+        status, _, body = me.ask(target)
+        assert status in (None, 400, 403, 404, 405) and secret not in body, (target, status)
+    b.is_served()
+
+
+def test_methods(b):
+    me, good = b.place(15), token()
+    for method in ("PUT", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "GETX"):
+        for path in ("/", "/api/desktops"):
+            status, _, _ = me.ask(path, method, good, b"")
+            assert status in (None, 400, 403, 404, 405), (method, path, status)
+    for method in ("POST", "DELETE"):
+        assert me.ask("/", method, body=b"")[0] == 405
+    assert me.raw(b"CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n" + b"x" * 100) == b""
+    b.is_served()
+
+
+def test_bodies_and_their_lengths(b):
+    me, good, host = b.place(16), token(), f"Host: localhost:{b.plain.port}\r\n".encode()
+    authorization = b"Authorization: Bearer " + good.encode() + b"\r\n"
+    assert me.code("/api/ticket", "POST", good, b"x" * (BODY_MAX + 1)) == (413, "too-large")
+    assert me.ask("/api/ticket", "POST", good, b"x" * BODY_MAX)[0] == 200
+    assert me.code("/api/ticket", "POST", good) == (411, "length")
+    for length in (b"-1", b"1,2", b"0x10", b"99999999999999999999", b"1e3", b"+1"):
+        answer = me.raw(b"POST /api/ticket HTTP/1.1\r\n" + host + authorization + b"Content-Length: " + length + b"\r\n\r\n{}")
+        assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 413")) or not answer, (length, answer[:60])
+    # what one reader takes for a body and another for a request must not be served
+    for smuggled in (b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                     b"Content-Length: 0\r\nContent-Length: 40\r\n\r\n"):
+        answer = me.raw(b"POST /api/ticket HTTP/1.1\r\n" + host + authorization + smuggled + b"GET / HTTP/1.1\r\n" + host + b"\r\n")
+        assert answer.count(b"HTTP/1.1 ") <= 1 and b"the page" not in answer, answer[:200]
+    b.is_served()
+
+
+def test_headers_that_are_too_long_or_none(b):
+    me, host = b.place(17), f"Host: localhost:{b.plain.port}\r\n".encode()
+    for junk in (b"X: " + b"a" * 20000, b"\r\n".join(b"X%d: y" % n for n in range(5000)), b"Host: x\r\n" * 2000,
+                 b"Authorization: Bearer " + b"a" * 7000):
+        answer = me.raw(b"GET / HTTP/1.1\r\n" + host + junk + b"\r\n\r\n")
+        assert not answer or answer.split()[1] in (b"200", b"400", b"403", b"413", b"431"), answer[:60]
+    for junk in (b"\0" * 1000, b"\x16\x03\x01" + os.urandom(500), b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 5000,
+                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0" * 64, os.urandom(4096)):
+        answer = me.raw(junk + b"\r\n\r\n")
+        assert b"the page" not in answer
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+    answer = me.raw(b"GET / HTTP/1.1\r\n" + host + upgrade)
+    assert b"101" not in answer.split(b"\r\n")[0], answer[:60]
+    b.is_served()
+
+
+# --- WebSockets ---
+
+
+def test_frames_that_break_the_protocol(b):
+    me, good = b.place(18), token()
+    mask = b"\0\0\0\0"
+    for name, data in (
+            ("not masked", b"\x81\x02{}"),
+            ("reserved bits", b"\xf1\x82" + mask + b"{}"),
+            ("unknown opcode", b"\x83\x82" + mask + b"{}"),
+            ("a long ping", b"\x89\xfe\x00\x80" + mask + b"x" * 128),
+            ("a ping in parts", b"\x09\x81" + mask + b"x"),
+            ("a part of nothing", b"\x80\x82" + mask + b"{}"),
+            ("of 2^63 bytes", b"\x81\xff" + struct.pack(">Q", 1 << 63) + mask),
+            ("of 2^62 bytes", b"\x81\xff" + struct.pack(">Q", 1 << 62) + mask + b"x" * 8192),
+            ("binary", b"\x82\x82" + mask + b"{}"),
+            ("too long", b"\x81\xfe" + struct.pack(">H", 5000) + mask + b"x" * 5000),
+            ("too long in parts", (b"\x01\xfe" + struct.pack(">H", 3000) + mask + b"x" * 3000) +
+             (b"\x80\xfe" + struct.pack(">H", 3000) + mask + b"x" * 3000)),
+    ):
+        client = me.socket("events", good)
+        assert client.accepted
+        client.sock.sendall(data)
+        try:
+            client.close_code()     # returns when the server has closed; the code depends
+        except ConnectionError:
+            pass
+        client.close()
+        assert b.plain.alive(), name
+    for half in (b"\x81", b"\x81\xfe", b"\x81\xfe\x01\x00" + mask + b"x" * 10, b"\x01\x80" + mask):
+        client = me.socket("events", good)
+        client.sock.sendall(half)
+        client.close()
+    b.is_served()
+
+
+def test_nonsense_in_messages(b):
+    client = b.place(19).socket("events", token())
+    client.text()
+    for text in (b"", b"{", b"[" * 2000, b'{"type":' * 400, b"\xff\xfe", b'{"type":"key","code":1e999,"down":true}'):
+        client.send(text)
+        assert client.say("error")["code"] == "bad-message", text[:20]
+    client.close()
+
+
+def test_a_flood_of_messages(b):
+    client = b.place(20).socket("events", token())
+    frame = b"\x81\x92\0\0\0\0" + b'{"type":"release"}'
+    try:
+        for _ in range(40):
+            client.sock.sendall(frame * 500)
+    except ConnectionError:
+        pass
+    try:
+        assert client.close_code() in (1008, None)
+    except ConnectionError:
+        pass
+    b.is_served()
+
+
+# --- taking all there is ---
+
+
+def test_slow_ones_are_hung_up_on_and_others_served(b):
+    """Headers, a body, a handshake that come byte by byte, and connections that say nothing."""
+    good, port = token(), b.plain.port
+    begin = f"POST /api/ticket HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {good}\r\n".encode()
+    slow = [(b.place(21), True, b"GET / HT"), (b.place(21), True, b""), (b.place(21), True, begin + b"X: "),
+            (b.place(21), True, begin + b"Content-Length: 4000\r\n\r\n"),
+            (Place(b.tls, 21), False, b""), (Place(b.tls, 21), False, b"\x16\x03\x01\x02\x00\x01")]
+    socks = []
+    for place, tls, first in slow:
+        sock = place.connect(tls)
+        sock.sendall(first)
+        sock.setblocking(False)
+        socks.append((sock, first))
+    left = list(socks)
+    deadline = time.monotonic() + PATIENCE
+    while left:
+        assert time.monotonic() < deadline, f"still open: {[first for _, first in left]}"
+        for sock, first in list(left):
+            try:
+                if first:
+                    sock.send(b"a")
+                if not sock.recv(4096):
+                    left.remove((sock, first))
+            except BlockingIOError:
+                pass
+            except OSError:
+                left.remove((sock, first))
+        b.is_served()
+        time.sleep(0.5)
+    for sock, _ in socks:
+        sock.close()
+
+
+def test_too_many_connections_of_one_address(b):
+    me = b.place(22)
+    before = b.plain.descriptors()
+    socks = [me.connect() for _ in range(EACH + 20)]
+    # those above are closed, the rest waits for a request
+    for sock in socks[EACH:]:
+        assert read_all(sock) == b""
+    b.is_served()
+    for sock in socks:
+        sock.close()
+    wait("the server to forget them", lambda: b.plain.descriptors() <= before)
+    assert me.ask("/")[0] == 200
+
+
+def test_nothing_is_left_behind(b):
+    """Many of everything above, then as many descriptors and about as much memory as before."""
+    good, me = token(), b.place(23)
+
+    def round_of_visits():
+        for _ in range(25):
+            me.ask("/")
+            me.ask("/api/desktops", bearer=good)
+            me.ask("/api/desktops")
+            client = me.socket("events", good)
+            client.send(b"nonsense")
+            client.close()
+            me.socket("scanout=9", good).close()
+            sock = me.connect()
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: ")
+            sock.close()
+
+    wait("earlier visitors to be gone", lambda: b.plain.descriptors() < 60)
+    round_of_visits()
+    wait("the first round's descriptors", lambda: b.plain.descriptors() < 60)
+    before, memory = b.plain.descriptors(), b.plain.resident()
+    for _ in range(4):
+        round_of_visits()
+    wait("the same number of descriptors", lambda: b.plain.descriptors() <= before)
+    assert b.plain.resident() < memory + (24 << 20), (memory, b.plain.resident())
+
+
+# --- TLS ---
+
+
+def test_tls(b):
+    me, good = Place(b.tls, 2), token()
+    status, headers, _ = me.ask("/api/desktops", bearer=good)
+    assert status == 200 and "max-age" in headers["strict-transport-security"], (status, headers)
+    assert "strict-transport-security" not in b.friend.ask("/")[1]
+    port = b.tls.port
+    assert me.socket("events", good, origin=f"https://localhost:{port}").accepted
+    assert me.socket("events", good, origin=f"http://localhost:{port}").status == 403
+    # plain text on this port gets nothing
+    answer = me.raw(f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode(), tls=False)
+    assert b"the page" not in answer
+    with me.connect() as sock:
+        assert sock.version() in ("TLSv1.2", "TLSv1.3")
+    for version in ("-tls1", "-tls1_1"):
+        done = subprocess.run(["openssl", "s_client", version, "-cipher", "ALL:@SECLEVEL=0", "-connect", f"127.0.0.1:{port}"],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        assert b"Cipher is (NONE)" in done.stdout or done.returncode, version
+
+
+def test_a_new_certificate_without_a_restart(b):
+    def served():
+        with Place(b.tls, 2).connect() as sock:
+            return sock.getpeercert(binary_form=True)
+
+    def on_disk():
+        with open(f"{b.tls.dir}/certificate", encoding="ascii") as file:
+            return ssl.PEM_cert_to_DER_cert(file.read())
+
+    client, before = Place(b.tls, 2).socket("events", token()), served()
+    assert before == on_disk()
+    b.tls.certificate("second")
+    b.tls.process.send_signal(signal.SIGHUP)
+    wait("the new certificate", lambda: served() == on_disk())
+    assert served() != before
+    # one that is none changes nothing
+    good = on_disk()
+    b.tls.file("certificate", b"no certificate")
+    b.tls.process.send_signal(signal.SIGHUP)
+    mark = b.tls.log.name
+    wait("the refusal in the log", lambda: "former certificate goes on" in open(mark, encoding="utf-8").read())
+    assert served() == good
+    client.send(b"x")
+    assert client.say("error")["code"] == "bad-message", "who was connected stays connected"
+    client.close()
+
+
+# --- starting ---
+
+
+def refused(b, *options, **environment):
+    done = subprocess.run([b.path, "--qmp", f"{b.plain.dir}/no.sock", "--port", "0", *options], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=PATIENCE, check=False, env={**os.environ, **environment})
+    assert done.returncode > 0 and not done.stdout, (options, done)
+    return done.stderr.decode()
+
+
+def test_what_it_does_not_start_with(b):
+    state = ("--state", f"{b.plain.dir}/state")
+    key = ("--auth", "token", "--token-key", b.plain.key, *state)
+    tls = ("--tls-certificate", f"{b.tls.dir}/certificate", "--tls-key", f"{b.tls.dir}/private")
+    b.tls.certificate("third")
+    for address in ("0.0.0.0", "::"):
+        for options in ((), key, tls):
+            refused(b, "--listen", address, *options)
+    refused(b, "--auth", "token")
+    refused(b, "--auth", "token", *state)
+    refused(b, "--auth", "token", "--token-key", b.plain.file("open", KEY, 0o644), *state)
+    refused(b, "--auth", "token", "--token-key", b.plain.file("short", b"short"), *state)
+    refused(b, "--auth", "token", "--token-key", f"{b.plain.dir}/none", *state)
+    refused(b, *tls[:2])
+    refused(b, *tls[:2], "--tls-key", f"{b.plain.dir}/key")
+    broken = tempfile.mkdtemp(dir=b.plain.dir)
+    with open(os.path.join(broken, "tokens.json"), "w", encoding="ascii") as file:
+        file.write("{")
+    assert "tokens.json" in refused(b, "--auth", "token", "--token-key", b.plain.key, "--state", broken)
+
+
+def test_it_serves_other_machines_with_both(b):
+    server = b.tls
+    process = subprocess.Popen([b.path, "--qmp", f"{server.dir}/no.sock", "--port", "0", "--listen", "0.0.0.0",
+                                "--server-names", "desk.example", *server.options],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        other = Place(server, 2)
+        port = int(process.stdout.readline().decode().rstrip("/\n").rpartition(":")[2])
+        kept, server.port = server.port, port
+        try:
+            good = token()
+            assert other.ask("/api/desktops", bearer=good, Host="desk.example")[0] == 200
+            assert other.ask("/api/desktops", bearer=good, Host=f"desk.example:{port}")[0] == 200
+            assert other.code("/api/desktops", bearer=good, Host="other.example") == (403, "host")
+        finally:
+            server.port = kept
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+# --- desktops ---
+
+
+def needs_desktops(test):
+    def run(b):
+        return test(b, Place(b.desks, 2)) if b.desks else "HELIX_QEMU is not set"
+    run.__name__ = test.__name__
+    return run
+
+
+@needs_desktops
+def test_the_list_has_what_the_token_covers(b, me):
+    for desktop, wanted in (("vm:3", ["vm:3"]), ("vm:*", ["vm:0", "vm:1", "vm:3"]), ("*", ["vm:0", "vm:1", "vm:3"]),
+                            ("other:*", []), ("vm:2", [])):
+        for role in ("view", "control", "admin"):
+            bearer = token(desktop, role)
+            status, _, body = me.ask("/api/desktops", bearer=bearer)
+            assert status == 200 and [d["id"] for d in json.loads(body)] == wanted, (desktop, role, body)
+            client = me.socket("events", bearer)
+            assert [d["id"] for d in client.text()["desktops"]] == wanted, (desktop, role)
+            client.close()
+
+
+@needs_desktops
+def test_another_desktop_is_like_none(b, me):
+    """To who may see vm:3, vm:1 (which is there) and vm:2 (which is not) must look the same."""
+    bearer = token("vm:3", "admin")
+
+    def visit(query):
+        client = me.socket(query, bearer)
+        said = client.status, client.text(), client.close_code()
+        client.close()
+        return said
+
+    there, absent = visit("desktop=vm:1"), visit("desktop=vm:2")
+    assert there == absent and there[1]["code"] == "no-desktop" and there[2] == 1000, (there, absent)
+    assert visit("scanout=1") == visit("scanout=2")
+    for query in ("desktop=vm:*", "desktop=*", "desktop=vm:3/../vm:1", "desktop=vm%3A1", "desktop=vm:1&desktop=vm:3",
+                  "scanout=1&desktop="):
+        said = visit(query)
+        assert said[1]["code"] == "no-desktop" and "secret" not in json.dumps(said), (query, said)
+    answers = [me.ask(f"/api/desktops/vm:{n}", bearer=bearer) for n in (1, 2)]
+    assert [answer[0] for answer in answers] == [404, 404] and answers[0][2] == answers[1][2], answers
+    client = me.socket("desktop=vm:3", bearer)
+    assert client.text()["state"] in ("waiting", "live")
+    client.close()
+
+
+@needs_desktops
+def test_nothing_of_one_desktop_reaches_the_viewer_of_another(b, me):
+    """A viewer of vm:3 and one of its list, while everything happens on 0 and 1."""
+    watched, listed = me.socket("desktop=vm:3", token("vm:3", "view")), me.socket("events", token("vm:3", "view"))
+    heard = []
+
+    def listen(client):
+        while True:
+            try:
+                frame = client.receive()
+            except (OSError, ValueError):
+                return
+            if frame is None:
+                return
+            heard.append(frame[1])
+
+    threads = [threading.Thread(target=listen, args=(client,), daemon=True) for client in (watched, listed)]
+    for thread in threads:
+        thread.start()
+    other = me.socket("desktop=vm:0", token("vm:0", "control"))
+    other.video()
+    for down in (True, False):
+        other.send({"type": "key", "code": "KeyA", "down": down})
+    assert b.desks.bench.guest.enable(1, 2, "secret 1 again") == 0
+    assert b.desks.bench.guest.enable(5, 1, "secret 5") == 0
+    assert b.desks.bench.guest.ask(with_qemu.DISABLE, output=5, scanout=5, generation=1) == 0
+    assert b.desks.bench.guest.enable(3, 2, "mine") == 0
+    wait("the news of desktop 3", lambda: any(b"mine" in data for data in list(heard)))
+    other.close()
+    for client in (watched, listed):
+        client.sock.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(PATIENCE)
+    for data in heard:
+        assert b"secret 1" not in data and b"secret 5" not in data and b"vm:1" not in data and b"vm:0" not in data, data[:200]
+    assert b.desks.bench.guest.enable(1, 3, "secret 1") == 0
+
+
+@needs_desktops
+def test_who_may_only_watch_does_not_act(b, me):
+    client, mark = me.socket("desktop=vm:0", token("vm:0", "view")), b.desks.bench.mark()
+    assert client.say("role")["role"] == "view"
+    for message in ({"type": "key", "code": "KeyA", "down": True}, {"type": "move", "x": 3, "y": 3},
+                    {"type": "button", "button": 0, "down": True}, {"type": "wheel", "dx": 0, "dy": 1},
+                    {"type": "resize", "width": 640, "height": 480}, {"type": "rel", "dx": 1, "dy": 1},
+                    {"type": "touch", "points": [{"id": 0, "phase": "begin", "x": 1, "y": 1}]},
+                    {"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "x"},
+                    {"type": "control", "action": "request"}, {"type": "control", "action": "take"}):
+        client.send(message)
+    assert client.say("error")["code"] == "not-controller"
+    assert client.say("control")["action"] == "denied"
+    assert client.say("control")["action"] == "denied"
+    assert b.desks.bench.input_since(mark) == []
+    # a controller cannot take what another one has, an administrator can
+    one, two = me.socket("desktop=vm:0", token("vm:0", "control")), me.socket("desktop=vm:0", token("vm:0", "control"))
+    number = one.say("role")["viewer"]
+    one.send({"type": "key", "code": "KeyA", "down": True})
+    wait("one to control", lambda: two.say("role")["controller"] == number)
+    two.send({"type": "control", "action": "take"})
+    assert two.say("control")["action"] == "denied"
+    boss = me.socket("desktop=vm:0", token("vm:*", "admin"))
+    boss.send({"type": "control", "action": "take"})
+    mine = boss.say("role")["viewer"]
+    wait("the administrator to control", lambda: one.say("role")["controller"] == mine)
+    for each in (client, one, two, boss):
+        each.close()
+
+
+@needs_desktops
+def test_an_expired_viewer_gets_nothing_more(b, me):
+    client = me.socket("desktop=vm:0", token("vm:0", "control", exp=int(time.time()) + 2))
+    client.send({"type": "button", "button": 0, "down": True})
+    mark = b.desks.bench.mark()
+    assert client.close_code() == 4401
+    wait("the button to go up", lambda: ("mouse_release", "0") in b.desks.bench.input_since(mark))
+    client.close()
+
+
+@needs_desktops
+def test_a_viewer_that_stops_reading(b, me):
+    """Its frames are dropped; memory stays bounded; another viewer goes on."""
+    bearer = token("vm:0", "control")
+    stuck, other = me.socket("desktop=vm:0", bearer), me.socket("desktop=vm:0", bearer)
+    other.video()
+    before = b.desks.resident()
+    for _ in range(20):
+        try:
+            stuck.send({"type": "keyframe"})
+            stuck.send(b"answer this") if _ < 10 else None
+        except OSError:
+            pass
+        other.send({"type": "keyframe"})
+        while not other.video()[1] & 1:
+            pass
+    assert b.desks.resident() < before + (48 << 20), (before, b.desks.resident())
+    stuck.close()
+    other.close()
+
+
+def main():
+    qemu = os.environ.get("HELIX_QEMU")
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_") and
+             (not sys.argv[2:] or any(word in name for word in sys.argv[2:]))]
+    print(f"1..{len(tests)}", flush=True)
+    bed, failed = None, False
+    try:
+        bed = Bed(sys.argv[1], qemu)
+        for number, (name, test) in enumerate(tests, 1):
+            words = name[5:].replace("_", " ")
+            try:
+                skipped = test(bed)
+                dead = [server.port for server in bed.servers() if not server.alive()]
+                assert not dead, "a server died"
+                print(f"ok {number} - {words}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
+            except (AssertionError, OSError, TypeError, KeyError, ValueError, struct.error) as error:
+                failed = True
+                line = error.__traceback__
+                lines = []
+                while line:
+                    lines.append(str(line.tb_lineno))
+                    line = line.tb_next
+                print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (lines {', '.join(lines)})", flush=True)
+    except (AssertionError, OSError) as error:
+        failed = True
+        print(f"Bail out! {error}")
+    finally:
+        if bed:
+            bed.end(failed)
+    return 1 if failed else 0
+
+
+sys.exit(main())
