@@ -31,6 +31,7 @@ struct cursor {
 	bool stale;		/* see cursor_restart() */
 	struct cursor_image *image;	/* NULL: the guest has none */
 	bool on;
+	bool defined;		/* while it was not on */
 	uint32_t serial;
 	bool placed;
 	int x, y;		/* of the hot spot */
@@ -203,8 +204,11 @@ void cursor_define(struct cursor *cursor, struct cursor_image *image)
 	g_free(cursor->image);
 	cursor->image = image;
 	cursor->serial++;
-	/* before the first one was placed it is not known to be shown */
-	cursor->shape_due = cursor->placed;
+	/* of one that is not shown it is said next whether it is shown now */
+	if (cursor->on)
+		cursor->shape_due = true;
+	else
+		cursor->defined = true;
 	cursor_schedule(cursor);
 }
 
@@ -245,9 +249,10 @@ void cursor_place(struct cursor *cursor, int x, int y, bool on)
 		x = (int)CLAMP((gint64)x + cursor->image->hot_x, G_MININT, G_MAXINT);
 		y = (int)CLAMP((gint64)y + cursor->image->hot_y, G_MININT, G_MAXINT);
 	}
-	if (first || on != cursor->on) {
+	if (first || cursor->defined || on != cursor->on) {
 		cursor->shape_due = true;
 		cursor->pointer_due = on;
+		cursor->defined = false;
 	}
 	if (on && (first || x != cursor->x || y != cursor->y)) {
 		cursor->pointer_due = true;
@@ -290,6 +295,8 @@ void cursor_restart(struct cursor *cursor, bool stale)
 {
 	cursor->stale = stale;
 	cursor->placed = false;
+	cursor->on = false;
+	cursor->defined = false;
 	g_clear_pointer(&cursor->image, g_free);
 }
 

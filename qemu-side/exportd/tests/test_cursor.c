@@ -156,6 +156,20 @@ static void test_nothing_is_told_before_it_is_known_whether_it_shows(void **stat
 	assert_null(two);
 }
 
+static void test_a_hidden_one_is_not_told_before_it_shows(void **state)
+{
+	(void)state;
+	cursor_place(cursor, 0, 0, false);	/* what QEMU says at first */
+	settle();
+	assert_int_equal(shapes, 0);
+	cursor_define(cursor, image_of(0xff010203, 8, 4));
+	settle();
+	assert_int_equal(shapes, 0);
+	cursor_place(cursor, 10, 20, true);
+	wait_for(&shapes, 1);
+	assert_int_equal(shape->len, 16 + 8 * 4 * 4);
+}
+
 static void test_shape_and_place_are_told(void **state)
 {
 	(void)state;
@@ -311,6 +325,7 @@ int main(void)
 		TEST(test_image_is_straight_rgba),
 		TEST(test_image_sizes_are_bounded),
 		TEST(test_nothing_is_told_before_it_is_known_whether_it_shows),
+		TEST(test_a_hidden_one_is_not_told_before_it_shows),
 		TEST(test_shape_and_place_are_told),
 		TEST(test_hidden_is_a_shape_of_no_size),
 		TEST(test_the_same_shape_again_is_no_news),

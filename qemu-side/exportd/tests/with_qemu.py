@@ -68,8 +68,8 @@ class Guest:
             if not line.startswith(b"IRQ"):
                 raise AssertionError(f"qtest: {line!r} to {text}")
 
-    def config(self, register, value=None):
-        self.command(f"outl 0xcf8 {0x80000000 | 0x03 << 11 | register:#x}")
+    def config(self, register, value=None, slot=3):
+        self.command(f"outl 0xcf8 {0x80000000 | slot << 11 | register:#x}")
         if value is None:
             return int(self.command("inl 0xcfc"), 16)
         return self.command(f"outl 0xcfc {value:#x}")
@@ -128,6 +128,79 @@ class Guest:
                         generation=generation, label=label, **kwargs)
 
 
+class Gpu:
+    """As much of a virtio-gpu driver as it takes to have a cursor."""
+
+    MEMORY, BAR = 0x200000, 0xE1000000
+    CREATE_2D, TRANSFER, ATTACH, UPDATE_CURSOR, MOVE_CURSOR = 0x101, 0x105, 0x106, 0x300, 0x301
+
+    def __init__(self, guest):
+        self.guest = guest
+        caps, at = {}, guest.config(0x34, slot=2) & 0xFF
+        while at:
+            head = guest.config(at, slot=2)
+            if head & 0xFF == 9:
+                caps.setdefault(head >> 24, (guest.config(at + 8, slot=2), at))
+            at = head >> 8 & 0xFF
+        guest.config(0x20, self.BAR, slot=2)
+        guest.config(0x24, 0, slot=2)
+        guest.config(0x04, 0x0006, slot=2)
+        self.common = self.BAR + caps[1][0]
+        self.notify = self.BAR + caps[2][0]
+        self.multiplier = guest.config(caps[2][1] + 16, slot=2)
+        self.set("b", 20, 0)
+        self.set("b", 20, 3)
+        for word, features in ((0, 0), (1, 1)):     # VIRTIO_F_VERSION_1
+            self.set("l", 8, word)
+            self.set("l", 12, features)
+        self.set("b", 20, 11)
+        self.used = {}
+        for queue in (0, 1):
+            self.set("w", 22, queue)
+            self.set("w", 24, 16)
+            for register, part in ((32, 0), (40, 0x1000), (48, 0x2000)):
+                self.set("l", register, self.ring(queue) + part)
+                self.set("l", register + 4, 0)
+            self.set("w", 28, 1)
+            self.used[queue] = 0
+        self.set("b", 20, 15)
+
+    def ring(self, queue):
+        return self.MEMORY + queue * 0x10000
+
+    def set(self, size, register, value):
+        self.guest.command(f"write{size} {self.common + register:#x} {value:#x}")
+
+    def command(self, queue, kind, body):
+        """Sends one command and waits until the device is done with it."""
+        ring, data = self.ring(queue), struct.pack("<IIQII", kind, 0, 0, 0, 0) + body
+        self.guest.write_bytes(ring + 0x4000, data)
+        self.guest.write_bytes(ring, struct.pack("<QIHHQIHH", ring + 0x4000, len(data), 1, 1,
+                                                 ring + 0x5000, 24, 2, 0))
+        self.guest.write_bytes(ring + 0x1004 + self.used[queue] % 16 * 2, b"\0\0")
+        self.used[queue] += 1
+        self.guest.write_bytes(ring + 0x1002, struct.pack("<H", self.used[queue]))
+        self.guest.command(f"writew {self.notify + queue * self.multiplier:#x} {queue}")
+        wait("the GPU", lambda: int(self.guest.command(f"readw {ring + 0x2002:#x}"), 16) == self.used[queue])
+        if queue == 0:
+            answer = self.guest.read(ring + 0x5000)
+            assert answer == 0x1100, f"command {kind:#x}: {answer:#x}"
+
+    def image(self, resource, pixel):
+        """A cursor of 64 by 64 pixels of one colour."""
+        backing = self.MEMORY + 0x40000
+        self.command(0, self.CREATE_2D, struct.pack("<IIII", resource, 1, 64, 64))
+        self.guest.command(f"memset {backing:#x} {64 * 64 * 4} 0")
+        for at in range(0, 64 * 64 * 4, 1024):
+            self.guest.write_bytes(backing + at, struct.pack("<I", pixel) * 256)
+        self.command(0, self.ATTACH, struct.pack("<IIQII", resource, 1, backing, 64 * 64 * 4, 0))
+        self.command(0, self.TRANSFER, struct.pack("<IIIIQII", 0, 0, 64, 64, 0, resource, 0))
+
+    def cursor(self, resource, x, y, hot_x=0, hot_y=0, move=False):
+        self.command(1, self.MOVE_CURSOR if move else self.UPDATE_CURSOR,
+                     struct.pack("<IIIIIIII", 0, x, y, 0, resource, hot_x, hot_y, 0))
+
+
 class Socket:
     """Just enough of a WebSocket client."""
 
@@ -182,6 +255,19 @@ class Socket:
                 return None
             if frame[0] == 2:
                 return frame[1]
+
+    def cursor(self):
+        """(width, height, hot x, hot y, pixels) of the next cursor."""
+        while True:
+            data = self.video()
+            if data is None or data[0] == 2:
+                return data and struct.unpack("<HHHH", data[8:16]) + (data[16:],)
+
+    def pointer(self):
+        said = self.text()
+        while said["type"] != "pointer":
+            said = self.text()
+        return said["x"], said["y"]
 
     def close_code(self):
         while True:
@@ -686,6 +772,35 @@ def test_a_clipboard_belongs_to_one_desktop(b):
     expect_error(client, "no-clipboard")
     client.close()
     assert not b.said(mark, "dbus_clipboard_grab")
+
+
+def test_the_guests_cursor_is_told(b):
+    gpu, first, second = Gpu(b.guest), Socket(b.port, "scanout=0"), Socket(b.port, "scanout=0")
+    first.video()
+    gpu.image(1, 0x80400020)        # premultiplied
+    gpu.cursor(1, 100, 50, 7, 9)
+    width, height, hot_x, hot_y, pixels = first.cursor()
+    assert (width, height, hot_x, hot_y) == (64, 64, 7, 9)
+    assert pixels == bytes((0x80, 0, 0x40, 0x80)) * 64 * 64, pixels[:16]
+    assert first.pointer() == (107, 59), "it is where its hot spot is"
+    # who moved it knows; the others do not
+    first.send({"type": "move", "x": 207, "y": 159})
+    wait("the move", lambda: b.said(0, r"dbus_mouse_set_pos x=207, y=159"))
+    gpu.cursor(1, 200, 150, 7, 9, move=True)
+    while second.pointer() != (207, 159):
+        pass
+    gpu.cursor(1, 300, 250, 7, 9, move=True)
+    assert first.pointer() == (307, 259), "a warp is told to all, an echo only to the others"
+    late = Socket(b.port, "scanout=0")
+    assert late.cursor() == (64, 64, 7, 9, pixels)
+    gpu.cursor(0, 300, 250)
+    while True:
+        hidden = first.cursor()
+        if hidden[:2] == (0, 0):
+            break
+    assert hidden[4] == b""
+    for client in (first, second, late):
+        client.close()
 
 
 def test_foreign_pages_and_names_are_refused(b):
