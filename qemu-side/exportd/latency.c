@@ -19,6 +19,27 @@ const char *latency_part_name(enum latency_part part)
 	return names[part];
 }
 
+static const uint32_t latency_steps[LATENCY_STEPS] = {
+	1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,
+	2500000,
+};
+
+uint32_t latency_step_us(unsigned int step)
+{
+	return latency_steps[step];
+}
+
+static void latency_count(struct latency_total *all, uint32_t us)
+{
+	unsigned int step = 0;
+
+	while (step < LATENCY_STEPS && us > latency_steps[step])
+		step++;
+	all->steps[step]++;
+	all->count++;
+	all->sum_us += us;
+}
+
 /* The highest three bits below the first say which eighth of a doubling. */
 static unsigned int latency_bucket(uint32_t us)
 {
@@ -49,6 +70,7 @@ bool latency_add(struct latency *latency, enum latency_part part, int64_t from,
 	if (from <= 0 || to < from || to - from > LATENCY_MAX_US)
 		return false;
 	latency->now[part][latency_bucket((uint32_t)(to - from))]++;
+	latency_count(&latency->all[part], (uint32_t)(to - from));
 	return true;
 }
 

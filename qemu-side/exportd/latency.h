@@ -25,8 +25,18 @@ enum latency_part {
 	LATENCY_PARTS,
 };
 
-/* The present window and the one before it. Zeroed is empty. */
+#define LATENCY_STEPS	11	/* and one for what is longer */
+
+/* All that there ever was of a part: only rises. */
+struct latency_total {
+	uint64_t count;
+	uint64_t sum_us;
+	uint64_t steps[LATENCY_STEPS + 1];	/* see latency_step_us() */
+};
+
+/* The present window and the one before it, and all. Zeroed is empty. */
 struct latency {
+	struct latency_total all[LATENCY_PARTS];
 	int64_t begun;
 	uint32_t now[LATENCY_PARTS][LATENCY_BUCKETS];
 	uint32_t before[LATENCY_PARTS][LATENCY_BUCKETS];
@@ -39,6 +49,8 @@ struct latency_figures {
 };
 
 const char *latency_part_name(enum latency_part part);
+/* The longest that counts in this of LATENCY_STEPS. */
+uint32_t latency_step_us(unsigned int step);
 
 /*
  * From @from to @to, microseconds of one clock; false and ignored if that is

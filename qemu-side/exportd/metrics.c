@@ -28,14 +28,20 @@ static void metrics_family(struct metrics *m, const char *name,
 }
 
 /* @labels is printf's, with what is needed escaped; "" for none. */
-static void metrics_sample(struct metrics *m, double value, const char *labels)
+static void metrics_part(struct metrics *m, const char *suffix, double value,
+			 const char *labels)
 {
 	char number[G_ASCII_DTOSTR_BUF_SIZE];
 
 	g_ascii_dtostr(number, sizeof(number), value);
-	g_string_append_printf(m->text, METRICS_PREFIX "%s%s%s%s %s\n", m->name,
-			       *labels ? "{" : "", labels, *labels ? "}" : "",
-			       number);
+	g_string_append_printf(m->text, METRICS_PREFIX "%s%s%s%s%s %s\n",
+			       m->name, suffix, *labels ? "{" : "", labels,
+			       *labels ? "}" : "", number);
+}
+
+static void metrics_sample(struct metrics *m, double value, const char *labels)
+{
+	metrics_part(m, "", value, labels);
 }
 
 /* --- desktops --- */
@@ -126,6 +132,55 @@ static void metrics_latencies(struct metrics *m, const struct hub *hub)
 	}
 }
 
+static void metrics_histogram(struct metrics *m, const char *labels,
+			      const struct latency_total *all)
+{
+	char bound[G_ASCII_DTOSTR_BUF_SIZE];
+	uint64_t below = 0;
+	unsigned int i;
+
+	for (i = 0; i <= LATENCY_STEPS; i++) {
+		g_autofree char *with = NULL;
+
+		below += all->steps[i];
+		if (i < LATENCY_STEPS)
+			g_ascii_formatd(bound, sizeof(bound), "%g",
+					latency_step_us(i) / 1e6);
+		with = g_strdup_printf("%s,le=\"%s\"", labels,
+				       i < LATENCY_STEPS ? bound : "+Inf");
+		metrics_part(m, "_bucket", (double)below, with);
+	}
+	metrics_part(m, "_sum", (double)all->sum_us / 1e6, labels);
+	metrics_part(m, "_count", (double)all->count, labels);
+}
+
+/* Only of what there was: most desktops are watched in one rung. */
+static void metrics_histograms(struct metrics *m, const struct hub *hub)
+{
+	unsigned int i, rung, part;
+
+	metrics_family(m, "latency_seconds", "histogram",
+		       "Time from the guest's flush, in parts.");
+	for (i = 0; i < hub_count(hub); i++) {
+		struct desktop_info info;
+
+		desktop_describe(hub_get(hub, i), &info);
+		for (rung = 0; rung < RUNG_COUNT; rung++)
+			for (part = 0; part < LATENCY_PARTS; part++) {
+				g_autofree char *labels = NULL;
+
+				if (!info.rung[rung].latency_all[part].count)
+					continue;
+				labels = g_strdup_printf("vm=\"%s\",scanout=\"%u\",rung=\"%s\",part=\"%s\"",
+							 info.vm, info.scanout,
+							 rung_name((enum rung)rung),
+							 latency_part_name((enum latency_part)part));
+				metrics_histogram(m, labels,
+						  &info.rung[rung].latency_all[part]);
+			}
+	}
+}
+
 static double desktop_live(const struct desktop_info *info)
 {
 	return info->live;
@@ -194,6 +249,7 @@ static void metrics_desktops(struct metrics *m, const struct hub *hub)
 		       "What the encoder is held to now.");
 	metrics_each_rung(m, hub, rung_bitrate);
 	metrics_latencies(m, hub);
+	metrics_histograms(m, hub);
 	metrics_family(m, "stream_viewers", "gauge", "Clients watching the stream.");
 	metrics_each_rung(m, hub, rung_viewers);
 }

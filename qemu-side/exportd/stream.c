@@ -545,6 +545,7 @@ void stream_describe(const struct stream *stream, struct stream_info *info)
 				   encoder_fps(stream->options, stream->rung));
 	for (part = 0; part < LATENCY_PARTS; part++)
 		latency_describe(&stream->latency, part, &info->latency[part]);
+	info->latency_all = stream->latency.all;
 }
 
 struct stream *stream_new(struct worker_pool *pool,

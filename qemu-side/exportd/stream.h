@@ -48,6 +48,8 @@ struct stream_info {
 	int width, height;		/* coded; 0 before the first frame */
 	unsigned int kbit, fps_limit;	/* what it is held to now */
 	struct latency_figures latency[LATENCY_PARTS];
+	/* LATENCY_PARTS of them, while the stream lives */
+	const struct latency_total *latency_all;
 };
 
 /* That a viewer has frame @seq; our clock, in microseconds, 0: not said. */

@@ -76,10 +76,26 @@ def labels_of(text):
     return found
 
 
+def check_histogram(samples):
+    """Buckets rise to +Inf, which is the count."""
+    buckets = {}
+    for labels, number in samples.items():
+        fields = dict(labels)
+        if fields.pop("") == "_bucket":
+            bound = float(fields.pop("le"))
+            buckets.setdefault(tuple(sorted(fields.items())), []).append((bound, number))
+    for labels, steps in buckets.items():
+        assert steps == sorted(steps) and [n for _, n in steps] == sorted(n for _, n in steps), (labels, steps)
+        count = samples[tuple(sorted((*labels, ("", "_count"))))]
+        assert steps[-1] == (float("inf"), count), (labels, steps, count)
+        assert samples[tuple(sorted((*labels, ("", "_sum"))))] >= 0
+    assert len(samples) == sum(len(steps) + 2 for steps in buckets.values())
+
+
 def parse_metrics(text):
     """{name: {(label, value)...: number}}; refuses what the format's version 0.0.4 does not allow."""
     assert text.endswith("\n") and "\r" not in text
-    families, family, kind, helped = {}, None, None, None
+    families, histograms, family, kind, helped = {}, {}, None, None, None
     for line in text[:-1].split("\n"):
         if line.startswith("# HELP "):
             helped = line.split(" ")[2]
@@ -94,11 +110,21 @@ def parse_metrics(text):
         else:
             match = SAMPLE.match(line)
             assert match, f"no sample: {line!r}"
-            assert match.group(1) == family, f"a sample of {match.group(1)} among those of {family}"
-            labels = tuple(sorted(labels_of(match.group(2) or "").items()))
+            name = match.group(1)
+            if kind == "histogram":
+                assert name in (family + "_bucket", family + "_sum", family + "_count"), line
+                name, part = family, name.removeprefix(family)
+            else:
+                part = ""
+            assert name == family, f"a sample of {name} among those of {family}"
+            labels = tuple(sorted((labels_of(match.group(2) or "") | ({"": part} if part else {})).items()))
             assert labels not in families[family], f"twice: {line}"
             number = float(match.group(3))
             assert kind != "counter" or number >= 0, line
             families[family][labels] = number
+        if kind == "histogram" and family in families:
+            histograms[family] = families[family]
+    for samples in histograms.values():
+        check_histogram(samples)
     assert families
     return families

@@ -115,6 +115,29 @@ static void test_what_is_old_is_forgotten(void **state)
 	assert_int_equal(figures.count, 0);
 }
 
+static void test_all_of_it_is_counted_for_ever(void **state)
+{
+	const struct latency_total *all = &latency.all[LATENCY_SEND];
+	unsigned int i, sum = 0;
+
+	(void)state;
+	latency_add(&latency, LATENCY_SEND, 1, 1 + 1000);	/* as long as the first */
+	latency_add(&latency, LATENCY_SEND, 1, 1 + 1001);
+	latency_add(&latency, LATENCY_SEND, 1, 1 + LATENCY_MAX_US);
+	latency_add(&latency, LATENCY_SEND, 1, 2 + LATENCY_MAX_US);
+	latency_tick(&latency, 10 * LATENCY_WINDOW_US);
+	latency_tick(&latency, 20 * LATENCY_WINDOW_US);
+	assert_int_equal(all->count, 3);
+	assert_int_equal(all->sum_us, 2001 + LATENCY_MAX_US);
+	assert_int_equal(all->steps[0], 1);
+	assert_int_equal(all->steps[1], 1);
+	assert_int_equal(all->steps[LATENCY_STEPS], 1);
+	for (i = 0; i <= LATENCY_STEPS; i++)
+		sum += all->steps[i];
+	assert_int_equal(sum, all->count);
+	assert_int_equal(latency_step_us(0), 1000);
+}
+
 #define T(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -126,6 +149,7 @@ int main(void)
 		T(test_one_in_fifty_shows_in_p99_only),
 		T(test_impossible_times_are_ignored),
 		T(test_what_is_old_is_forgotten),
+		T(test_all_of_it_is_counted_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,9 @@ def test_api_and_metrics_of_real_desktops(b):
     frames = metrics["helix_exportd_frames_total"]
     assert frames[(("rung", "full"), ("scanout", "0"), ("vm", "red"))] >= 1, frames
     assert frames[(("rung", "full"), ("scanout", "3"), ("vm", "blue"))] == 0, frames
+    # nobody has told of painting, but what the server knows by itself is counted
+    latency = {dict(labels)["part"] for labels in metrics["helix_exportd_latency_seconds"]}
+    assert {"capture", "encode"} <= latency and "paint" not in latency, latency
     client.close()
 
 
