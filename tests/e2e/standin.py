@@ -260,7 +260,7 @@ class StandIn:
         async def close():
             self.tokens = {token: reason for token in self.tokens}
             for socket in [*self.event_sockets, *(s for d in self.desktops.values() for s in d.sockets)]:
-                await socket.close(4401, reason)
+                await socket.close(4401, "token ended")
         self.call(close())
 
     # Serving

@@ -27,8 +27,8 @@ export class Connection {
   /**
    * handlers: open(), text(object), binary(ArrayBuffer), lost({attempts, retryAt}) each time the
    * socket went or could not be made, and refused({status, code}) when the server does not let
-   * us in: then the connection is stopped, for a server counts wrong tokens. token(text) when the
-   * server gave another one to use from now on.
+   * us in (status 0: not any more, and it may be asked why): then the connection is stopped, for a
+   * server counts wrong tokens. token(text) when the server gave another one to use from now on.
    */
   constructor(handlers) {
     this.#handlers = handlers;
@@ -158,7 +158,7 @@ export class Connection {
       clearTimeout(this.#timer);
       this.#socket = null;
       if (event.code === CLOSE_TOKEN)
-        this.#refused({ status: 401, code: event.reason });
+        this.#refused({ status: 0, code: '' });
       else
         this.#lost();
     });

@@ -199,6 +199,7 @@ export class Desktop extends EventTarget {
   refuse() {
     this.#stop();
     this.#everConnected = this.hasPicture;
+    this.#refusal = 'Not let in.';   // why, the notice says for all of them
     this.hold(true);
     this.#changed();
   }

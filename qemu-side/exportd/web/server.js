@@ -38,7 +38,7 @@ export class Server extends EventTarget {
       open: () => this.#heard(),
       text: (object) => this.#text(object),
       lost: () => this.#lost(),
-      refused: ({ status, code }) => this.#refuse(status, code),
+      refused: (why) => this.#notLetIn(why),
       token: (text) => keepToken(text),
     });
   }
@@ -103,7 +103,7 @@ export class Server extends EventTarget {
   #add(key, entry) {
     const desktop = new Desktop(entry, this.#streams);
     // The token of one stream is the token of all.
-    desktop.addEventListener('refused', ({ detail }) => this.#refuse(detail.status, detail.code));
+    desktop.addEventListener('refused', ({ detail }) => this.#notLetIn(detail));
     this.#desktops.set(key, desktop);
   }
 
@@ -141,6 +141,23 @@ export class Server extends EventTarget {
     if (REFUSALS.includes(response.status))
       this.#refuse(response.status, await reasonOf(response));
     return response.status;
+  }
+
+  async #notLetIn({ status, code }) {
+    if (this.refused)
+      return;
+    if (status) {
+      this.#refuse(status, code);
+      return;
+    }
+    // The token ended while we were connected: one question tells why.
+    this.answers = false;
+    this.#connection.stop();
+    for (const desktop of this.#desktops.values())
+      desktop.hold(true);
+    await this.#probe();
+    if (!this.refused)
+      this.#connect();
   }
 
   #refuse(status, reason) {
