@@ -340,7 +340,7 @@ def test_tickets(b):
 
 
 def test_a_connection_ends_with_its_token(b):
-    soon = token(exp=int(time.time()) + 2)
+    soon = token(exp=int(time.time()) + 6)
     client = b.place(11).socket("events", soon)
     assert client.accepted
     assert client.close_code() == 4401
@@ -851,7 +851,7 @@ def test_who_may_only_watch_does_not_act(b, me):
 
 @needs_desktops
 def test_an_expired_viewer_gets_nothing_more(b, me):
-    client = me.socket("desktop=vm:0", token("vm:0", "control", exp=int(time.time()) + 2))
+    client = me.socket("desktop=vm:0", token("vm:0", "control", exp=int(time.time()) + 6))
     client.send({"type": "button", "button": 0, "down": True})
     mark = b.desks.bench.mark()
     assert client.close_code() == 4401
@@ -866,15 +866,19 @@ def test_a_viewer_that_stops_reading(b, me):
     stuck, other = me.socket("desktop=vm:0", bearer), me.socket("desktop=vm:0", bearer)
     other.video()
     before = b.desks.resident()
-    for _ in range(20):
+    for _ in range(12):
         try:
             stuck.send({"type": "keyframe"})
             stuck.send(b"answer this") if _ < 10 else None
         except OSError:
             pass
         other.send({"type": "keyframe"})
-        while not other.video()[1] & 1:
+        while (video := other.video()) and not video[1] & 1:
             pass
+        if not video:   # this client answers no pings: on a slow machine it is hung up on too
+            other.close()
+            other = me.socket("desktop=vm:0", bearer)
+            assert other.video(), "nobody is served any more"
     assert b.desks.resident() < before + (48 << 20), (before, b.desks.resident())
     stuck.close()
     other.close()
