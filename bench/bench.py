@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`make bench`: writes build/bench/results.json, an array of objects with name,
 value, unit and, where there is something to compare with, baseline and ratio;
-each with the commit and the machine it was measured on.
+each with the commit and the machine it was measured on, and how many processes
+wanted its CPUs before and after.
 
 Runs in the build root, with the environment of scripts/with-parts.
 usage: bench.py [module|desktops|video|gpu]...
@@ -22,10 +23,10 @@ sys.path.insert(0, str(TOP / "scripts"))
 sys.path.insert(0, str(TOP / "tests/gpu"))
 sys.path.insert(0, str(TOP / "tests/e2e"))
 from vm.export import Viewer  # noqa: E402
+from vm.jsonsocket import RemoteError  # noqa: E402
 from vm.machine import accelerator  # noqa: E402
 from vm.system import System  # noqa: E402
-from guest import VENUS, Guest, build_programs  # noqa: E402
-from test_gpu import Desktops  # noqa: E402
+from guest import VENUS, Guest, build_programs, wait_for  # noqa: E402
 
 OUT = TOP / "build/bench"
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
@@ -182,37 +183,131 @@ def fences(rounds=3, each=100):
     return rows
 
 
-def held_and_flooded(rounds=2, seconds=6):
-    """Fifteen desktops as fast as they can, while one is in the way, against the same moments before: the others' frames."""
-    say("15 desktops, one of them held; flooded")
-    guest = Guest(15, "build/bench/gpu", VENUS)
-    every = Desktops(guest, 15, fps=1000)
-    others = [f"desktop-{n}" for n in range(2, 15)]
-    rates = {}
+# What gets in the way of desktops that draw as fast as they can, and which of them it is at.
+IN_THE_WAY = {
+    "one_held": "the fences of one are never answered",
+    "one_display_silent": "a client of the display of one of them never answers",
+    "unmap": "a process takes host memory and gives it back without end",
+    "flood": "a process fills the ring with submits",
+    "cpu_hog": "a process uses the CPU and no GPU: what of the loss is CPU",
+}
+VICTIM = 2
+WINDOW = 4          # the guest's seconds of each
+ROUNDS = 2
+COUNTS = (4, 8)
+START = 180         # seconds for desktops to come, on a machine that does much else
+BUDGET = 300        # seconds of so many desktops: what has not been measured then is left out
 
-    def measure(name, units, begin, end):
-        before = sum(rate for unit, rate in guest.rates(seconds).items() if unit in units)
-        begin()
+
+class Crowd:
+    """One boot of one QEMU, in which more and more desktops draw as fast as they can."""
+
+    def __init__(self, name, prefix, most):
+        self.name = name
+        self.guest = Guest(most, f"build/bench/crowd-{name}", VENUS, alone=prefix)
+        self.desktops = []
+
+    def grow(self, count):
+        for n in range(len(self.desktops) + 1, count + 1):
+            self.guest.start_desktop(n, 1000)
+            self.desktops.append(f"desktop-{n}")
+        self.guest.all_go_on(self.desktops, 20, START)
+        self.until = time.monotonic() + BUDGET
+        self.quiet = []                                     # rates of each desktop, with nothing in the way
+        self.kept = {what: [] for what in IN_THE_WAY}       # (all others', the slowest other's) share of the frames before and after
+
+    def window(self):
+        rates = self.guest.rates(WINDOW)
+        return {unit: rates[unit] for unit in self.desktops}
+
+    def begin(self, what):
+        guest = self.guest
+        if what == "one_held":
+            guest.set_gpu("x-hold-fences", guest.contexts()[f"desktop-{VICTIM}"])
+        elif what == "one_display_silent":
+            guest.display.tell(f"listen {VICTIM}")
+        elif what == "cpu_hog":
+            guest.agent.check("systemd-run --quiet --unit=hog sh -c 'while :; do :; done'")
+        else:
+            guest.start("hog", [what, "hog"])
+            wait_for(lambda: guest.counters()[1].get("hog", 0) > 10, lambda: f"{what} works: {guest.log('hog')}")
+        time.sleep(1)
+
+    def end(self, what):
+        if what == "one_held":
+            self.guest.set_gpu("x-hold-fences", 0)
+        elif what == "one_display_silent":
+            self.guest.display.tell(f"leave {VICTIM}")
+        else:
+            self.guest.stop_units("hog")
+        time.sleep(1)
+
+    def round(self):
+        """Each of them between two windows with nothing in the way."""
+        before = self.window()
+        for what in IN_THE_WAY:
+            if what == "one_held" and not self.guest.has_gpu_property("x-hold-fences"):
+                continue
+            if time.monotonic() > self.until:
+                say(f"{self.name}: no time is left for more")
+                return
+            self.begin(what)
+            try:
+                during = self.window()
+            finally:
+                self.end(what)
+            after = self.window()
+            self.quiet += [before, after]
+            others = [unit for unit in self.desktops if unit != f"desktop-{VICTIM}" or not what.startswith("one_")]
+            usual = {unit: max(0.1, (before[unit] + after[unit]) / 2) for unit in others}
+            self.kept[what].append((sum(during[u] for u in others) / sum(usual.values()), min(during[u] / usual[u] for u in others)))
+            say(f"{self.name}, {len(self.desktops)} desktops, {what}: {sum(during[u] for u in others):.0f} frames a second of "
+                f"{sum(usual.values()):.0f}")
+            before = after
+
+    def even(self):
+        """How even the frames of equal desktops are: the slowest against the fastest, and Jain's index, 1 when all are equal."""
+        mean = [statistics.fmean(window[unit] for window in self.quiet) for unit in self.desktops]
+        return min(mean) / max(mean), sum(mean) ** 2 / (len(mean) * sum(rate * rate for rate in mean)), sum(mean)
+
+
+def fairness():
+    """What others have while one desktop, or one process, is in the way: ours next to QEMU without the series."""
+    for what, text in IN_THE_WAY.items():
+        say(f"{what}: {text}")
+    found = {(name, count): ({what: [] for what in IN_THE_WAY}, None) for name in ("ours", "stock") for count in COUNTS}
+    for name, prefix in (("ours", os.environ["HELIX_QEMU"]), ("stock", os.environ["HELIX_QEMU_STOCK"])):
+        crowd = Crowd(name, prefix, max(COUNTS))
         try:
-            time.sleep(1)
-            rates.setdefault(name, []).append((sum(rate for unit, rate in guest.rates(seconds).items() if unit in units), before))
+            crowd.guest.boot()
+            crowd.guest.enable(range(1, max(COUNTS) + 1))
+            for count in COUNTS:
+                crowd.grow(count)
+                for _ in range(ROUNDS):
+                    crowd.round()
+                if crowd.quiet:
+                    found[name, count] = crowd.kept, crowd.even()
+        except (AssertionError, RemoteError) as error:      # what was measured stays
+            say(f"{name}: {error}")
         finally:
-            end()
-
-    try:
-        guest.boot()
-        every.present()
-        hold = guest.has_gpu_property("x-hold-fences")
-        for _ in range(rounds):
-            if hold:
-                context = guest.contexts()["desktop-1"]
-                measure("others_while_one_held", others, lambda: guest.set_gpu("x-hold-fences", context),
-                        lambda: guest.set_gpu("x-hold-fences", 0))
-            measure("desktops_while_flooded", every.units(), lambda: guest.start("flood", ["flood", "flood"]),
-                    lambda: guest.stop_units("flood"))
-    finally:
-        guest.stop()
-    return [compared(f"frames_of_{name}", "1/s", *(statistics.median(side) for side in zip(*pairs))) for name, pairs in rates.items()]
+            crowd.guest.stop()
+    rows = []
+    for count in COUNTS:
+        (ours, our_even), (stock, stock_even) = found["ours", count], found["stock", count]
+        if our_even and stock_even:
+            for name, unit, digits, our, their in zip(("slowest_of_fastest", "jain_index", "frames"), ("", "", "1/s"), (3, 3, 1),
+                                                      our_even, stock_even):
+                rows.append(compared(f"{name}_of_{count}_desktops", unit, our, their, digits))
+        for what in IN_THE_WAY:
+            for which, name in enumerate(("others", "slowest_other")):
+                row = {"name": f"frames_of_{name}_{what}_{count}_desktops", "unit": "of those before and after"}
+                if ours[what]:
+                    row["value"] = round(statistics.median(pair[which] for pair in ours[what]), 3)
+                    if stock[what]:
+                        row["baseline"] = round(statistics.median(pair[which] for pair in stock[what]), 3)
+                        row["ratio"] = round(row["value"] / max(row["baseline"], 0.001), 1)
+                    rows.append(row)
+    return rows
 
 
 def video():
@@ -227,7 +322,7 @@ def video():
 def gpu():
     """The GPU's commands and fences, without the module's part in it."""
     build_programs()
-    return fences() + held_and_flooded()
+    return fences() + fairness()
 
 
 BENCHES = {"module": module, "desktops": desktops, "video": video, "gpu": gpu}
@@ -242,7 +337,13 @@ def main():
     subprocess.run(["git", "config", "--global", "--replace-all", "safe.directory", "*"], check=True)
     commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40"], capture_output=True, text=True).stdout.strip()
     where = machine()
-    results = [row for name in wanted for row in BENCHES[name]()]
+    results = []
+    for name in wanted:
+        before = os.getloadavg()[0]
+        rows = BENCHES[name]()
+        for row in rows:
+            row["load"] = [round(before, 1), round(os.getloadavg()[0], 1)]
+        results += rows
     for row in results:
         row["commit"] = commit
         row["machine"] = where
