@@ -312,6 +312,36 @@ class Watchdog:
         for unit in self.desktops.units({self.held}):
             check(self.guest.state(unit)[0], f"{unit} has ended: {self.guest.log(unit)}")
 
+    def server_stopped(self):
+        """The host's process of a Venus context stands still, and with it a fence that a process waits for in the kernel."""
+        guest, unit = self.guest, "stalled"
+        before = guest.render_servers()
+        guest.start(unit, ["venus", unit])
+        context, pid = guest.new_render_server(before, unit)
+        wait_for(lambda: guest.counters()[1].get(unit, 0) > 2, lambda: f"rounds of {unit}: {guest.log(unit)}")
+        events = guest.events()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            said = events.wait("VIRTIO_GPU_CONTEXT_STALLED", lambda data: data["context"] == context)
+            note(str(said))
+            check(said["action"] == "kill" and said["name"] == unit, f"the event says {said}")
+            wait_for(lambda: pid not in guest.render_servers().values(), "the render server ends with its context")
+        finally:
+            events.close()
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+        guest.all_go_on([unit])     # what it waited for is signalled, and what it asks for from now on
+        info = next(c for c in guest.query_gpu()["contexts"] if c["id"] == context)
+        check(info["killed"] and info["memory"] == 0, f"the context that was killed: {info}")
+        guest.stop_units(unit)
+        wait_for(lambda: context not in guest.contexts().values(), "the context is gone with its process")
+        guest.start("afterwards", ["compute", "afterwards", 5, 65536, 50])
+        check(guest.ended("afterwards") == 0, guest.log("afterwards"))
+        guest.stop_units("afterwards")
+        self.others()
+
     def anew(self):
         guest, unit = self.guest, f"desktop-{self.held}"
         guest.stop_units(unit)
@@ -435,6 +465,7 @@ def second_boot():
             ("watchdog: desktops present frames", desktops.present),
             ("watchdog: a context whose fences are held is reported and killed", watchdog.killed),
             ("watchdog: the other desktops never notice", watchdog.others),
+            ("watchdog: a Venus context whose render server stopped is reported and killed, others are not", watchdog.server_stopped),
             ("watchdog: its scanout is given to a new desktop, and all are seen", watchdog.anew),
             ("watchdog: every desktop gives its scanout back", lambda: all_end(guest, desktops)),
         ])
