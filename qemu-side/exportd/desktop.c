@@ -829,10 +829,23 @@ static bool desktop_is_control(enum message_type type)
 	}
 }
 
+/*
+ * Pointing at a free desktop is not yet using it. But the guest must hear of
+ * it: a compositor may lose a press right behind the first motion it ever sees.
+ */
+static bool desktop_is_pointing(const struct desktop *desktop,
+				const struct viewer *viewer,
+				const struct message *msg)
+{
+	return msg->type == MESSAGE_MOVE && viewer->role >= ROLE_CONTROL &&
+	       !seat_controller(desktop->seat);
+}
+
 static bool desktop_may(struct desktop *desktop, struct viewer *viewer,
 			const struct message *msg, gint64 now)
 {
 	if (!desktop_is_control(msg->type) ||
+	    desktop_is_pointing(desktop, viewer, msg) ||
 	    seat_may_input(desktop->seat, viewer, now))
 		return true;
 	desktop_refuse(viewer, "not-controller", viewer->role < ROLE_CONTROL ?

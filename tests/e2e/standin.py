@@ -400,6 +400,8 @@ class StandIn:
     # Control
 
     def may_input(self, desktop, viewer, kind):
+        if desktop.controller is None and viewer.role != "view" and kind == "move":
+            return True             # pointing is not yet using
         if desktop.controller is None and viewer.role != "view" and kind != "release":
             self.give_seat(desktop, viewer.number)
         if desktop.controller == viewer.number:

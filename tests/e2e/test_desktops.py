@@ -149,12 +149,6 @@ class DesktopsTest:
         self.browser.js("document.querySelector('#stage').focus()")
         self.browser.wait_states(self.scanouts, seconds=LIVE_S)
 
-    def take_control(self, scanout):
-        if self.browser.desktops()[scanout]["control"] == "free":
-            self.browser.js("document.querySelector('#control').click()")
-        wait_for(lambda: self.browser.desktops()[scanout]["control"] == "mine", 10,
-                 f"scanout {scanout} is not ours to control")
-
     def back(self):
         self.browser.js("location.hash = ''")
         wait_for(lambda: self.browser.js("return window.helix.view") == "grid", 10, "not back in the grid")
@@ -294,9 +288,6 @@ class DesktopsTest:
         x, y = self.title_bar(scanout)
         facts = self.browser.desktops()[scanout]
         to_x = x + facts["width"] // 4 if x < facts["width"] // 2 else x - facts["width"] // 4
-        # A free desktop is sent no mouse that only moves, and the compositor wants a
-        # moment between the first motion that it sees and a press.
-        self.take_control(scanout)
         self.browser.mouse("mouseMoved", *self.browser.on_desktop(scanout, x, y))
         self.wait_painting([scanout])
         self.browser.mouse("mousePressed", *self.browser.on_desktop(scanout, x, y), button="left", clickCount=1)

@@ -634,6 +634,10 @@ def test_one_viewer_controls_and_hands_over(b):
     first, second, mark = Socket(b.port, "scanout=0"), Socket(b.port, "scanout=0"), b.mark()
     me, you = first.say("role")["viewer"], second.say("role")["viewer"]
     assert me != you
+    # pointing at a free desktop is passed on, and takes it from nobody
+    second.send({"type": "move", "x": 21, "y": 31})
+    b.expect_input(mark, ("mouse_set_pos", 21))
+    mark = b.mark()
     for client in (first, second):
         client.send({"type": "key", "code": "KeyB", "down": True})
         if client is first:

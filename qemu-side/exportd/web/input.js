@@ -3,9 +3,9 @@
 // Keyboard, mouse, wheel and touch of the full view as protocol messages. Owns
 // what is held down. Rules: the desktop gets a release for everything it was
 // told is down, whatever happens to the window; no key stays with the browser
-// while the stage has the focus, except the chord that leaves it; who does not
-// control the desktop sends nothing, and taking it needs a press, not a passing
-// mouse.
+// while the stage has the focus, except the chord that leaves it; who could not
+// control the desktop sends nothing, and taking it needs a press: a passing mouse
+// only moves the pointer of a desktop that is free.
 
 import { message } from './protocol.js';
 
@@ -212,7 +212,7 @@ export class Input {
   }
 
   #mouseMove(event) {
-    if (!this.#ready || !this.#seat.holds)
+    if (!this.#ready || !this.#seat.mayTake)
       return;
     if (this.#locked) {
       this.#rel.x += event.movementX;
