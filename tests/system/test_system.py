@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -131,6 +132,27 @@ class Cases:
             check(row["frames"] > 1, f"scanout {n} delivered {row['frames']} frames")
             check((row["width"], row["height"]) == (1280, 720), f"scanout {n} is {row['width']}x{row['height']}")
 
+    def recorded(self):
+        """What the export daemon sends is H.264 to a decoder that is neither ours nor a browser's."""
+        record = self.system.rundir / "record"
+        shutil.rmtree(record, ignore_errors=True)
+        done = subprocess.run([str(self.system.viewer_binary), "--url", self.system.exportd.url, "--desktops",
+                               str(self.system.desktops), "--wait", str(HANG), "--for", "5", "--record", str(record)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * HANG)
+        check(done.returncode == 0, done.stderr[-800:])
+        rows = {row["scanout"]: row for row in json.loads(done.stdout)["desktops"]}
+        check(set(rows) == set(self.numbers), f"recorded were {sorted(rows)}")
+        for n, row in rows.items():
+            check(row["violations"] == 0, f"scanout {n}: {row['violations']} violations of the protocol, in {row}")
+            probe = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-show_entries",
+                                    "stream=codec_name,width,height,nb_read_frames", "-of", "json",
+                                    str(record / f"scanout-{n}.h264")],
+                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANG)
+            check(not probe.stderr, f"scanout {n}: ffprobe says {probe.stderr[-800:]}")
+            stream = json.loads(probe.stdout)["streams"][0]
+            seen = (stream["codec_name"], stream["width"], stream["height"], int(stream["nb_read_frames"]))
+            check(seen == ("h264", 1280, 720, row["frames"]), f"scanout {n}: ffprobe found {seen}, the viewer {row}")
+
     def own_devices(self):
         uniq = {}
         text = self.agent.check("for e in /sys/class/input/event*; do echo ${e##*/} $(cat $e/device/uniq); done")
@@ -249,6 +271,7 @@ def main():
                     ("every desktop is a container", cases.units_up),
                     ("every desktop is drawn by virgl on the host's GPU", cases.renderer),
                     ("every desktop delivers frames to a viewer", cases.all_deliver),
+                    ("an independent decoder reads every stream without a word", cases.recorded),
                     ("a container has its own devices and no others", cases.own_devices),
                     ("another desktop's devices are refused", cases.others_refused),
                     ("a container is confined", cases.confined)):
