@@ -28,7 +28,7 @@ import jwt
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu-side/exportd/tests"))
 import with_qemu  # noqa: E402
-from with_qemu import PATIENCE, Socket, wait  # noqa: E402
+from with_qemu import PATIENCE, Socket, run_tests, tests_of, wait  # noqa: E402
 
 KEY = b"a key that is only for tests, of 32 bytes and more"
 FAILURES = 10  # bad tokens that an address may send in a minute
@@ -884,36 +884,14 @@ def test_a_viewer_that_stops_reading(b, me):
     other.close()
 
 
+def servers_are_alive(b):
+    assert all(server.alive() for server in b.servers()), "a server died"
+
+
 def main():
-    qemu = os.environ.get("HELIX_QEMU")
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_") and
-             (not sys.argv[2:] or any(word in name for word in sys.argv[2:]))]
-    print(f"1..{len(tests)}", flush=True)
-    bed, failed = None, False
-    try:
-        bed = Bed(sys.argv[1], qemu)
-        for number, (name, test) in enumerate(tests, 1):
-            words = name[5:].replace("_", " ")
-            try:
-                skipped = test(bed)
-                dead = [server.port for server in bed.servers() if not server.alive()]
-                assert not dead, "a server died"
-                print(f"ok {number} - {words}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
-            except (AssertionError, OSError, TypeError, KeyError, ValueError, struct.error) as error:
-                failed = True
-                line = error.__traceback__
-                lines = []
-                while line:
-                    lines.append(str(line.tb_lineno))
-                    line = line.tb_next
-                print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (lines {', '.join(lines)})", flush=True)
-    except (AssertionError, OSError) as error:
-        failed = True
-        print(f"Bail out! {error}")
-    finally:
-        if bed:
-            bed.end(failed)
-    return 1 if failed else 0
+    tests = [(name, test) for name, test in tests_of(globals())
+             if not sys.argv[2:] or any(word in name for word in sys.argv[2:])]
+    return run_tests(tests, lambda: Bed(sys.argv[1], os.environ.get("HELIX_QEMU")), servers_are_alive)
 
 
 sys.exit(main())

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import urllib.error
 import urllib.request
 
@@ -934,25 +935,27 @@ def qmp(b, command):
     sock.close()
 
 
-def main():
-    qemu = os.environ.get("HELIX_QEMU")
-    if not qemu:
-        print("1..0 # SKIP HELIX_QEMU is not set")
-        return 0
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+def tests_of(names):
+    """The test functions of a module, in order, with their names."""
+    return [(name, test) for name, test in names.items() if name.startswith("test_")]
+
+
+def run_tests(tests, open_bench, after=lambda bench: None):
+    """Every test with one bench, as TAP; a test returns why it was skipped, if it was. after() checks what holds after each."""
     print(f"1..{len(tests)}", flush=True)
     bench, failed = None, False
     try:
-        bench = Bench(sys.argv[1], os.path.join(qemu, "bin/qemu-system-x86_64"))
+        bench = open_bench()
         for number, (name, test) in enumerate(tests, 1):
             words = name[5:].replace("_", " ")
             try:
                 skipped = test(bench)
+                after(bench)
                 print(f"ok {number} - {words}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
-            except (AssertionError, OSError, TypeError, KeyError) as error:
+            except (AssertionError, OSError, TypeError, KeyError, ValueError, struct.error) as error:
                 failed = True
-                print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {error.__traceback__.tb_next.tb_lineno})",
-                      flush=True)
+                lines = [str(frame.lineno) for frame in traceback.extract_tb(error.__traceback__)[1:]]
+                print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (lines {', '.join(lines)})", flush=True)
     except (AssertionError, OSError) as error:
         failed = True
         print(f"Bail out! {error}")
@@ -962,5 +965,14 @@ def main():
     return 1 if failed else 0
 
 
+def run_with_qemu(tests, make):
+    """run_tests() with make(exportd, qemu), where HELIX_QEMU names a QEMU."""
+    qemu = os.environ.get("HELIX_QEMU")
+    if not qemu:
+        print("1..0 # SKIP HELIX_QEMU is not set")
+        return 0
+    return run_tests(tests, lambda: make(sys.argv[1], os.path.join(qemu, "bin/qemu-system-x86_64")))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_with_qemu(tests_of(globals()), Bench))

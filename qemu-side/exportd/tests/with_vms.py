@@ -22,7 +22,7 @@ import urllib.request
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from openapi import Description, parse_metrics  # noqa: E402
-from with_qemu import DISABLE, PATIENCE, Guest, Socket, wait  # noqa: E402
+from with_qemu import DISABLE, PATIENCE, Guest, Socket, run_with_qemu, tests_of, wait  # noqa: E402
 
 
 class Machine:
@@ -303,33 +303,5 @@ def test_ends_cleanly_with_several(b):
     assert b.exportd.wait(PATIENCE) == 0
 
 
-def main():
-    qemu = os.environ.get("HELIX_QEMU")
-    if not qemu:
-        print("1..0 # SKIP HELIX_QEMU is not set")
-        return 0
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}", flush=True)
-    bench, failed = None, False
-    try:
-        bench = Bench(sys.argv[1], os.path.join(qemu, "bin/qemu-system-x86_64"))
-        for number, (name, test) in enumerate(tests, 1):
-            words = name[5:].replace("_", " ")
-            try:
-                test(bench)
-                print(f"ok {number} - {words}", flush=True)
-            except (AssertionError, OSError, TypeError, KeyError, ValueError) as error:
-                failed = True
-                print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {error.__traceback__.tb_next.tb_lineno})",
-                      flush=True)
-    except (AssertionError, OSError) as error:
-        failed = True
-        print(f"Bail out! {error}")
-    finally:
-        if bench:
-            bench.end(failed)
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_with_qemu(tests_of(globals()), Bench))
