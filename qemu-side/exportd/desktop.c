@@ -802,15 +802,6 @@ static void desktop_wish(struct desktop *desktop, struct viewer *viewer,
 			       "this desktop has the size that it has", now);
 }
 
-static void desktop_tell_time(struct viewer *viewer, uint64_t client)
-{
-	struct packet *packet = desktop_packet(
-		api_time(client, (uint64_t)g_get_monotonic_time()));
-
-	viewer_queue_text(viewer, packet);
-	packet_unref(packet);
-}
-
 /* Whether only who controls the desktop may say it. */
 static bool desktop_is_control(enum message_type type)
 {
@@ -903,7 +894,7 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 				       "this desktop has no clipboard", now);
 		break;
 	case MESSAGE_TIME:
-		desktop_tell_time(viewer, msg->time.client);
+		desktop_say(viewer, api_time(msg->time.client, (uint64_t)now));
 		break;
 	default:
 		/* before there is a picture there is nothing to point at */
