@@ -187,35 +187,34 @@ static void http_log_refusal(struct lws *wsi, const struct refusal *refusal)
 		 refusal->status, refusal->message);
 }
 
+static struct answer http_refusal(struct lws *wsi, const struct refusal *refusal,
+				  bool hang_up)
+{
+	http_log_refusal(wsi, refusal);
+	return (struct answer){
+		.status = refusal->status,
+		.mime = "application/json",
+		.body = http_refusal_body(refusal),
+		.hang_up = hang_up,
+		.refusal = refusal,
+	};
+}
+
 static int http_refuse(struct lws *wsi, struct exchange *exchange,
 		       const struct refusal *refusal, const char *allow,
 		       bool hang_up)
 {
-	struct answer answer = {
-		.status = refusal->status,
-		.mime = "application/json",
-		.body = http_refusal_body(refusal),
-		.allow = allow,
-		.hang_up = hang_up,
-		.refusal = refusal,
-	};
+	struct answer answer = http_refusal(wsi, refusal, hang_up);
 
-	http_log_refusal(wsi, refusal);
+	answer.allow = allow;
 	return http_respond(wsi, exchange, &answer);
 }
 
 /* Where a WebSocket was asked for: all at once, then the library hangs up. */
 static void http_refuse_upgrade(struct lws *wsi, const struct refusal *refusal)
 {
-	struct answer answer = {
-		.status = refusal->status,
-		.mime = "application/json",
-		.body = http_refusal_body(refusal),
-		.hang_up = true,
-		.refusal = refusal,
-	};
+	struct answer answer = http_refusal(wsi, refusal, true);
 
-	http_log_refusal(wsi, refusal);
 	if (http_write_headers(wsi, &answer))
 		lws_write(wsi, answer.body->data, answer.body->len,
 			  LWS_WRITE_HTTP_FINAL);

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "display.h"
+#include "guard.h"
 #include "test.h"
 
-#define GUARD_S	60
 #define SIZE	64
 #define XRGB	0x20020888
 #define PATH	"/org/qemu/Display1/Console_1"
@@ -47,20 +47,6 @@ void __wrap_console_let_go(struct console *released)
 {
 	(void)released;
 }
-
-static gboolean too_long(gpointer data)
-{
-	(void)data;
-	abort();
-}
-
-#define until(condition) do {						\
-	guint guard = g_timeout_add_seconds(GUARD_S, too_long, NULL);	\
-									\
-	while (!(condition))						\
-		g_main_context_iteration(NULL, TRUE);			\
-	g_source_remove(guard);						\
-} while (0)
 
 static void got_connection(GObject *source, GAsyncResult *result, gpointer data)
 {

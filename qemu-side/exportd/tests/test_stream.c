@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "stream.h"
+#include "guard.h"
 #include "test.h"
 
-#define GUARD_S	60
 #define SIZE	64
 #define XRGB	0x20020888
 
@@ -64,20 +64,6 @@ static void block(struct blocker *blocker)
 	sem_init(&blocker->gate, 0, 0);
 	worker_submit(pool, &blocker->job);
 }
-
-static gboolean too_long(gpointer data)
-{
-	(void)data;
-	abort();
-}
-
-#define until(condition) do {						\
-	guint guard = g_timeout_add_seconds(GUARD_S, too_long, NULL);	\
-									\
-	while (!(condition))						\
-		g_main_context_iteration(NULL, TRUE);			\
-	g_source_remove(guard);						\
-} while (0)
 
 static void unblock(struct blocker *blocker)
 {
