@@ -2,7 +2,6 @@
 /* acquire: the lease lives as long as this process, or ends before with that of --pid. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,8 +12,7 @@
 #include "cmd.h"
 #include "codec.h"
 #include "error.h"
-#include "lease-args.h"
-#include "numbers.h"
+#include "opts.h"
 #include "signals.h"
 
 struct acquire_args {
@@ -23,52 +21,20 @@ struct acquire_args {
 	int json;
 };
 
-static void help(void)
-{
-	fputs("usage: helixctl acquire [OPTION]...\n"
-	      "Acquire a scanout, say which, and hold it until a signal comes.\n\n"
-	      LEASE_HELP
-	      "  -p, --pid PID          end as well when that process does\n"
-	      "  -j, --json             an object on one line\n"
-	      "  -h, --help             show this and exit\n", stdout);
-}
+static const struct opt options[] = {
+	OPTS_LEASE(struct acquire_args, lease),
+	{ .name = "pid", .letter = 'p', .value = "PID", .help = "end as well when that process does",
+	  .parse = opt_u32, .offset = offsetof(struct acquire_args, pid), .min = 1,
+	  .max = INT32_MAX },
+	OPT_JSON(struct acquire_args, json, "an object on one line"),
+};
 
-/* -1: go on; else the exit status. */
-static int parse(int argc, char **argv, struct acquire_args *args)
-{
-	static const struct option options[] = {
-		LEASE_LONG_OPTIONS,
-		{ "pid", required_argument, NULL, 'p' },
-		{ "json", no_argument, NULL, 'j' },
-		{ 0 },
-	};
-	struct hl_error err;
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, LEASE_SHORT_OPTIONS "p:j", options, NULL)) != -1) {
-		int ret = lease_arg(opt, optarg, &args->lease, &err);
-
-		if (opt == 'p')
-			ret = hl_parse_u32("--pid", optarg, 1, INT32_MAX, &args->pid, &err);
-
-		if (ret < 0)
-			return fail_usage(argv[0], &err);
-		if (!ret)
-			continue;
-		if (opt == 'h') {
-			help();
-			return EXIT_OK;
-		}
-		if (opt != 'j')
-			return fail_usage(argv[0], NULL);
-		args->json = 1;
-	}
-	if (optind < argc) {
-		fprintf(stderr, "helixctl acquire: \"%s\" is not expected\n", argv[optind]);
-		return fail_usage(argv[0], NULL);
-	}
-	return -1;
-}
+static const struct usage usage = {
+	.text = "usage: helixctl acquire [OPTION]...\n"
+		"Acquire a scanout, say which, and hold it until a signal comes.\n\n",
+	.opts = options,
+	.nr_opts = ARRAY_SIZE(options),
+};
 
 static int print_lease(const struct hl_lease *lease, int json)
 {
@@ -131,8 +97,7 @@ int cmd_acquire(const struct context *ctx, int argc, char **argv)
 	int sigfd, status, ret = 0;
 	sigset_t saved;
 
-	args.lease.pidfd = -1;
-	status = parse(argc, argv, &args);
+	status = opts_parse(&usage, &args, argc, argv);
 	if (status >= 0)
 		return status;
 	if (args.pid)

@@ -11,36 +11,36 @@
 #include "cmd.h"
 #include "codec.h"
 #include "numbers.h"
+#include "opts.h"
 
-/* -1: go on; else the exit status. *@json: --json was given. @max: arguments there may be. */
-static int parse_json_option(int argc, char **argv, const char *help, int max, int *json)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	int opt;
+struct list_args {
+	int json;
+};
 
-	while ((opt = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'j':
-			*json = 1;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return fail_usage(argv[0], NULL);
-		}
-	}
-	if (optind + max < argc) {
-		fprintf(stderr, "helixctl %s: \"%s\" is not expected\n", argv[0],
-			argv[optind + max]);
-		return fail_usage(argv[0], NULL);
-	}
-	return -1;
-}
+static const struct opt list_options[] = {
+	OPT_JSON(struct list_args, json, "an array of objects on one line"),
+};
+
+static const struct usage list_usage = {
+	.text = "usage: helixctl list [OPTION]\n"
+		"Show every scanout, what it does, waits for and who owns it. Through the broker\n"
+		"only root sees that of other users' scanouts.\n\n",
+	.opts = list_options,
+	.nr_opts = ARRAY_SIZE(list_options),
+};
+
+static const struct opt info_options[] = {
+	OPT_JSON(struct list_args, json, "an object on one line"),
+};
+
+static const struct usage info_usage = {
+	.text = "usage: helixctl info [OPTION] [SCANOUT]\n"
+		"Show how many GPUs and scanouts there are, and whether the host answers; or\n"
+		"everything about one scanout.\n\n",
+	.opts = info_options,
+	.nr_opts = ARRAY_SIZE(info_options),
+	.max_args = 1,
+};
 
 static int list_json(const struct hl_scanout *list, size_t n)
 {
@@ -105,26 +105,21 @@ static int list_table(const struct hl_scanout *list, size_t n)
 
 int cmd_list(const struct context *ctx, int argc, char **argv)
 {
-	static const char help[] =
-		"usage: helixctl list [--json]\n"
-		"Show every scanout, what it does, waits for and who owns it. Through the broker\n"
-		"only root sees that of other users' scanouts.\n\n"
-		"  -j, --json  an array of objects on one line\n"
-		"  -h, --help  show this and exit\n";
 	struct hl_conn *conn = NULL;
 	struct hl_scanout *list;
 	struct hl_error err;
-	int json = 0, status;
+	struct list_args args = { 0 };
+	int status;
 	size_t n;
 
-	status = parse_json_option(argc, argv, help, 0, &json);
+	status = opts_parse(&list_usage, &args, argc, argv);
 	if (status >= 0)
 		return status;
 	if (ctx_connect(ctx, &conn, &err) || hl_list(conn, &list, &n, &err)) {
 		hl_close(conn);
 		return fail(EXIT_REFUSED, &err);
 	}
-	status = json ? list_json(list, n) : list_table(list, n);
+	status = args.json ? list_json(list, n) : list_table(list, n);
 	free(list);
 	hl_close(conn);
 	return status;
@@ -199,25 +194,20 @@ static int show_info(struct hl_conn *conn, int json)
 
 int cmd_info(const struct context *ctx, int argc, char **argv)
 {
-	static const char help[] =
-		"usage: helixctl info [--json] [SCANOUT]\n"
-		"Show how many GPUs and scanouts there are, and whether the host answers; or\n"
-		"everything about one scanout.\n\n"
-		"  -j, --json  an object on one line\n"
-		"  -h, --help  show this and exit\n";
 	struct hl_conn *conn = NULL;
 	struct hl_error err;
 	uint32_t number = 0;
-	int json = 0, status;
+	struct list_args args = { 0 };
+	int status;
 
-	status = parse_json_option(argc, argv, help, 1, &json);
+	status = opts_parse(&info_usage, &args, argc, argv);
 	if (status >= 0)
 		return status;
 	if (optind < argc && hl_parse_u32("SCANOUT", argv[optind], 1, UINT32_MAX, &number, &err))
 		return fail_usage(argv[0], &err);
 	if (ctx_connect(ctx, &conn, &err))
 		return fail(EXIT_REFUSED, &err);
-	status = number ? show_scanout(conn, number, json) : show_info(conn, json);
+	status = number ? show_scanout(conn, number, args.json) : show_info(conn, args.json);
 	hl_close(conn);
 	return status;
 }

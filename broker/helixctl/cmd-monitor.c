@@ -5,7 +5,6 @@
  * is said, so that the last line about a scanout is always true.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -18,7 +17,7 @@
 
 #include "cmd.h"
 #include "codec.h"
-#include "numbers.h"
+#include "opts.h"
 #include "signals.h"
 
 #define BURST		64
@@ -30,55 +29,23 @@ struct monitor_args {
 	uint32_t timeout_ms;	/* 0: none */
 };
 
-static void help(void)
-{
-	fputs("usage: helixctl monitor [OPTION]...\n"
-	      "Show what every scanout does, then each event as it happens; only root may.\n\n"
-	      "  -n, --count N          end after N events, with status 0\n"
-	      "  -t, --timeout SECONDS  end after so long; with --count and fewer events,\n"
-	      "                         with status 3\n"
-	      "  -j, --json             an object on each line\n"
-	      "  -h, --help             show this and exit\n", stdout);
-}
+static const struct opt options[] = {
+	{ .name = "count", .letter = 'n', .value = "N", .help = "end after N events, with status 0",
+	  .parse = opt_u32, .offset = offsetof(struct monitor_args, count), .min = 1,
+	  .max = UINT32_MAX },
+	{ .name = "timeout", .letter = 't', .value = "SECONDS",
+	  .help = "end after so long; with --count and fewer events,\nwith status 3",
+	  .parse = opt_milli, .offset = offsetof(struct monitor_args, timeout_ms), .min = 1,
+	  .max = TIMEOUT_MAX_MS },
+	OPT_JSON(struct monitor_args, json, "an object on each line"),
+};
 
-/* -1: go on; else the exit status. */
-static int parse(int argc, char **argv, struct monitor_args *args)
-{
-	static const struct option options[] = {
-		{ "count", required_argument, NULL, 'n' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	struct hl_error err;
-	int opt, ret = 0;
-
-	while (!ret && (opt = getopt_long(argc, argv, "n:t:jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'n':
-			ret = hl_parse_u32("--count", optarg, 1, UINT32_MAX, &args->count, &err);
-			break;
-		case 't':
-			ret = hl_parse_milli("--timeout", optarg, 1, TIMEOUT_MAX_MS,
-					     &args->timeout_ms, &err);
-			break;
-		case 'j':
-			args->json = 1;
-			break;
-		case 'h':
-			help();
-			return EXIT_OK;
-		default:
-			return fail_usage(argv[0], NULL);
-		}
-	}
-	if (!ret && optind < argc) {
-		fprintf(stderr, "helixctl monitor: \"%s\" is not expected\n", argv[optind]);
-		return fail_usage(argv[0], NULL);
-	}
-	return ret ? fail_usage(argv[0], &err) : -1;
-}
+static const struct usage usage = {
+	.text = "usage: helixctl monitor [OPTION]...\n"
+		"Show what every scanout does, then each event as it happens; only root may.\n\n",
+	.opts = options,
+	.nr_opts = ARRAY_SIZE(options),
+};
 
 static int64_t now_ms(void)
 {
@@ -290,7 +257,7 @@ int cmd_monitor(const struct context *ctx, int argc, char **argv)
 	struct hl_monitor *mon;
 	struct hl_error err;
 	sigset_t saved;
-	int sigfd, status = parse(argc, argv, &args);
+	int sigfd, status = opts_parse(&usage, &args, argc, argv);
 
 	(void)ctx;
 	if (status >= 0)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* policy: what the module lets owners have; with an option for it, sets that first. */
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,28 +10,20 @@
 #include "cmd.h"
 #include "codec.h"
 #include "error.h"
-#include "numbers.h"
+#include "opts.h"
 
-enum { OPT_WHO = 256, OPT_PER_USER, OPT_PER_CGROUP, OPT_GRACE };
+struct policy_args {
+	struct hl_policy policy;
+	int json;
+};
 
-static void help(void)
+static int parse_who(const struct opt *opt, const char *text, void *to, struct hl_error *err)
 {
-	fputs("usage: helixctl policy [OPTION]...\n"
-	      "Show who may have how many scanouts; with options, set that first. Only root\n"
-	      "may set it. Leases that are there stay.\n\n"
-	      "      --who WHO         any, admin, or a group's name: who of those that may open\n"
-	      "                        the control node may acquire\n"
-	      "      --per-user N      scanouts of a user other than root; 0: any number\n"
-	      "      --per-cgroup N    scanouts of a control group; 0: any number\n"
-	      "      --grace SECONDS   keep a picture so long for an owner who comes back; 0..600\n"
-	      "  -j, --json            an object on one line\n"
-	      "  -h, --help            show this and exit\n", stdout);
-}
-
-static int parse_who(const char *text, struct hl_policy *policy, struct hl_error *err)
-{
+	struct hl_policy *policy = to;
 	struct group *group;
 
+	(void)opt;
+	policy->mask |= HELIX_LEASE_POLICY_WHO;
 	policy->gid = 0;
 	if (!strcmp(text, "any") || !strcmp(text, "admin")) {
 		policy->who = text[1] == 'n' ? HELIX_LEASE_WHO_ANY : HELIX_LEASE_WHO_ADMIN;
@@ -48,65 +39,53 @@ static int parse_who(const char *text, struct hl_policy *policy, struct hl_error
 	return 0;
 }
 
-/* 0, -errno, or 1 where it is none of these. */
-static int parse_option(int opt, struct hl_policy *policy, struct hl_error *err)
+static int parse_per_user(const struct opt *opt, const char *text, void *to, struct hl_error *err)
 {
-	switch (opt) {
-	case OPT_WHO:
-		policy->mask |= HELIX_LEASE_POLICY_WHO;
-		return parse_who(optarg, policy, err);
-	case OPT_PER_USER:
-		policy->mask |= HELIX_LEASE_POLICY_MAX_PER_UID;
-		return hl_parse_u32("--per-user", optarg, 0, UINT32_MAX, &policy->max_per_uid, err);
-	case OPT_PER_CGROUP:
-		policy->mask |= HELIX_LEASE_POLICY_MAX_PER_CGROUP;
-		return hl_parse_u32("--per-cgroup", optarg, 0, UINT32_MAX,
-				    &policy->max_per_cgroup, err);
-	case OPT_GRACE:
-		policy->mask |= HELIX_LEASE_POLICY_GRACE_MS;
-		return hl_parse_milli("--grace", optarg, 0, HELIX_LEASE_GRACE_MAX_MS,
-				      &policy->grace_ms, err);
-	default:
-		return 1;
-	}
+	struct hl_policy *policy = to;
+
+	policy->mask |= HELIX_LEASE_POLICY_MAX_PER_UID;
+	return opt_u32(opt, text, &policy->max_per_uid, err);
 }
 
-/* -1: go on; else the exit status. */
-static int parse(int argc, char **argv, struct hl_policy *policy, int *json)
+static int parse_per_cgroup(const struct opt *opt, const char *text, void *to,
+			    struct hl_error *err)
 {
-	static const struct option options[] = {
-		{ "who", required_argument, NULL, OPT_WHO },
-		{ "per-user", required_argument, NULL, OPT_PER_USER },
-		{ "per-cgroup", required_argument, NULL, OPT_PER_CGROUP },
-		{ "grace", required_argument, NULL, OPT_GRACE },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	struct hl_error err;
-	int opt;
+	struct hl_policy *policy = to;
 
-	while ((opt = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
-		int ret;
-
-		if (opt == 'h') {
-			help();
-			return EXIT_OK;
-		}
-		if (opt == 'j') {
-			*json = 1;
-			continue;
-		}
-		ret = parse_option(opt, policy, &err);
-		if (ret)
-			return fail_usage(argv[0], ret < 0 ? &err : NULL);
-	}
-	if (optind < argc) {
-		fprintf(stderr, "helixctl policy: \"%s\" is not expected\n", argv[optind]);
-		return fail_usage(argv[0], NULL);
-	}
-	return -1;
+	policy->mask |= HELIX_LEASE_POLICY_MAX_PER_CGROUP;
+	return opt_u32(opt, text, &policy->max_per_cgroup, err);
 }
+
+static int parse_grace(const struct opt *opt, const char *text, void *to, struct hl_error *err)
+{
+	struct hl_policy *policy = to;
+
+	policy->mask |= HELIX_LEASE_POLICY_GRACE_MS;
+	return opt_milli(opt, text, &policy->grace_ms, err);
+}
+
+/* Each sets the policy's mask as well, so it is given the whole policy. */
+static const struct opt options[] = {
+	{ .name = "who", .value = "WHO", .parse = parse_who,
+	  .help = "any, admin, or a group's name: who of those that may open\n"
+		  "the control node may acquire" },
+	{ .name = "per-user", .value = "N", .parse = parse_per_user, .max = UINT32_MAX,
+	  .help = "scanouts of a user other than root; 0: any number" },
+	{ .name = "per-cgroup", .value = "N", .parse = parse_per_cgroup, .max = UINT32_MAX,
+	  .help = "scanouts of a control group; 0: any number" },
+	{ .name = "grace", .value = "SECONDS", .parse = parse_grace,
+	  .max = HELIX_LEASE_GRACE_MAX_MS,
+	  .help = "keep a picture so long for an owner who comes back; 0..600" },
+	OPT_JSON(struct policy_args, json, "an object on one line"),
+};
+
+static const struct usage usage = {
+	.text = "usage: helixctl policy [OPTION]...\n"
+		"Show who may have how many scanouts; with options, set that first. Only root\n"
+		"may set it. Leases that are there stay.\n\n",
+	.opts = options,
+	.nr_opts = ARRAY_SIZE(options),
+};
 
 static void print_limit(const char *name, uint32_t limit)
 {
@@ -136,20 +115,21 @@ static int print_policy(const struct hl_policy *policy)
 
 int cmd_policy(const struct context *ctx, int argc, char **argv)
 {
-	struct hl_policy policy = { 0 };
+	struct policy_args args = { 0 };
 	struct hl_conn *conn = NULL;
 	struct hl_error err;
-	int json = 0, status, ret;
+	int status, ret;
 
-	status = parse(argc, argv, &policy, &json);
+	status = opts_parse(&usage, &args, argc, argv);
 	if (status >= 0)
 		return status;
 	ret = ctx_connect(ctx, &conn, &err);
 	if (!ret)
-		ret = policy.mask ? hl_set_policy(conn, &policy, &err) :
-				    hl_get_policy(conn, &policy, &err);
+		ret = args.policy.mask ? hl_set_policy(conn, &args.policy, &err) :
+					 hl_get_policy(conn, &args.policy, &err);
 	hl_close(conn);
 	if (ret)
 		return fail(EXIT_REFUSED, &err);
-	return json ? print_json(hl_policy_to_json(&policy)) : print_policy(&policy);
+	return args.json ? print_json(hl_policy_to_json(&args.policy)) :
+			   print_policy(&args.policy);
 }

@@ -3,10 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <linux/helix_lease.h>
-
 #include "cmd.h"
 #include "numbers.h"
+#include "opts.h"
 
 struct revoke_args {
 	uint32_t scanout;
@@ -14,51 +13,32 @@ struct revoke_args {
 	uint32_t timeout_ms;
 };
 
-static void help(void)
-{
-	fputs("usage: helixctl revoke [--generation G] [--timeout SECONDS] SCANOUT\n"
-	      "Take a scanout from its owner; only root and the owner's user may.\n\n"
-	      "  -g, --generation G     the lease meant [the present one]\n"
-	      "  -t, --timeout SECONDS  how long to wait until it is blank, at most 120 [10]\n"
-	      "  -h, --help             show this and exit\n", stdout);
-}
+static const struct opt options[] = {
+	OPT_GENERATION(struct revoke_args, generation),
+	OPT_TIMEOUT(struct revoke_args, timeout_ms, "how long to wait until it is blank"),
+};
+
+static const struct usage usage = {
+	.text = "usage: helixctl revoke [OPTION]... SCANOUT\n"
+		"Take a scanout from its owner; only root and the owner's user may.\n\n",
+	.opts = options,
+	.nr_opts = ARRAY_SIZE(options),
+	.missing = "one SCANOUT has to be given",
+	.min_args = 1,
+	.max_args = 1,
+};
 
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct revoke_args *args)
 {
-	static const struct option options[] = {
-		{ "generation", required_argument, NULL, 'g' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
+	int status = opts_parse(&usage, args, argc, argv);
 	struct hl_error err;
-	int opt, ret = 0;
 
-	while (!ret && (opt = getopt_long(argc, argv, "g:t:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'g':
-			ret = hl_parse_u64("--generation", optarg, 1, UINT64_MAX,
-					   &args->generation, &err);
-			break;
-		case 't':
-			ret = hl_parse_milli("--timeout", optarg, 1, HELIX_LEASE_TIMEOUT_MAX_MS,
-					     &args->timeout_ms, &err);
-			break;
-		case 'h':
-			help();
-			return EXIT_OK;
-		default:
-			return fail_usage(argv[0], NULL);
-		}
-	}
-	if (!ret && optind != argc - 1) {
-		fprintf(stderr, "helixctl revoke: one SCANOUT has to be given\n");
-		return fail_usage(argv[0], NULL);
-	}
-	if (!ret)
-		ret = hl_parse_u32("SCANOUT", argv[optind], 1, UINT32_MAX, &args->scanout, &err);
-	return ret ? fail_usage(argv[0], &err) : -1;
+	if (status >= 0)
+		return status;
+	if (hl_parse_u32("SCANOUT", argv[optind], 1, UINT32_MAX, &args->scanout, &err))
+		return fail_usage(argv[0], &err);
+	return -1;
 }
 
 int cmd_revoke(const struct context *ctx, int argc, char **argv)

@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +22,7 @@
 
 #include "cmd.h"
 #include "error.h"
-#include "lease-args.h"
+#include "opts.h"
 #include "signals.h"
 #include "wire.h"
 
@@ -31,55 +30,29 @@
 
 struct run_args {
 	struct hl_acquire_args lease;
-	bool pass_fd;
+	int pass_fd;
 	char **command;
 };
 
-static void help(void)
-{
-	fputs("usage: helixctl run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-	      "Acquire a scanout and run a command that finds it in its environment.\n\n"
-	      LEASE_HELP
-	      "      --pass-fd          give the command the open DRM file as HELIX_LEASE_FD\n"
-	      "  -h, --help             show this and exit\n\n"
-	      "HELIX_SCANOUT, HELIX_GENERATION, HELIX_NODE, HELIX_WIDTH, HELIX_HEIGHT,\n"
-	      "HELIX_CONNECTOR_ID and HELIX_CRTC_ID are set for the command. The exit status\n"
-	      "is the command's, 128+N if signal N ended it, 125 if there was no lease.\n", stdout);
-}
+static const struct opt options[] = {
+	OPTS_LEASE(struct run_args, lease),
+	{ .name = "pass-fd", .help = "give the command the open DRM file as HELIX_LEASE_FD",
+	  .parse = opt_set, .offset = offsetof(struct run_args, pass_fd) },
+};
 
-/* -1: go on; else the exit status. */
-static int parse(int argc, char **argv, struct run_args *args)
-{
-	static const struct option options[] = {
-		LEASE_LONG_OPTIONS,
-		{ "pass-fd", no_argument, NULL, 'p' },
-		{ 0 },
-	};
-	struct hl_error err;
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, "+" LEASE_SHORT_OPTIONS, options, NULL)) != -1) {
-		int ret = lease_arg(opt, optarg, &args->lease, &err);
-
-		if (ret < 0)
-			return fail_usage(argv[0], &err);
-		if (!ret)
-			continue;
-		if (opt == 'h') {
-			help();
-			return EXIT_OK;
-		}
-		if (opt != 'p')
-			return fail_usage(argv[0], NULL);
-		args->pass_fd = true;
-	}
-	if (optind == argc) {
-		fprintf(stderr, "helixctl run: a command is missing\n");
-		return fail_usage(argv[0], NULL);
-	}
-	args->command = argv + optind;
-	return -1;
-}
+static const struct usage usage = {
+	.text = "usage: helixctl run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+		"Acquire a scanout and run a command that finds it in its environment.\n\n",
+	.opts = options,
+	.nr_opts = ARRAY_SIZE(options),
+	.more = "\nHELIX_SCANOUT, HELIX_GENERATION, HELIX_NODE, HELIX_WIDTH, HELIX_HEIGHT,\n"
+		"HELIX_CONNECTOR_ID and HELIX_CRTC_ID are set for the command. The exit status\n"
+		"is the command's, 128+N if signal N ended it, 125 if there was no lease.\n",
+	.missing = "a command is missing",
+	.min_args = 1,
+	.max_args = -1,
+	.command = true,
+};
 
 static bool put_number(const char *name, uint64_t value)
 {
@@ -248,11 +221,12 @@ int cmd_run(const struct context *ctx, int argc, char **argv)
 	struct hl_error err;
 	sigset_t saved;
 	pid_t child = -1;
-	int status = parse(argc, argv, &args);
+	int status = opts_parse(&usage, &args, argc, argv);
 	int ret;
 
 	if (status >= 0)
 		return status;
+	args.command = argv + optind;
 	ret = start_child(&args, &child, &sock, &err);
 	if (!ret)
 		ret = acquire_for(ctx, &args, child, &lease, &err);

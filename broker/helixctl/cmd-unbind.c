@@ -1,67 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* unbind: asks the module itself, for which a broker is not needed and no substitute. */
-#include <getopt.h>
-#include <stdbool.h>
 #include <stdio.h>
 
-#include <linux/helix_lease.h>
-
 #include "cmd.h"
-#include "numbers.h"
+#include "opts.h"
 
 struct unbind_args {
-	bool force;
+	int force;
 	uint32_t timeout_ms;
 };
 
-static void help(void)
-{
-	fputs("usage: helixctl unbind [--force] [--timeout SECONDS]\n"
-	      "Have the module let go of every GPU, so that it can be unloaded; only root may.\n"
-	      "A helix-leased that runs does not bind them again before it is started again.\n\n"
-	      "  -f, --force            end the leases there are first\n"
-	      "  -t, --timeout SECONDS  how long that may take, at most 120 [10]\n"
-	      "  -h, --help             show this and exit\n", stdout);
-}
+static const struct opt options[] = {
+	{ .name = "force", .letter = 'f', .help = "end the leases there are first",
+	  .parse = opt_set, .offset = offsetof(struct unbind_args, force) },
+	OPT_TIMEOUT(struct unbind_args, timeout_ms, "how long that may take"),
+};
+
+static const struct usage usage = {
+	.text = "usage: helixctl unbind [OPTION]...\n"
+		"Have the module let go of every GPU, so that it can be unloaded; only root may.\n"
+		"A helix-leased that runs does not bind them again before it is started again.\n\n",
+	.opts = options,
+	.nr_opts = ARRAY_SIZE(options),
+};
 
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct unbind_args *args)
 {
-	static const struct option options[] = {
-		{ "force", no_argument, NULL, 'f' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	struct hl_error err;
-	int opt;
+	int status = opts_parse(&usage, args, argc, argv);
 
-	while ((opt = getopt_long(argc, argv, "ft:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'f':
-			args->force = true;
-			break;
-		case 't':
-			if (hl_parse_milli("--timeout", optarg, 1, HELIX_LEASE_TIMEOUT_MAX_MS,
-					   &args->timeout_ms, &err))
-				return fail_usage(argv[0], &err);
-			break;
-		case 'h':
-			help();
-			return EXIT_OK;
-		default:
-			return fail_usage(argv[0], NULL);
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "helixctl unbind: \"%s\" is not expected\n", argv[optind]);
-		return fail_usage(argv[0], NULL);
-	}
-	if (args->timeout_ms && !args->force) {
+	if (status < 0 && args->timeout_ms && !args->force) {
 		fprintf(stderr, "helixctl unbind: without --force there is nothing to wait for\n");
 		return fail_usage(argv[0], NULL);
 	}
-	return -1;
+	return status;
 }
 
 int cmd_unbind(const struct context *ctx, int argc, char **argv)

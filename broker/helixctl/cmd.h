@@ -10,6 +10,8 @@
 
 #include "helix-lease-client.h"
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 /* See "EXIT STATUS" in helixctl(1). */
 #define EXIT_OK		0
 #define EXIT_REFUSED	1
