@@ -66,6 +66,10 @@ class Page:
         """Colours at a regular grid of points of one desktop's canvas, [] before a picture."""
         return [tuple(p) for p in self.js(SAMPLE, scanout, columns, rows) or []]
 
+    def picture(self, scanout):
+        """As points(), once there is one: a worker's picture is on the page a moment after it was painted."""
+        return wait_for(lambda: self.points(scanout), 60, f"the canvas of scanout {scanout} stays empty")
+
     def painted(self):
         """{scanout: frames painted so far}."""
         return {n: d["framesPainted"] for n, d in self.desktops().items()}
@@ -88,6 +92,7 @@ class Page:
         return (box["x"] + (box["width"] - desktop["width"] * scale) / 2 + (x + 0.5) * scale,
                 box["y"] + (box["height"] - desktop["height"] * scale) / 2 + (y + 0.5) * scale)
 
+
 class Browser(Page):
     """One Chromium with one window. Use as a context manager."""
 
@@ -106,7 +111,7 @@ class Browser(Page):
         except WebDriverException:
             shutil.rmtree(self.profile, ignore_errors=True)
             raise
-        self.driver.set_script_timeout(30)
+        self.driver.set_script_timeout(60)
         self.driver.set_page_load_timeout(60)
         self.resize(width, height)
         self.scheme("dark" if dark else "light")
@@ -123,6 +128,9 @@ class Browser(Page):
     def resize(self, width, height):
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        # Or what is measured next may be of the window as it was.
+        wait_for(lambda: self.js("return [innerWidth, innerHeight]") == [width, height], 60,
+                 f"the window does not get the size {width}x{height}")
 
     def scheme(self, name):
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {

@@ -18,8 +18,8 @@ from browser import Page
 from tap import wait_for
 
 PROGRAM = "/usr/bin/firefox-esr"
-START_S = 60
-ANSWER_S = 60
+START_S = 120
+ANSWER_S = 120
 # Nothing of its own on the network, no first-run pages.
 PREFERENCES = {
     "app.update.enabled": False, "browser.shell.checkDefaultBrowser": False, "browser.startup.page": 0,

@@ -2,8 +2,9 @@
 //
 // The server's clock as seen from here. Both ends have a clock of their own; an
 // exchange tells the difference to within half its round trip, so of the last
-// exchanges the one with the shortest counts. One for all streams of a page:
-// they come from one server.
+// exchanges the one with the shortest counts. Nothing comes before it was sent,
+// which tells more where that was slow. One for all streams of a page: they come
+// from one server.
 
 const KEPT = 12;                    // exchanges; clocks drift, so an old one must go some time
 const EVERY_US = 5e6;
@@ -36,6 +37,12 @@ export class Clock {
     if (this.#exchanges.length > KEPT)
       this.#exchanges.shift();
     this.#best = this.#exchanges.reduce((a, b) => (b.roundTrip < a.roundTrip ? b : a));
+  }
+
+  /** What came at localUs, the server had at serverUs: its clock is not further behind than that. */
+  happened(serverUs, localUs) {
+    if (this.#best)
+      this.#best.offset = Math.max(this.#best.offset, serverUs - localUs);
   }
 
   /** A server that came back may be on another clock. */

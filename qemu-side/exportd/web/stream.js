@@ -58,6 +58,7 @@ export class Stream {
       text: (object) => this.#text(object),
       binary: (buffer) => this.#binary(buffer),
       lost: () => {
+        this.#clock.forget();
         this.#closed();
         this.#tell('lost', {});
       },
@@ -210,9 +211,10 @@ export class Stream {
   }
 
   /** When this frame came, was decoded and painted, by the server's clock; null while that is unknown. */
-  #times({ receivedUs, decodedUs }, paintedUs) {
+  #times({ captureUs, receivedUs, decodedUs }, paintedUs) {
     if (!this.#clock.known || !receivedUs)
       return null;
+    this.#clock.happened(captureUs, receivedUs);
     return {
       received: this.#clock.toServer(receivedUs),
       decoded: this.#clock.toServer(decodedUs),

@@ -7,7 +7,7 @@
 
 import { StreamSet } from './streamset.js';
 
-const HELLO_DEADLINE_MS = 5000;
+const HELLO_DEADLINE_MS = 20000;
 
 export class Streams {
   #listeners = new Map();           // id -> {event(name, detail), stats(facts)}
