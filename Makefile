@@ -9,7 +9,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES
+export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES RETRY
 
 IN_ROOT := scripts/in-root
 
@@ -31,7 +31,8 @@ help: ## this list
 	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of a fuzzer (10; 30 of QEMU).' \
 	  'make bench takes BENCHES="module desktops" to run only some.' \
 	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them;' \
-	  '  LANES=N, how many run side by side (2; 1 on one core or with less than 14 GiB of memory).'
+	  '  LANES=N, how many run side by side (2; 1 on one core or with less than 14 GiB of memory);' \
+  '  RETRY=0, a step that fails beside others is not run once more, alone.'
 
 # make hands an interrupt on to what it started itself, so nothing here starts
 # another make. HELIX_SKIP_BUILD=1 takes what is there.
