@@ -104,7 +104,8 @@ static struct desktop *session_find(struct session *session)
 {
 	struct hub *hub = session->http->hub;
 	struct desktop *desktop = NULL;
-	char id[DESKTOP_ID_LEN] = "";
+	/* lws leaves out an argument that has not room with its name */
+	char id[DESKTOP_ID_LEN + sizeof("desktop=")] = "";
 	long scanout;
 
 	if (lws_get_urlarg_by_name_safe(session->wsi, "desktop", id,
@@ -125,7 +126,7 @@ static struct desktop *session_find(struct session *session)
 static enum rung session_rung(struct lws *wsi)
 {
 	enum rung rung = RUNG_FULL;
-	char name[8] = "";
+	char name[sizeof("rung=thumb") + 8] = "";	/* as above: with its name */
 
 	if (lws_get_urlarg_by_name_safe(wsi, "rung", name, sizeof(name)) > 0)
 		rung_parse(name, &rung);

@@ -554,6 +554,16 @@ def test_rungs_are_streams_of_their_own(b):
     client.close()
 
 
+def test_a_stream_begins_with_the_rung_of_its_address(b):
+    for rung in ("thumb", "full"):
+        client = Socket(b.port, f"desktop=vm:0&rung={rung}")
+        config = client.say("config")
+        assert config["rung"] == rung, config
+        video = client.video()
+        assert struct.unpack("<II", video[16:24]) == (config["width"], config["height"])
+        client.close()
+
+
 def test_time_is_answered_with_the_clock_of_the_frames(b):
     client = Socket(b.port, "scanout=3")
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
