@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy.h"
 #include "request.h"
 
 #define CONFIG_FLAG_BASE	256	/* getopt's value of the first of the table */
@@ -88,6 +89,22 @@ static const struct config_key config_keys[] = {
 	{ "server", "metrics-open", "metrics-open", CONFIG_SWITCH,
 	  CONFIG_OF(http.metrics_open),
 	  .help = "/metrics for everybody on loopback" },
+	{ "server", "trusted-proxies", "trusted-proxies", CONFIG_LIST,
+	  CONFIG_OF(http.trusted_proxies), .arg = "ADDRESS,...",
+	  .help = "reverse proxies that are believed for whom they ask" },
+	{ "server", "connections", "connections", CONFIG_NUMBER,
+	  CONFIG_OF(http.connections), 16, 7680, .arg = "N",
+	  .help = "at once, 16 to 7680 (384)" },
+	{ "server", "connections-each", "connections-each", CONFIG_NUMBER,
+	  CONFIG_OF(http.connections_each), 1, 7680, .live = true,
+	  .arg = "N", .help = "of one address, 1 to 7680 (160)" },
+	{ "server", "viewers", "viewers", CONFIG_NUMBER,
+	  CONFIG_OF(http.viewers), 1, 7680, .live = true, .arg = "N",
+	  .help = "WebSockets at once, 1 to 7680 (256)" },
+	{ "server", "token-failures", "token-failures", CONFIG_NUMBER,
+	  CONFIG_OF(http.token_failures), 1, 10000, .arg = "N",
+	  .help = "bad tokens that an address may send in a minute,\n"
+		  "1 to 10000 (10)" },
 	{ "server", "attach", "attach", CONFIG_PATH, CONFIG_OF(attach),
 	  .arg = "PATH", .help = "Unix socket on which VMs are handed over" },
 	{ "server", "vm-directory", "vm-directory", CONFIG_PATH,
@@ -512,6 +529,10 @@ static void config_defaults(struct config *config)
 			.port = 8800,
 			.listen_fd = -1,
 			.state_dir = g_getenv("STATE_DIRECTORY"),
+			.connections = 384,
+			.connections_each = 160,
+			.viewers = 256,
+			.token_failures = 10,
 		},
 		.encoder = {
 			.name = "libx264",
@@ -528,9 +549,20 @@ static void config_defaults(struct config *config)
 	};
 }
 
+static const char *config_wrong_proxy(const char *const *proxies)
+{
+	unsigned int i;
+
+	for (i = 0; proxies && proxies[i]; i++)
+		if (!proxy_valid(proxies[i]))
+			return proxies[i];
+	return NULL;
+}
+
 static bool config_check(const struct config *config, char **error)
 {
 	const struct http_options *http = &config->http;
+	const char *wrong = config_wrong_proxy(http->trusted_proxies);
 	unsigned int i;
 
 	for (i = 0; i < config->nr_vms; i++)
@@ -540,6 +572,9 @@ static bool config_check(const struct config *config, char **error)
 		*error = g_strdup("there is nothing to serve: --qmp, --attach or --config is needed; see helix-exportd --help");
 	else if (!http->tls_certificate != !http->tls_key)
 		*error = g_strdup("tls-certificate and tls-key are needed together");
+	else if (wrong)
+		*error = g_strdup_printf("trusted-proxies has %s: an address is needed, or a network as 10.0.0.0/8",
+					 wrong);
 	else if (http->auth == HTTP_AUTH_TOKEN && !http->token_key)
 		*error = g_strdup("auth=token needs token-key, the file of the key that signs tokens");
 	else if (!request_listen_allowed(http->listen) &&

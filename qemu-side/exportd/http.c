@@ -19,13 +19,12 @@
 
 #include "log.h"
 #include "message.h"
+#include "proxy.h"
 #include "request.h"
 #include "server.h"
 #include "tls.h"
 
-#define HTTP_CONNECTIONS_MAX	384
-#define HTTP_CONNECTIONS_EACH	160	/* of one address */
-#define HTTP_FDS_MAX		512	/* of the library */
+#define HTTP_FDS_SPARE		128	/* of the library, beside connections */
 #define HTTP_FILE_MAX		(4 << 20)
 #define HTTP_BODY_MAX		4096	/* of a request */
 #define HTTP_HEADER_MAX		8192	/* of a request, all of it */
@@ -36,8 +35,8 @@
 #define HTTP_IDLE_S		20	/* until the next request is complete */
 #define HTTP_EXCHANGE_S		60	/* for a request's body and its answer */
 #define HTTP_BODY_S		10
-#define HTTP_FAILURES		10	/* bad tokens of one address */
 #define HTTP_FAILURES_S		60
+#define HTTP_FORWARDED_MAX	512	/* of addresses that proxies passed on */
 #define HTTP_FAILURES_NAMES	1024
 #define HTTP_TICKET		"helix.ticket."
 
@@ -249,6 +248,10 @@ static const struct refusal http_bad_ticket = {
 	"the ticket is not good, or not any more", true,
 };
 
+static const struct refusal http_too_many_connections = {
+	429, "connections", "too many connections from this address", false,
+};
+
 static const struct refusal http_too_many_failures = {
 	429, "failures", "too many bad tokens from this address", false,
 };
@@ -270,10 +273,56 @@ static const struct refusal http_bad_tokens[] = {
 				"that the token is used cannot be noted", false },
 };
 
+static unsigned int http_connections_of(const struct http *http,
+					const char *group)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < http->connections->len; i++) {
+		const struct connection *connection =
+			http->connections->pdata[i];
+
+		count += !strcmp(connection->group, group);
+	}
+	return count;
+}
+
+/*
+ * Before a request of a proxy is judged: for whom it asks this time. Without the
+ * header it asks for itself.
+ */
+static void http_identify(const struct http *http, struct lws *wsi)
+{
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+	char forwarded[HTTP_FORWARDED_MAX] = "", scheme[8] = "";
+
+	if (!*connection->proxy)
+		return;
+	/* one that does not fit says nothing: its end is what counts */
+	if (lws_hdr_copy(wsi, forwarded, sizeof(forwarded),
+			 WSI_TOKEN_X_FORWARDED_FOR) < 0)
+		*forwarded = '\0';
+	proxy_client(connection->proxy, forwarded,
+		     http->options.trusted_proxies, connection->peer);
+	port_peer_group(connection->peer, connection->group);
+	if (lws_hdr_custom_copy(wsi, scheme, sizeof(scheme),
+				"x-forwarded-proto:", 18) < 0)
+		*scheme = '\0';
+	connection->secure = http->tls ||
+			     !g_ascii_strcasecmp(scheme, "https");
+}
+
 static const struct refusal *http_judge_source(const struct http *http,
 					       struct lws *wsi, bool acts)
 {
+	const struct connection *connection = lws_get_opaque_user_data(wsi);
 	char origin[160] = "", host[128] = "";
+
+	/* who connects directly was judged when it did */
+	if (*connection->proxy &&
+	    http_connections_of(http, connection->group) >
+	    http->options.connections_each)
+		return &http_too_many_connections;
 
 	if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0 ||
 	    !request_host_allowed(host, http->options.server_names))
@@ -281,7 +330,7 @@ static const struct refusal *http_judge_source(const struct http *http,
 	if (!acts || !lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN))
 		return NULL;
 	if (lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) <= 0 ||
-	    !request_origin_allowed(origin, host, lws_is_ssl(wsi)))
+	    !request_origin_allowed(origin, host, connection->secure))
 		return &http_bad_origin;
 	return NULL;
 }
@@ -618,6 +667,7 @@ static int http_request(struct http *http, struct lws *wsi,
 	bool head;
 
 	http_exchange_reset(exchange);
+	http_identify(http, wsi);
 	http_deadline(connection, HTTP_EXCHANGE_S);
 	method = http_method(wsi, &head);
 	if (!method)
@@ -722,7 +772,7 @@ static const struct refusal *http_judge_upgrade(struct http *http,
 		return &http_not_found;
 	if (!http_speaks(wsi))
 		return &no_protocol;
-	if (http->sessions->len >= SERVER_SESSIONS_MAX)
+	if (http->sessions->len >= http->options.viewers)
 		return &full;
 	return http_judge(http, wsi, true, true);
 }
@@ -730,8 +780,10 @@ static const struct refusal *http_judge_upgrade(struct http *http,
 /* Zero goes on with the upgrade. */
 static int http_upgrade(struct http *http, struct lws *wsi, const char *to)
 {
-	const struct refusal *refusal = http_judge_upgrade(http, wsi, to);
+	const struct refusal *refusal;
 
+	http_identify(http, wsi);
+	refusal = http_judge_upgrade(http, wsi, to);
 	if (!refusal)
 		return 0;
 	http_refuse_upgrade(wsi, refusal);
@@ -744,20 +796,6 @@ static void http_forget(struct connection *connection)
 {
 	g_ptr_array_remove_fast(connection->http->connections, connection);
 	g_free(connection);
-}
-
-static unsigned int http_connections_of(const struct http *http,
-					const char *group)
-{
-	unsigned int i, count = 0;
-
-	for (i = 0; i < http->connections->len; i++) {
-		const struct connection *connection =
-			http->connections->pdata[i];
-
-		count += !strcmp(connection->group, group);
-	}
-	return count;
 }
 
 static void http_adopt(struct http *http, int fd,
@@ -782,12 +820,14 @@ static void http_accepted(int fd, const char *peer, void *data)
 {
 	struct http *http = data;
 	struct connection *connection;
+	bool proxy = proxy_trusted(peer, http->options.trusted_proxies);
 	char group[PORT_PEER_LEN];
 	int on = 1;
 
 	port_peer_group(peer, group);
-	if (http->connections->len >= HTTP_CONNECTIONS_MAX ||
-	    http_connections_of(http, group) >= HTTP_CONNECTIONS_EACH) {
+	if (http->connections->len >= http->options.connections ||
+	    (!proxy && http_connections_of(http, group) >=
+		       http->options.connections_each)) {
 		log_peer(WARN, peer, "hung up on: too many connections");
 		close(fd);
 		return;
@@ -797,6 +837,9 @@ static void http_accepted(int fd, const char *peer, void *data)
 	connection->http = http;
 	g_strlcpy(connection->peer, peer, sizeof(connection->peer));
 	g_strlcpy(connection->group, group, sizeof(connection->group));
+	if (proxy)
+		g_strlcpy(connection->proxy, peer, sizeof(connection->proxy));
+	connection->secure = http->tls;
 	http_deadline(connection, HTTP_HEADER_S);
 	g_ptr_array_add(http->connections, connection);
 	http_adopt(http, fd, connection);
@@ -930,7 +973,8 @@ static bool http_start(struct http *http, GMainLoop *loop)
 	info.user = http;
 	info.foreign_loops = loops;
 	info.options = LWS_SERVER_OPTION_GLIB;
-	info.fd_limit_per_thread = HTTP_FDS_MAX;
+	info.fd_limit_per_thread = http->options.connections +
+				   HTTP_FDS_SPARE;
 	info.max_http_header_data2 = HTTP_HEADER_MAX;
 	info.timeout_secs = HTTP_HEADER_S;
 	info.keepalive_timeout = HTTP_IDLE_S;
@@ -995,7 +1039,7 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 	if (http->tokens)
 		http->keys = tokens_keys(http->tokens);
 	http->tickets = tickets_new();
-	http->failures = limit_new(HTTP_FAILURES,
+	http->failures = limit_new(options->token_failures,
 				   HTTP_FAILURES_S * G_USEC_PER_SEC,
 				   HTTP_FAILURES_NAMES);
 	http->connections = g_ptr_array_new();
@@ -1027,6 +1071,8 @@ void http_reload(struct http *http, const struct http_options *options)
 {
 	g_autofree char *error = NULL;
 
+	http->options.connections_each = options->connections_each;
+	http->options.viewers = options->viewers;
 	if (!http->tls)
 		return;
 	if (!options->tls_certificate)

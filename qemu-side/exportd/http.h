@@ -32,6 +32,12 @@ struct http_options {
 	struct tokens *tokens;	/* of this key, or NULL */
 	const char *state_dir;	/* where used and revoked tokens are noted */
 	bool metrics_open;	/* for everybody on loopback */
+	/* Reverse proxies, see proxy.h; NULL at the end, or NULL. */
+	const char *const *trusted_proxies;
+	unsigned int connections;	/* at once */
+	unsigned int connections_each;	/* of one address, see port.h */
+	unsigned int viewers;		/* WebSockets at once */
+	unsigned int token_failures;	/* of one address in a minute */
 };
 
 /* Runs in @loop. NULL, with the reason logged, if it cannot listen. */
@@ -42,8 +48,8 @@ void http_free(struct http *http);
 
 /*
  * The configuration was read again: takes what can change, which is the TLS
- * certificate and its key, for who connects from now on. What cannot be used,
- * with the reason logged, stays as it was.
+ * certificate and its key, and how many may connect, for who connects from now
+ * on. What cannot be used, with the reason logged, stays as it was.
  */
 void http_reload(struct http *http, const struct http_options *options);
 

@@ -17,7 +17,6 @@
 #include "token.h"
 
 #define SERVER_PROTOCOL		"helix.v1"
-#define SERVER_SESSIONS_MAX	256	/* WebSockets */
 #define SERVER_CLOSE_S		5	/* for a WebSocket that we end */
 
 struct http {
@@ -41,8 +40,11 @@ struct http {
 struct connection {
 	struct http *http;
 	struct lws *wsi;
+	/* Who asks; where it is a trusted proxy, for whom it asked last. */
 	char peer[PORT_PEER_LEN];
 	char group[PORT_PEER_LEN];
+	char proxy[PORT_PEER_LEN];	/* its address; "" if it is none */
+	bool secure;		/* by https, to us or to the proxy */
 	bool known;		/* to the library */
 	gint64 deadline;	/* when it is hung up on, 0: never */
 	struct grant grant;	/* of its request, or its WebSocket */

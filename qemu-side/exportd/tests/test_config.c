@@ -76,6 +76,11 @@ static void test_defaults(void **state)
 	assert_int_equal(config.http.port, 8800);
 	assert_int_equal(config.http.listen_fd, -1);
 	assert_int_equal(config.http.auth, HTTP_AUTH_NONE);
+	assert_null(config.http.trusted_proxies);
+	assert_int_equal(config.http.connections, 384);
+	assert_int_equal(config.http.connections_each, 160);
+	assert_int_equal(config.http.viewers, 256);
+	assert_int_equal(config.http.token_failures, 10);
 	assert_string_equal(config.encoder.name, "libx264");
 	assert_int_equal(config.nr_vms, 1);
 	assert_string_equal(config.vms[0].name, "vm");
@@ -204,6 +209,18 @@ static void test_what_belongs_together(void **state)
 	assert_non_null(strstr(error, "token-key"));
 }
 
+static void test_a_proxy_is_an_address(void **state)
+{
+	(void)state;
+	assert_int_equal(load_file("[server]\ntrusted-proxies=::1, 10.0.0.0/8\n[vm a]\nqmp=/q\n"),
+			 CONFIG_RUN);
+	assert_string_equal(config.http.trusted_proxies[1], "10.0.0.0/8");
+	each_end(NULL);
+	assert_int_equal(load("--qmp=/q", "--trusted-proxies=::1,proxy.example"),
+			 CONFIG_WRONG);
+	assert_non_null(strstr(error, "proxy.example"));
+}
+
 static void test_too_many_vms(void **state)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
@@ -246,6 +263,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_wrong_flags, each_end),
 		cmocka_unit_test_teardown(test_outside_of_the_machine_only_with_tls_and_token, each_end),
 		cmocka_unit_test_teardown(test_what_belongs_together, each_end),
+		cmocka_unit_test_teardown(test_a_proxy_is_an_address, each_end),
 		cmocka_unit_test_teardown(test_too_many_vms, each_end),
 		cmocka_unit_test_teardown(test_what_needs_a_restart_is_named, each_end),
 	};

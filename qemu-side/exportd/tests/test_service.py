@@ -8,6 +8,7 @@ usage: test_service.py HELIX-EXPORTD OPENAPI.YAML
 Prints TAP.
 """
 import array
+import http.client
 import json
 import os
 import re
@@ -404,6 +405,78 @@ def test_tokens():
                       ("--key", "x", "--ttl", "0"), ("--key", "x", "--desktop", "a b"), ("--key", "x", "more")):
         done = subprocess.run([EXPORTD, "token", *arguments], capture_output=True, timeout=PATIENCE, text=True, check=False)
         assert done.returncode and done.stderr and not done.stdout, (arguments, done)
+
+
+def ask(server, method="GET", path="/api/desktops", place="127.0.0.1", **headers):
+    """Status and body, from any address of this machine's."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE, source_address=(place, 0))
+    try:
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+BEHIND = PLAIN + "auth=token\ntoken-key=DIR/key\nstate=DIR\ntoken-failures=2\nconnections-each=2\ntrusted-proxies=127.0.0.8/29\n"
+
+
+def test_a_proxy_is_believed_for_whom_it_asks():
+    with Server(BEHIND, key=os.urandom(40)) as server:
+        bad = {"Authorization": "Bearer nonsense"}
+
+        def asked_for(client, **headers):
+            return ask(server, place="127.0.0.9", X_Forwarded_For=client, **bad, **headers)[0]
+
+        # what one client does wrong is held against that one, whatever it writes before the proxy does
+        assert [asked_for("192.0.2.1") for _ in range(3)] == [401, 401, 429]
+        assert asked_for("192.0.2.2") == 401
+        assert asked_for("192.0.2.7, 192.0.2.1") == 429
+        assert asked_for("192.0.2.1, 127.0.0.10") == 429
+        assert "192.0.2.1" in server.said()
+        # whom nobody trusts is who it is
+        assert [ask(server, place="127.0.0.20", X_Forwarded_For=f"192.0.2.{n}", **bad)[0] for n in (10, 11, 12)] == [401, 401, 429]
+
+
+def test_connections_of_a_proxy_are_its_clients():
+    with Server(BEHIND, key=os.urandom(40)) as server:
+        def connection(client):
+            one = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE, source_address=("127.0.0.9", 0))
+            one.request("GET", "/api/desktops", headers={"X-Forwarded-For": client})
+            answer = one.getresponse()
+            return one, answer.status, answer.read().decode()
+
+        kept = [connection(client) for client in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3")]
+        assert [status for _, status, _ in kept] == [401] * 4, "the proxy has more than a client may have"
+        more = connection("192.0.2.1")
+        assert more[1] == 429 and '"connections"' in more[2], more
+        # the same connection, for another client
+        more[0].request("GET", "/api/desktops", headers={"X-Forwarded-For": "192.0.2.4"})
+        assert more[0].getresponse().status == 401
+        server.reload(BEHIND.replace("each=2", "each=3"), "read again")
+        kept.append(connection("192.0.2.1"))
+        assert kept[-1][1] == 401, kept[-1]
+        for one, *_ in (*kept, more):
+            one.close()
+
+
+def test_a_proxy_says_by_what_the_page_came():
+    with Server(PLAIN + "server-names=desk.example\ntrusted-proxies=127.0.0.9\n") as server:
+        def post(place, **headers):
+            return ask(server, "POST", "/api/ticket", place, Host="desk.example", Origin="https://desk.example",
+                       Content_Length="0", **headers)[0]
+
+        assert post("127.0.0.9", X_Forwarded_Proto="https") == 200
+        assert post("127.0.0.9", X_Forwarded_Proto="http") == 403
+        assert post("127.0.0.9") == 403
+        assert post("127.0.0.1", X_Forwarded_Proto="https") == 403, "anybody could say so"
+
+
+def test_metrics_are_not_open_to_who_comes_by_a_proxy():
+    with Server(BEHIND + "metrics-open=true\n", key=os.urandom(40)) as server:
+        assert ask(server, path="/metrics", place="127.0.0.9")[0] == 200
+        refused = ask(server, path="/metrics", place="127.0.0.9", X_Forwarded_For="192.0.2.1")
+        assert refused[0] == 403, refused
 
 
 def main():
