@@ -61,6 +61,7 @@ void desktop_frame(struct desktop *desktop, const struct packet_header *header, 
 	desktop->last_seq = header->seq;
 	desktop->width = header->width;
 	desktop->height = header->height;
+	desktop->flushed_us = header->capture_us;
 	desktop->frames++;
 	desktop->key_frames += header->key;
 	if (desktop->first_frame_s < 0)
@@ -76,4 +77,19 @@ void desktop_payload(struct desktop *desktop, const uint8_t *bytes, size_t len)
 		desktop->scanout, strerror(errno));
 	fclose(desktop->record);
 	desktop->record = NULL;
+}
+
+void desktop_complete(struct desktop *desktop, int64_t now_us)
+{
+	/* With a server on another machine it is no time of this clock. */
+	if (desktop->flushed_us <= INT64_MAX)
+		latency_add(&desktop->latency, LATENCY_TOTAL,
+			    (int64_t)desktop->flushed_us, now_us);
+}
+
+void desktop_measure(struct desktop *desktop)
+{
+	desktop->frames_before = desktop->frames;
+	desktop->bytes_before = desktop->bytes;
+	memset(&desktop->latency, 0, sizeof(desktop->latency));
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../latency.h"
 #include "message.h"
 #include "packet.h"
 
@@ -21,7 +22,9 @@ struct desktop {
 	char encoder[MESSAGE_TEXT_MAX];
 	unsigned int width, height;
 	uint64_t frames, key_frames, bytes;
-	uint64_t frames_before;		/* those before the measured time began */
+	uint64_t frames_before, bytes_before;	/* those before the measured time began */
+	uint64_t flushed_us;		/* the capture time of the frame that is coming in */
+	struct latency latency;		/* LATENCY_TOTAL: from there until all of it had come */
 	double first_frame_s;		/* negative: none came */
 	uint32_t last_seq;
 	bool configured;		/* this connection has had its config */
@@ -43,6 +46,11 @@ void desktop_configure(struct desktop *desktop, const struct server_message *con
 void desktop_frame(struct desktop *desktop, const struct packet_header *header, double at);
 /* @len bytes of its access unit have come. */
 void desktop_payload(struct desktop *desktop, const uint8_t *bytes, size_t len);
+/* All of it has, at @now_us of the clock that capture times are of. */
+void desktop_complete(struct desktop *desktop, int64_t now_us);
+
+/* The measured time begins: what is counted for it starts from nothing. */
+void desktop_measure(struct desktop *desktop);
 
 /* The stream broke a rule of the protocol. */
 void desktop_violation(struct desktop *desktop, const char *what);

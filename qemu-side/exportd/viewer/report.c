@@ -18,6 +18,22 @@ static struct json_object *number(double value, int decimals)
 	return json_object_new_double_s(value, text);
 }
 
+/* NULL, which is JSON's null, if no frame told. */
+static struct json_object *latency_object(const struct desktop *d)
+{
+	struct latency_figures figures;
+	struct json_object *o;
+
+	latency_describe(&d->latency, LATENCY_TOTAL, &figures);
+	if (!figures.count)
+		return NULL;
+	o = json_object_new_object();
+	json_object_object_add(o, "p50", number(figures.p50, 1));
+	json_object_object_add(o, "p95", number(figures.p95, 1));
+	json_object_object_add(o, "p99", number(figures.p99, 1));
+	return o;
+}
+
 static struct json_object *desktop_object(const struct desktop *d, double measured_s)
 {
 	struct json_object *o = json_object_new_object();
@@ -33,6 +49,9 @@ static struct json_object *desktop_object(const struct desktop *d, double measur
 	json_object_object_add(o, "bytes", json_object_new_uint64(d->bytes));
 	json_object_object_add(o, "fps", measured_s > 0 ?
 			       number((double)(d->frames - d->frames_before) / measured_s, 2) : NULL);
+	json_object_object_add(o, "kbit_s", measured_s > 0 ?
+			       number((double)(d->bytes - d->bytes_before) * 8 / 1000 / measured_s, 1) : NULL);
+	json_object_object_add(o, "latency_ms", latency_object(d));
 	json_object_object_add(o, "first_frame_s", d->first_frame_s < 0 ? NULL :
 			       number(d->first_frame_s, 3));
 	json_object_object_add(o, "connections", json_object_new_int((int)d->connections));

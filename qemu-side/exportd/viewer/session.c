@@ -303,6 +303,8 @@ static void receive_binary(struct link *link, const uint8_t *bytes, size_t len, 
 	}
 	if (link->is_video && len > part)
 		desktop_payload(link->desktop, bytes + part, len - part);
+	if (last && link->is_video)
+		desktop_complete(link->desktop, (int64_t)(seconds(CLOCK_MONOTONIC) * 1e6));
 	if (last && link->header_len < PACKET_HEADER_SIZE)
 		desktop_violation(link->desktop, "binary message shorter than its header");
 }
@@ -380,8 +382,9 @@ static void begin_measuring(struct session *session)
 {
 	session->phase = MEASURING;
 	session->measuring_since = seconds(CLOCK_MONOTONIC);
+	progress(session, "measuring for %.1f s", session->options.for_s);
 	for (size_t i = 0; i < session->n_desktops; i++)
-		session->desktops[i].frames_before = session->desktops[i].frames;
+		desktop_measure(&session->desktops[i]);
 }
 
 static void tick(lws_sorted_usec_list_t *sul)

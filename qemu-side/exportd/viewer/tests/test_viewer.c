@@ -308,6 +308,44 @@ static void a_good_stream_is_counted(void **state)
 	assert_int_equal(desktop.violations, 0);
 }
 
+static void the_measured_time_counts_for_itself(void **state)
+{
+	struct packet_header header = {
+		.type = PACKET_VIDEO, .key = true, .seq = 1, .width = 640, .height = 480,
+	};
+	struct latency_figures figures;
+
+	(void)state;
+	desktop_configure(&desktop, &config);
+	header.capture_us = 1000000;
+	desktop_frame(&desktop, &header, 1);
+	desktop_payload(&desktop, (const uint8_t *)"12345", 5);
+	desktop_complete(&desktop, 9000000);
+	desktop_measure(&desktop);
+	header.seq = 2;
+	header.capture_us = 9000000;
+	desktop_frame(&desktop, &header, 2);
+	desktop_payload(&desktop, (const uint8_t *)"123", 3);
+	desktop_complete(&desktop, 9020000);
+	assert_int_equal(desktop.frames - desktop.frames_before, 1);
+	assert_int_equal(desktop.bytes - desktop.bytes_before, 3);
+	latency_describe(&desktop.latency, LATENCY_TOTAL, &figures);
+	assert_int_equal(figures.count, 1);
+	assert_true(figures.p99 > 17 && figures.p99 < 23);
+
+	/* of another machine's clock */
+	header.seq = 3;
+	header.capture_us = UINT64_MAX;
+	desktop_frame(&desktop, &header, 3);
+	desktop_complete(&desktop, 9040000);
+	header.seq = 4;
+	header.capture_us = 9050000;
+	desktop_frame(&desktop, &header, 4);
+	desktop_complete(&desktop, 9040000);
+	latency_describe(&desktop.latency, LATENCY_TOTAL, &figures);
+	assert_int_equal(figures.count, 1);
+}
+
 static void video_before_its_config_is_a_violation(void **state)
 {
 	(void)state;
@@ -378,6 +416,10 @@ static void the_report_has_each_desktop(void **state)
 	frame(true, 1, 12.345);
 	frame(false, 2, 13);
 	desktop.frames_before = 1;
+	desktop.bytes = 1250;
+	desktop.bytes_before = 250;
+	desktop.flushed_us = 1000000;
+	desktop_complete(&desktop, 1010000);
 	two[0] = desktop;
 	desktop_init(&two[1], 4);
 	text = report_text(two, 2, 2);
@@ -391,9 +433,12 @@ static void the_report_has_each_desktop(void **state)
 	assert_string_equal(json_object_get_string(member(one, "encoder")), "libx264");
 	assert_string_equal(json_object_get_string(member(one, "first_frame_s")), "12.345");
 	assert_string_equal(json_object_get_string(member(one, "fps")), "0.50");
+	assert_string_equal(json_object_get_string(member(one, "kbit_s")), "4.0");
+	assert_true(json_object_get_double(member(member(one, "latency_ms"), "p50")) > 8);
 	one = json_object_array_get_idx(member(root, "desktops"), 1);
 	assert_int_equal(json_object_get_int(member(one, "frames")), 0);
 	assert_null(member(one, "first_frame_s"));
+	assert_null(member(one, "latency_ms"));
 	json_object_put(root);
 	free(text);
 }
@@ -424,6 +469,7 @@ int main(void)
 		cmocka_unit_test(wrong_headers_are_refused),
 		cmocka_unit_test(other_packet_types_are_left_alone),
 		cmocka_unit_test_setup(a_good_stream_is_counted, new_desktop),
+		cmocka_unit_test_setup(the_measured_time_counts_for_itself, new_desktop),
 		cmocka_unit_test_setup(video_before_its_config_is_a_violation, new_desktop),
 		cmocka_unit_test_setup(a_stream_must_begin_with_a_key_frame, new_desktop),
 		cmocka_unit_test_setup(a_new_config_must_be_followed_by_a_key_frame, new_desktop),
