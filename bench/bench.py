@@ -3,10 +3,10 @@
 """`make bench`: writes build/bench/results.json, an array of objects with name,
 value, unit and, where there is something to compare with, baseline and ratio;
 each with the commit and the machine it was measured on, and how many processes
-wanted its CPUs before and after.
+wanted its CPUs before and after; and plots of those that plot.py has one for.
 
 Runs in the build root, with the environment of scripts/with-parts.
-usage: bench.py [module|desktops|video|gpu]...
+usage: bench.py [module|desktops|video|streams|gpu]...
 """
 import json
 import os
@@ -27,6 +27,8 @@ from vm.jsonsocket import RemoteError  # noqa: E402
 from vm.machine import accelerator  # noqa: E402
 from vm.system import System  # noqa: E402
 from guest import VENUS, Guest, build_programs, wait_for  # noqa: E402
+import plot  # noqa: E402
+import streams  # noqa: E402
 
 OUT = TOP / "build/bench"
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
@@ -48,11 +50,12 @@ def machine():
             f"guest under {accelerator(os.environ.get('ACCEL', ''))}")
 
 
-def compile_guest_programs(names):
+def compile_guest_programs(names, headers="selftests"):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libdrm"], check=True, capture_output=True, text=True)
     for name in names:
         subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
-                        "-Wno-unused-parameter", "-Wno-sign-compare", f"-I{TOP}/uapi", f"-I{TOP}/selftests",
+                        "-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-missing-field-initializers",
+                        f"-I{TOP}/uapi", f"-I{TOP}/{headers}",
                         "-o", str(OUT / name), str(TOP / f"bench/{name}.c"), *flags.stdout.split()], check=True)
 
 
@@ -319,13 +322,25 @@ def video():
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def live():
+    """Desktops that are watched: what they cost and how old their frames are, next to QEMU's own VNC server."""
+    build_programs()
+    compile_guest_programs(["moving"], "tests/gpu")
+    rows = streams.live(OUT / "moving")
+    if streams.has_vnc(os.environ["HELIX_QEMU"]):
+        rows += streams.vnc(OUT / "moving")
+    else:
+        say("this QEMU was built without its VNC server: nothing to compare with")
+    return rows
+
+
 def gpu():
     """The GPU's commands and fences, without the module's part in it."""
     build_programs()
     return fences() + fairness()
 
 
-BENCHES = {"module": module, "desktops": desktops, "video": video, "gpu": gpu}
+BENCHES = {"module": module, "desktops": desktops, "video": video, "streams": live, "gpu": gpu}
 
 
 def main():
@@ -347,11 +362,15 @@ def main():
     for row in results:
         row["commit"] = commit
         row["machine"] = where
+        row["cpus"] = os.cpu_count()
+        row["accel"] = accelerator(os.environ.get("ACCEL", ""))
     (OUT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     for row in results:
         ratio = f"  ({row['ratio']} of {row['baseline']})" if "ratio" in row else ""
         say(f"{row['name']}: {row['value']} {row['unit']}{ratio}")
     say("wrote build/bench/results.json")
+    for path in plot.plot(results, OUT):
+        say(f"wrote {path.relative_to(TOP)}")
     return 0
 
 
