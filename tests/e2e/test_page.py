@@ -25,6 +25,38 @@ from tap import check, run, Skip, wait_for
 TOLERANCE = 14                      # of a channel, for what H.264 does to a flat colour
 LONG = 60                           # seconds: what waits so long will not come, however busy the machine is
 
+# Of each element with words of its own: how its colour stands out from the grounds behind it, one over the other.
+CONTRAST = """
+const context = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+function over(ground, colour) {                 // as the browser itself paints it
+  context.fillStyle = `rgb(${ground})`; context.fillRect(0, 0, 1, 1);
+  context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
+  return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}
+function ground(element) {
+  const chain = [];
+  for (let e = element; e; e = e.parentElement) chain.unshift(e);
+  return chain.reduce((below, e) => over(below, getComputedStyle(e).backgroundColor), [255, 255, 255]);
+}
+function light(rgb) {
+  const [r, g, b] = rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+let looked = 0;
+const faint = [];
+for (const element of document.querySelectorAll('body *')) {
+  const words = [...element.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join('');
+  if (!words || !element.checkVisibility({visibilityProperty: true}) || element.closest('.unseen, canvas, :disabled')) continue;
+  looked++;
+  const style = getComputedStyle(element), behind = ground(element);
+  const pair = [light(over(behind, style.color)), light(behind)].sort((a, b) => b - a);
+  const ratio = (pair[0] + 0.05) / (pair[1] + 0.05), size = parseFloat(style.fontSize);
+  const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+  if (ratio < (large ? 3 : 4.5)) faint.push(`'${words.slice(0, 30)}' ${ratio.toFixed(2)}`);
+}
+return {looked, faint};
+"""
+
 
 class PageTest:
     """One stand-in and one browser for all cases; each case leaves them as it found them."""
@@ -38,8 +70,8 @@ class PageTest:
     # Helpers
 
     def fresh(self):
-        """The grid, live, with nothing remembered of earlier cases."""
-        self.browser.resize(1440, 900)
+        """The grid, live, in a window where tiles are as small as thumbnails, with nothing remembered of earlier cases."""
+        self.browser.resize(1280, 720)
         for desktop in self.standin.desktops.values():
             desktop.garbage, desktop.paused, desktop.codec = 0, False, "avc1.42C01F"
         self.browser.open("about:blank")
@@ -463,6 +495,25 @@ class PageTest:
         wait_for(lambda: self.browser.desktops()[2]["canvasWidth"] == 480, LONG, "the thumbnail did not come back")
         check(self.browser.desktops()[2]["decoderErrors"] == 0, "changing rungs was an error of the decoder")
 
+    def large_tiles_of_a_few_desktops_are_watched_in_full(self):
+        self.fresh()
+        rungs = lambda: {n: d.rungs() for n, d in self.standin.desktops.items()}
+
+        def wait_rungs(open_one, others):
+            wanted = {n: [open_one if n == 2 else others] for n in self.standin.desktops}
+            wait_for(lambda: rungs() == wanted, 20, lambda: f"watched are {rungs()} instead of {wanted}")
+        wait_rungs("thumb", "thumb")
+        self.browser.resize(1600, 1000)
+        wait_rungs("full", "full")
+        wait_for(lambda: all(d["canvasWidth"] == 1280 for d in self.browser.desktops().values()), 20,
+                 lambda: f"the tiles have {self.browser.desktops()}")
+        self.open_full(2)
+        wait_rungs("full", "thumb")
+        self.browser.js("location.hash = ''")
+        wait_rungs("full", "full")
+        self.browser.resize(1280, 720)
+        wait_rungs("thumb", "thumb")
+
     def input_is_in_pixels_of_the_desktop_whatever_the_picture_is(self):
         self.fresh()
         desktop = self.standin.desktops[4]
@@ -859,6 +910,19 @@ class PageTest:
                                       ".filter((e) => e.checkVisibility() && e.tabIndex < 0).map((e) => e.id)")
         check(not unreachable, f"no key leads to {unreachable}")
 
+    def words_stand_out_from_what_is_behind_them_in_both_themes(self):
+        """WCAG's contrast: 4.5, and 3 for large type."""
+        self.fresh()
+        for scheme in ("dark", "light"):
+            self.browser.scheme(scheme)
+            for view in ("", "#scanout=2"):
+                self.browser.js("location.hash = arguments[0]", view)
+                self.browser.wait_states(self.standin.desktops)
+                found = self.browser.js(CONTRAST)
+                check(found["looked"] > 10, f"only {found['looked']} elements have words")
+                check(not found["faint"], f"{scheme}, {view or 'grid'}: {found['faint']}")
+        self.browser.scheme("dark")
+
 
 def page_with_a_first_server():
     """What a server does not say is not shown, and all else works."""
@@ -983,6 +1047,8 @@ def page_of_fifteen(output):
         fits = browser.js("const m = document.querySelector('main'); return m.scrollHeight <= m.clientHeight "
                           "&& m.scrollWidth <= m.clientWidth")
         check(fits, "fifteen tiles do not fit into 1440x900 without scrolling")
+        rungs = {r for d in standin.desktops.values() for r in d.rungs()}
+        check(rungs == {"thumb"}, f"of fifteen the page watches {rungs}")
         browser.screenshot(output / "page-15.png")
         browser.resize(390, 800)
         browser.wait_states([1, 2])

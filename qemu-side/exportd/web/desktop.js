@@ -39,6 +39,8 @@ const HANGS_UP = new Set(['busy', 'no-desktop']);
 const NO_STATS = Object.freeze({
   rate: 0, kbit: 0, bytes: 0, painted: 0, skipped: 0, decoded: 0, dropped: 0, errors: 0, asked: 0,
 });
+// What a server makes of a desktop for grids, unless it says otherwise.
+const THUMB_WIDTH = 480;
 // What a desktop takes whose server does not say: all that the first servers took.
 const BASIC = Object.freeze({ touch: false, absolute: true, clipboard: false, resize: false });
 
@@ -70,6 +72,7 @@ export class Desktop extends EventTarget {
   name;
   width = 0;                        // of the desktop: what input is measured in
   height = 0;
+  thumbWidth = THUMB_WIDTH;         // of the stream for grids
   pictureWidth = 0;                 // of the canvas
   pictureHeight = 0;
   rung = '';
@@ -373,6 +376,8 @@ export class Desktop extends EventTarget {
   #config(object) {
     this.#hasRungs = 'rung' in object;
     this.rung = object.rung ?? Rung.FULL;
+    if (this.rung === Rung.THUMB && object.width)
+      this.thumbWidth = object.width;
     this.encoder = object.encoder ?? '';
     this.bitrateKbit = object.bitrate_kbit ?? 0;
     this.takes = Object.freeze({

@@ -14,6 +14,12 @@ const SMALLEST_TILE_PX = 200;
 const ONE_COLUMN_BELOW_PX = 560;    // a phone held upright
 const CAPTION_PX = 50;
 const GAP_PX = 12;
+// A thumbnail is blurred in a tile that is larger. The full picture costs the server
+// many times as much, so only a few desktops get it, and only where it shows. Two
+// limits, so that a window at the edge of one does not go to and fro.
+const FEW = 4;
+const SOFT_FROM = 1.25;             // device pixels of the tile for one of the thumbnail
+const CRISP_TO = 1.1;
 
 class Tile {
   #picture;
@@ -30,6 +36,7 @@ class Tile {
   #visible = false;
   #open = false;
   #paused = false;
+  #crisp = false;                   // too large for the thumbnail
 
   constructor(desktop, removed) {
     const fragment = document.getElementById('tile').content.cloneNode(true);
@@ -106,6 +113,19 @@ class Tile {
     this.#watch();
   }
 
+  /** The tile is so many CSS pixels wide; 0 where the thumbnail has to do. */
+  sized(width) {
+    const { desktop } = this;
+    if (this.#open)
+      return;                       // it is watched in full, and will be what it was
+    const blown = desktop.width > desktop.thumbWidth ? width * window.devicePixelRatio / desktop.thumbWidth : 0;
+    const crisp = blown > (this.#crisp ? CRISP_TO : SOFT_FROM);
+    if (crisp === this.#crisp)
+      return;
+    this.#crisp = crisp;
+    this.#watch();
+  }
+
   pause(paused, atOnce) {
     this.#paused = paused;
     this.#watch();
@@ -119,7 +139,7 @@ class Tile {
   #watch() {
     clearTimeout(this.#unwatchTimer);
     if (!this.#paused && (this.#visible || this.#open))
-      this.desktop.watch(this.#open ? Rung.FULL : Rung.THUMB);
+      this.desktop.watch(this.#open || this.#crisp ? Rung.FULL : Rung.THUMB);
     else
       this.#unwatchTimer = setTimeout(() => this.desktop.watch(Rung.NONE), UNWATCH_AFTER_MS);
   }
@@ -214,6 +234,10 @@ export class Grid {
     document.documentElement.classList.toggle('single', shown === 1);
     if (!shown)
       return;
+    if (document.documentElement.dataset.view === 'full') {
+      this.#size(0);                // the strip's tiles are as large as the style says
+      return;
+    }
     const style = getComputedStyle(this.#element);
     const width = this.#element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = this.#element.parentElement.clientHeight
@@ -236,6 +260,12 @@ export class Grid {
     this.#element.style.setProperty('--columns', best.columns);
     this.#element.style.setProperty('--tile', `${best.tile}px`);
     document.documentElement.classList.toggle('small-tiles', best.tile < 260);
+    this.#size(shown > FEW ? 0 : best.tile);
+  }
+
+  #size(width) {
+    for (const tile of this.#tiles.values())
+      tile.sized(width);
   }
 
   #shown() { return [...this.#tiles.values()].filter((tile) => !tile.element.hidden); }

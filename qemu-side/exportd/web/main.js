@@ -65,6 +65,7 @@ function route() {
   if (tile) {
     wantedFocus = key;
     full.open(tile);
+    grid.layout();
   } else if (full.desktop) {
     full.close();
     grid.layout();
