@@ -17,6 +17,9 @@
  *
  * A broker older than this library serves what it knows; a call that needs more
  * fails with -EOPNOTSUPP.
+ *
+ * What a program is built against stays: a name, the layout of a structure or the
+ * meaning of a value changes with the soname only.
  */
 #ifndef HELIX_LEASE_CLIENT_H
 #define HELIX_LEASE_CLIENT_H
@@ -373,6 +376,8 @@ int hl_unbind(struct hl_conn *conn, int force, uint32_t timeout_ms, struct hl_er
  * @context: in context-stalled and context-killed which one it is of the GPU at
  *	@scanout.gpu, whose number for it this is; what it waits for and for how long is
  *	in @scanout
+ * @lost: events of this lease that were dropped before this one, because nobody
+ *	read them; always 0 from a monitor, which tells by -ENOBUFS
  */
 struct hl_event {
 	uint32_t type;
@@ -380,7 +385,28 @@ struct hl_event {
 	uint64_t time_ns;
 	struct hl_scanout scanout;
 	uint32_t context;
+	uint32_t lost;
 };
+
+/**
+ * hl_lease_next_event() - what happened to one's own lease
+ * @lease: the lease
+ * @timeout_ms: how long to wait for something; 0 not at all
+ * @event: out; of @scanout there are its number, state, generation, mode, what it
+ *	waits for and node, and @cause is 0
+ * @err: out: the reason of a failure
+ *
+ * Needs neither a connection nor any right but the handle. In a loop of one's own,
+ * wait until @lease->handle_fd is readable and call this with 0 until it returns
+ * -EAGAIN; the first event is granted. The handle hangs up (POLLHUP) when the lease
+ * ends: events still come then, the last of them freed. Whoever reads an event takes
+ * it: two readers of one lease, or of copies of its handle, share them.
+ *
+ * Return: 0; -EAGAIN: nothing happened in time; -ENODATA: the lease is over, and
+ * nothing more will come; -EINTR: a signal came first
+ */
+int hl_lease_next_event(const struct hl_lease *lease, uint32_t timeout_ms,
+			struct hl_event *event, struct hl_error *err);
 
 /** struct hl_monitor - a listener to the module's events; opaque */
 struct hl_monitor;

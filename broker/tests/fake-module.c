@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "fake-module.h"
 
 struct fake_scanout {
-	int watch;		/* read end: hangs up when the last handle is closed; -1 when free */
+	int watch;		/* other end of the handle: hangs up with its last close; -1 when free */
 	int pidfd;		/* readable when the process has ended; -1 for none */
 	struct helix_lease_query state;
 };
@@ -37,14 +38,32 @@ static struct fake_module *to_fake(struct module *mod)
 	return (struct fake_module *)mod;
 }
 
+/* To the handle; one that nobody reads, or has, is the reader's loss. */
+static void tell(struct fake_scanout *s, uint32_t type)
+{
+	struct helix_lease_event event = {
+		.size = sizeof(event),
+		.type = type,
+		.scanout = s->state.scanout,
+		.state = s->state.state,
+		.generation = s->state.generation,
+		.width = s->state.width,
+		.height = s->state.height,
+		.refresh_mhz = s->state.refresh_mhz,
+	};
+
+	send(s->watch, &event, sizeof(event), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void end_lease(struct fake_scanout *s)
 {
+	s->state.state = HELIX_LEASE_STATE_FREE;
+	tell(s, HELIX_LEASE_EVENT_FREED);
 	close(s->watch);
 	s->watch = -1;
 	if (s->pidfd >= 0)
 		close(s->pidfd);
 	s->pidfd = -1;
-	s->state.state = HELIX_LEASE_STATE_FREE;
 }
 
 /* What the release of the handle file and the end of the process do in the kernel. */
@@ -167,7 +186,7 @@ static int grant(struct fake_module *fake, struct helix_lease_acquire *arg, uint
 		if (pidfd < 0)
 			return pidfd;
 	}
-	if (pipe2(fds, O_CLOEXEC) < 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
 		close(pidfd);
 		return -errno;
 	}
@@ -191,6 +210,8 @@ static int grant(struct fake_module *fake, struct helix_lease_acquire *arg, uint
 	s->state.priority = arg->priority;
 	s->state.grants++;
 	memcpy(s->state.label, arg->label, sizeof(arg->label));
+	s->state.scanout = arg->scanout;
+	tell(s, HELIX_LEASE_EVENT_GRANTED);
 	return 0;
 }
 

@@ -2,9 +2,9 @@
 /*
  * A stand-in for the helix_lease module: scanouts in memory behind struct
  * module_ops. Like the real one it learns of a lease's end from the last close
- * of the handle (a pipe's write end here) or the end of the process of a pidfd,
+ * of the handle (a socket here) or the end of the process of a pidfd,
  * and needs nobody to tell it, so the tests can see what a broker that dies
- * leaves behind.
+ * leaves behind. The handle tells when it was granted and freed.
  *
  * It is not the module: no DRM, no host, no permissions of the control node.
  */

@@ -7,6 +7,7 @@
 # meanwhile are left alone; it needs four free scanouts.
 #
 # HELIXCTL, HELIX_LEASED and SETPRIV name the programs, else those in PATH are used.
+# DLM_CLIENT: tests/dlm-client, else that part is left out.
 # HELIX_ALONE: nobody else uses the GPU, so it may be unbound as well.
 set -u
 . "$(dirname "$0")/tap.sh"
@@ -199,6 +200,31 @@ check "because the process ended" wait_for event freed "$scanout1" '"cause":"pro
 kill -CONT "$holder"
 wait "$holder"
 same "helixctl knows how it ended" 137 "$?"
+
+# AGL's interface: pictures on its descriptor, by a program that knows nothing else
+if [ -n "${DLM_CLIENT:-}" ]; then
+	dlm() { DLM_RUNTIME_PATH=$dir HELIX_DLM_SIZE=800x600 "$DLM_CLIENT" "$@" 2>&1; }
+	shown="lease open
+connectors 1 crtcs 1
+shown 800x600, 5 flips
+fd closed
+none -1"
+	same "libdlmclient: any scanout" "$shown" "$(dlm helix-any kms)"
+	check "it is given back" wait_for count_is $((before + 1))
+	same "one by its number" "$shown" "$(dlm "helix-$scanout1" kms)"
+	check "it was that one" event freed "$scanout1" '"label":"libdlmclient"'
+	wait_for is_state "$scanout1" free
+	id=$(ctl info --json "$scanout1" | sed 's/.*"connector_id":\([0-9]*\).*/\1/')
+	gpu=$(ctl info --json "$scanout1" | sed 's/.*"gpu":"\([^"]*\)".*/\1/')
+	for c in /sys/bus/pci/devices/*"$gpu"/virtio*/drm/card*/card*-*; do
+		[ "$(cat "$c/connector_id" 2>/dev/null)" != "$id" ] || connector=${c##*/}
+	done
+	same "one by its connector's name" "$shown" "$(dlm "${connector:-none}" kms)"
+	wait_for is_state "$scanout1" free
+	same "one as other hardware would have it" "$shown" "$(dlm "card0-HDMI-A-$scanout1" kms)"
+	wait_for is_state "$scanout1" free
+	says "a taken one is refused as there" "lease: EACCES" "$(dlm "helix-$scanout3")"
+fi
 
 # monitor in scripts
 status 0 "a monitor whose time is up" "$helixctl" monitor --timeout 0.3
