@@ -155,6 +155,7 @@ typedef long (*helix_ioctl_fn)(struct file *filp, unsigned int cmd, unsigned lon
  * @waiting: struct helix_call of every call that waits
  * @stalled: the oldest of these is older than stall_ms
  * @stalls: how often that was so
+ * @flips: commits that were handed to the driver, ever
  */
 struct helix_watch {
 	struct delayed_work work;
@@ -164,6 +165,7 @@ struct helix_watch {
 	struct list_head waiting;
 	bool stalled;
 	u64 stalls;
+	u64 flips;
 };
 
 /**

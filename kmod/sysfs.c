@@ -64,21 +64,25 @@ HELIX_TENANT_ATTR(denials, "%llu", q.denials);
 HELIX_TENANT_ATTR(stalls, "%llu", q.stalls);
 HELIX_TENANT_ATTR(stalled_ms, "%u", q.stalled_ms);
 
-/* Not in QUERY: the host's view of what the tenant does. */
-static ssize_t context_stalls_show(struct device *dev, struct device_attribute *attr,
-				   char *buf)
-{
-	struct helix_scanout *s = dev_get_drvdata(dev);
-	u64 stalls;
+/* Not in QUERY: the host's view of what the tenant does, and how often it drew. */
+#define HELIX_COUNTER_ATTR(_name, _counter)					\
+static ssize_t _name##_show(struct device *dev, struct device_attribute *attr,	\
+			    char *buf)						\
+{										\
+	struct helix_scanout *s = dev_get_drvdata(dev);				\
+	u64 counter;								\
+										\
+	if (!capable(CAP_SYS_ADMIN))						\
+		return -EPERM;							\
+	spin_lock(&s->lock);							\
+	counter = s->_counter;							\
+	spin_unlock(&s->lock);							\
+	return sysfs_emit(buf, "%llu\n", counter);				\
+}										\
+static DEVICE_ATTR_ADMIN_RO(_name)
 
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	spin_lock(&s->lock);
-	stalls = s->context_stalls;
-	spin_unlock(&s->lock);
-	return sysfs_emit(buf, "%llu\n", stalls);
-}
-static DEVICE_ATTR_ADMIN_RO(context_stalls);
+HELIX_COUNTER_ATTR(context_stalls, context_stalls);
+HELIX_COUNTER_ATTR(flips, watch.flips);
 
 static struct attribute *helix_scanout_attrs[] = {
 	&dev_attr_state.attr,
@@ -98,6 +102,7 @@ static struct attribute *helix_scanout_attrs[] = {
 	&dev_attr_stalls.attr,
 	&dev_attr_stalled_ms.attr,
 	&dev_attr_context_stalls.attr,
+	&dev_attr_flips.attr,
 	NULL
 };
 

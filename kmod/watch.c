@@ -157,6 +157,7 @@ void helix_watch_commit(struct helix_scanout *s, struct drm_crtc_commit *commit,
 	swap(w->commit, commit);
 	swap(w->fence, fence);
 	w->since = ktime_get();
+	w->flips++;
 	helix_watch_arm(w, READ_ONCE(helix_stall_ms) ?: HELIX_WATCH_IDLE_MS);
 	spin_unlock(&s->lock);
 

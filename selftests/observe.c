@@ -131,6 +131,7 @@ static const char * const public[] = { "state", "output", "grants", "quarantines
 static const char * const private[] = {
 	"generation", "size", "refresh_mhz", "priority", "label", "owner_pid", "owner_uid",
 	"owner_cgroup", "opens", "denials", "stalls", "stalled_ms", "context_stalls",
+	"flips",
 };
 
 /* In a child that has given something up: 0, or which one is not as it should be. */

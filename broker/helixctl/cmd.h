@@ -35,6 +35,8 @@ int cmd_revoke(const struct context *ctx, int argc, char **argv);
 int cmd_resize(const struct context *ctx, int argc, char **argv);
 int cmd_policy(const struct context *ctx, int argc, char **argv);
 int cmd_unbind(const struct context *ctx, int argc, char **argv);
+int cmd_top(const struct context *ctx, int argc, char **argv);
+int cmd_doctor(const struct context *ctx, int argc, char **argv);
 int cmd_monitor(const struct context *ctx, int argc, char **argv);
 
 int ctx_connect(const struct context *ctx, struct hl_conn **conn, struct hl_error *err);

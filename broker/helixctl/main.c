@@ -23,7 +23,9 @@ static const struct command {
 	{ "resize", cmd_resize, "give a leased scanout another size" },
 	{ "revoke", cmd_revoke, "take a scanout from its owner" },
 	{ "policy", cmd_policy, "show or set who may have how many scanouts" },
+	{ "top", cmd_top, "show what scanouts do and how much, again and again" },
 	{ "monitor", cmd_monitor, "tell what happens to scanouts as it happens" },
+	{ "doctor", cmd_doctor, "say what is wrong and what to do" },
 	{ "unbind", cmd_unbind, "have the module let go of the GPUs" },
 	{ 0 },
 };

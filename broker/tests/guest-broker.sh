@@ -211,13 +211,18 @@ fd closed
 none -1"
 	same "libdlmclient: any scanout" "$shown" "$(dlm helix-any kms)"
 	check "it is given back" wait_for count_is $((before + 1))
+	flips() { cat "/sys/class/helix/helix!scanout$scanout1/flips"; }
+	flips=$(flips)
 	same "one by its number" "$shown" "$(dlm "helix-$scanout1" kms)"
+	check "the module counted the mode and five flips" test "$(flips)" -ge $((flips + 6))
 	check "it was that one" event freed "$scanout1" '"label":"libdlmclient"'
 	wait_for is_state "$scanout1" free
 	id=$(ctl info --json "$scanout1" | sed 's/.*"connector_id":\([0-9]*\).*/\1/')
 	gpu=$(ctl info --json "$scanout1" | sed 's/.*"gpu":"\([^"]*\)".*/\1/')
-	for c in /sys/bus/pci/devices/*"$gpu"/virtio*/drm/card*/card*-*; do
-		[ "$(cat "$c/connector_id" 2>/dev/null)" != "$id" ] || connector=${c##*/}
+	for c in /sys/class/drm/card*-*; do
+		case $(readlink -f "$c") in
+		*":$gpu/"*) [ "$(cat "$c/connector_id")" != "$id" ] || connector=${c##*/} ;;
+		esac
 	done
 	same "one by its connector's name" "$shown" "$(dlm "${connector:-none}" kms)"
 	wait_for is_state "$scanout1" free
