@@ -117,6 +117,7 @@ class Desktop:
         self.width, self.height = width, height
         self.codec = "avc1.42C01F"
         self.state = "live"
+        self.keeps_size = False     # it is told another, and its compositor does nothing
         self.takes = {"touch": False, "absolute": True, "clipboard": True, "resize": True}
         self.garbage = 0            # so many of the next access units are sent broken
         self.paused = False         # an idle desktop: nothing is sent
@@ -440,6 +441,9 @@ class StandIn:
 
     async def resize(self, desktop, viewer, width, height):
         """Really another stream: encoded anew, off the loop."""
+        if desktop.keeps_size:
+            await viewer.say(type="resized", width=width, height=height, status="ok")
+            return
         width, height = width // 2 * 2, height // 2 * 2
 
         def encode():

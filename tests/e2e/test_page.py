@@ -791,6 +791,20 @@ class PageTest:
             desktop = self.standin.desktops[2]
             desktop.units, desktop.width, desktop.height = self.units[2], 1280, 720
 
+    def a_desktop_that_keeps_its_size_is_said_in_words(self):
+        self.fresh()
+        self.standin.desktops[2].keeps_size = True
+        try:
+            self.open_full(2)
+            self.browser.js("document.querySelector('#control').click()")
+            self.wait_control("You control", "Release control")
+            self.browser.js("document.querySelector('#size').click()")
+            wait_for(lambda: "still has 1280×720" in self.browser.text("#said"), LONG,
+                     lambda: f"it says '{self.browser.text('#said')}'")
+        finally:
+            self.browser.js("localStorage.removeItem('helix.size')")
+            self.standin.desktops[2].keeps_size = False
+
     def a_locked_pointer_moves_relatively(self):
         desktop = self.standin.desktops[3]
         desktop.takes = {**desktop.takes, "absolute": False}

@@ -5,9 +5,12 @@
 // window: a desktop that is resized builds all its buffers anew.
 
 import { message } from './protocol.js';
-import { resizeAnswer } from './words.js';
+import { keptSize, resizeAnswer } from './words.js';
 
 const SETTLED_MS = 400;
+// A desktop that follows draws itself anew within a second or two; one that does not says nothing.
+const FOLLOWED_MS = 6000;
+const ROUNDED_PX = 8;               // the timings of a mode may not come out at every width
 const SMALLEST = 320;
 const LARGEST = 8192;
 const KEY = 'helix.size';
@@ -20,6 +23,7 @@ export class Sizing {
   #may;
   #say;
   #timer = 0;
+  #followedTimer = 0;
   #asked = '';
   #follows = localStorage.getItem(KEY) === 'follow';
   #onMessage = (event) => this.#heard(event.detail);
@@ -41,6 +45,7 @@ export class Sizing {
 
   detach() {
     clearTimeout(this.#timer);
+    clearTimeout(this.#followedTimer);
     this.#desktop.removeEventListener('message', this.#onMessage);
     this.#desktop = null;
   }
@@ -91,9 +96,18 @@ export class Sizing {
       this.#asked = '';
   }
 
-  #heard({ type, status }) {
-    const words = type === 'resized' ? resizeAnswer(status) : '';
+  #heard({ type, status, width, height }) {
+    if (type !== 'resized')
+      return;
+    clearTimeout(this.#followedTimer);
+    const words = resizeAnswer(status);
     if (words)
       this.#say(words);
+    if (status === 'ok')
+      this.#followedTimer = setTimeout(() => {
+        const off = Math.max(Math.abs(this.#desktop.width - width), Math.abs(this.#desktop.height - height));
+        if (this.#follows && off >= ROUNDED_PX)
+          this.#say(keptSize(this.#desktop));
+      }, FOLLOWED_MS);
   }
 }

@@ -55,6 +55,10 @@ export function resizeAnswer(status) {
     : status === 'failed' ? 'The desktop could not be told that size.' : `The desktop kept its size (${status}).`;
 }
 
+/** Of a desktop that was told a size and shows another. */
+export const keptSize = ({ width, height }) =>
+  `The desktop was told the size of this window and still has ${width}×${height}: its compositor may not follow.`;
+
 /** What a clipboard call of the browser failed with. */
 export function clipboardFailure(error, reading) {
   if (!navigator.clipboard)
