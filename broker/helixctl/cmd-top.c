@@ -239,8 +239,13 @@ static int by_key(const void *a, const void *b, void *data)
 
 static void print_cut(const char *line, int width)
 {
+	int end = strlen(line);
+
+	while (end > 0 && line[end - 1] == ' ')
+		end--;
+	width = end < width ? end : width;
 	/* Not in the middle of a character. */
-	while (width > 0 && (int)strlen(line) > width && (line[width] & 0xc0) == 0x80)
+	while (width > 0 && (line[width] & 0xc0) == 0x80)
 		width--;
 	printf("%.*s\n", width, line);
 }
@@ -267,13 +272,12 @@ static void print_row(const struct row *row, int width)
 	if (row->has_fps)
 		snprintf(fps, sizeof(fps), "%.1f", row->fps);
 	if (s->wait_for != HELIX_LEASE_WAIT_NONE)
-		snprintf(what, sizeof(what), "%s%s for %s%s%s", s->stalled_ms ? "stalled " : "",
-			 duration(s->wait_ms, text), hl_wait_name(s->wait_for),
-			 s->wait_name[0] ? ": " : "", s->wait_name);
+		snprintf(what, sizeof(what), "%s %s %s", hl_wait_name(s->wait_for),
+			 duration(s->wait_ms, text), s->wait_name);
 	else
 		snprintf(what, sizeof(what), "%s", owned ? s->label : "");
-	snprintf(line, sizeof(line), "%3u %-11s %7s %7s %-8.8s %9s %6s %7s  %s", s->scanout,
-		 hl_state_name(s->state), generation, pid, owned ? user_name(s->owner_uid) : "-",
+	snprintf(line, sizeof(line), "%3u %-11s %6s %7s %-8.8s %8s %5s %6s %s", s->scanout,
+		 s->stalled_ms ? "stalled" : hl_state_name(s->state), generation, pid, owned ? user_name(s->owner_uid) : "-",
 		 flips, fps, waits, what);
 	print_cut(line, width);
 }
@@ -313,7 +317,7 @@ static void print_table(const struct look *look, bool redraw)
 		 look->info.nr_gpus, hl_host_name(look->info.host_state), leased, free_ones, stalled,
 		 quarantined);
 	print_cut(line, width);
-	snprintf(line, sizeof(line), "%3s %-11s %7s %7s %-8s %9s %6s %7s  %s", "NR", "STATE", "GEN",
+	snprintf(line, sizeof(line), "%3s %-11s %6s %7s %-8s %8s %5s %6s %s", "NR", "STATE", "GEN",
 		 "PID", "USER", "FLIPS", "FPS", "WAITS", "LABEL OR WAIT");
 	print_cut(line, width);
 	for (size_t i = 0; i < shown; i++)

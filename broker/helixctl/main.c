@@ -59,7 +59,8 @@ int fail_usage(const char *cmd, const struct hl_error *err)
 
 int print_json(json_object *obj)
 {
-	const char *text = obj ? json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN) : NULL;
+	const char *text = obj ? json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN |
+							JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
 	int status = EXIT_OK;
 
 	if (!text || puts(text) < 0 || fflush(stdout)) {

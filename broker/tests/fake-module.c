@@ -27,6 +27,7 @@ struct fake_module {
 	unsigned int waiting;
 	unsigned int interrupted;
 	int fail;
+	uint32_t host_state;
 	struct helix_lease_policy policy;
 	uint64_t generation;
 	unsigned int nr;
@@ -85,7 +86,7 @@ static int fake_info(struct module *mod, struct helix_lease_info *arg)
 	arg->abi_version = HELIX_LEASE_ABI_VERSION;
 	arg->nr_gpus = to_fake(mod)->nr ? 1 : 0;
 	arg->nr_scanouts = to_fake(mod)->nr;
-	arg->host_state = HELIX_LEASE_HOST_UP;
+	arg->host_state = to_fake(mod)->host_state;
 	return 0;
 }
 
@@ -391,6 +392,7 @@ struct module *fake_module_new(unsigned int nr_scanouts)
 	pthread_mutex_init(&fake->lock, NULL);
 	fake->gate = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	fake->nr = nr_scanouts;
+	fake->host_state = HELIX_LEASE_HOST_UP;
 	fake->scanouts = calloc(nr_scanouts, sizeof(*fake->scanouts));
 	for (unsigned int i = 0; i < nr_scanouts; i++)
 		fake->scanouts[i].watch = fake->scanouts[i].pidfd = -1;
@@ -435,7 +437,9 @@ void fake_module_fail(struct module *mod, int code)
 
 int fake_module_give(struct module *mod, uint32_t scanout, uint32_t uid)
 {
-	struct helix_lease_acquire arg = { .scanout = scanout, .width = 640, .height = 480 };
+	struct helix_lease_acquire arg = {
+		.scanout = scanout, .width = 640, .height = 480, .owner_pid = getpid(),
+	};
 	int ret;
 
 	pthread_mutex_lock(&to_fake(mod)->lock);
@@ -457,6 +461,24 @@ void fake_module_stall(struct module *mod, uint32_t scanout, uint32_t ms, const 
 	q->wait_for = HELIX_LEASE_WAIT_FENCE;
 	q->wait_ms = ms;
 	snprintf((char *)q->wait_name, sizeof(q->wait_name), "%s", name);
+	pthread_mutex_unlock(&to_fake(mod)->lock);
+}
+
+void fake_module_host(struct module *mod, uint32_t host_state)
+{
+	to_fake(mod)->host_state = host_state;
+}
+
+void fake_module_stuck(struct module *mod, uint32_t scanout, uint32_t state, uint32_t ms)
+{
+	struct helix_lease_query *q = &to_fake(mod)->scanouts[scanout - 1].state;
+
+	pthread_mutex_lock(&to_fake(mod)->lock);
+	q->state = state;
+	q->state_ms = ms;
+	q->wait_for = HELIX_LEASE_WAIT_HOST;
+	q->wait_ms = ms;
+	snprintf((char *)q->wait_name, sizeof(q->wait_name), "OUTPUT_DISABLE");
 	pthread_mutex_unlock(&to_fake(mod)->lock);
 }
 

@@ -33,6 +33,12 @@ int fake_module_give(struct module *mod, uint32_t scanout, uint32_t uid);
 /* As if its tenant's commit had been waiting so long for that fence. */
 void fake_module_stall(struct module *mod, uint32_t scanout, uint32_t ms, const char *name);
 
+/* What INFO says of the host: HELIX_LEASE_HOST_*. */
+void fake_module_host(struct module *mod, uint32_t host_state);
+
+/* As if it had been in that state so long, waiting for the host. */
+void fake_module_stuck(struct module *mod, uint32_t scanout, uint32_t state, uint32_t ms);
+
 unsigned int fake_module_leased(struct module *mod);
 
 #endif
