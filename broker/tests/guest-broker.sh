@@ -88,6 +88,9 @@ check "the broker starts and binds the GPU" answers
 ctl info | sed 's/^/# /'
 check "there are scanouts" sh -c '[ "$1" -ge 4 ]' sh "$(ctl info | awk '/^scanouts/ { print $2 }')"
 before=$(leased_now)
+doctor() { ctl doctor --json; }
+finding() { doctor | grep -q "\"id\":\"$1\""; }
+[ -z "${HELIX_ALONE:-}" ] || status 0 "the doctor finds nothing" doctor
 gpus=$(ctl info | grep ^gpus)
 
 # What happens, as it happens: a file that the tests below look into.
@@ -135,6 +138,10 @@ table >"$dir/table.before"
 kill_broker
 check "the leases stay while there is no broker" sh -c 'echo "$2" | diff "$1" -' sh "$dir/table.before" "$(table)"
 status 1 "nobody answers meanwhile" ctl list
+check "the doctor finds that, and asks the module" finding broker-not-running
+says "which has an answer" '"complete":true' "$(doctor)"
+status 0 "top asks it as well" "$helixctl" --direct top --once --json
+says "and tells of flips" '"flips":' "$out"
 start_broker
 check "a new broker starts on the stale socket" answers
 check "it lists every lease" sh -c 'echo "$2" | diff "$1" -' sh "$dir/table.before" "$(by_broker)"
@@ -295,6 +302,7 @@ if as_nobody true; then
 	status 1 "a user has no priority above the others'" as_nobody "$helixctl" --socket "$sock" acquire --priority 200
 	says "which is said" "only root may have" "$out"
 	chmod 666 "$control"
+	check "the doctor finds a control node for everybody" finding node-permissions
 	status 1 "the quota binds those who ask the module, too" as_nobody "$helixctl" --direct acquire
 	says "which is said" "has as many scanouts as it may" "$out"
 	chmod 600 "$control"
@@ -324,6 +332,7 @@ if [ -n "${HELIX_ALONE:-}" ]; then
 	same "its owner is told" 1 "$?"
 	status 0 "the broker still answers" ctl info
 	says "without a GPU" "gpus: 0" "$out"
+	check "the doctor finds that" finding no-gpu-bound
 	same "and lists nothing" 1 "$(ctl list | wc -l)"
 	status 1 "nobody gets a scanout" ctl acquire
 	says "and is told why" "no GPU is bound" "$out"
