@@ -28,7 +28,8 @@ import jwt
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu-side/exportd/tests"))
 import with_qemu  # noqa: E402
-from with_qemu import PATIENCE, Socket, run_tests, tests_of, wait  # noqa: E402
+from patience import PATIENCE, wait  # noqa: E402
+from with_qemu import Socket, run_tests, tests_of  # noqa: E402
 
 KEY = b"a key that is only for tests, of 32 bytes and more"
 FAILURES = 10  # bad tokens that an address may send in a minute

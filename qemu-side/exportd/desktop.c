@@ -89,15 +89,6 @@ static void desktop_broadcast(struct desktop *desktop, struct packet *text)
 	packet_unref(text);
 }
 
-/* Takes @text. */
-static void desktop_say(struct viewer *viewer, char *text)
-{
-	struct packet *packet = desktop_packet(text);
-
-	viewer_queue_text(viewer, packet);
-	packet_unref(packet);
-}
-
 static void desktop_set_live(struct desktop *desktop, bool live)
 {
 	if (desktop->live == live)
@@ -388,17 +379,17 @@ static void desktop_seat_tell(void *data, struct viewer *viewer,
 	(void)data;
 	switch (word) {
 	case SEAT_TELL_ROLE:
-		desktop_say(viewer, api_role(role_name(viewer->role),
-					     viewer->number, number));
+		viewer_say(viewer, api_role(role_name(viewer->role),
+					    viewer->number, number));
 		break;
 	case SEAT_TELL_REQUEST:
-		desktop_say(viewer, api_control("request", number));
+		viewer_say(viewer, api_control("request", number));
 		break;
 	case SEAT_TELL_GRANTED:
-		desktop_say(viewer, api_control("granted", 0));
+		viewer_say(viewer, api_control("granted", 0));
 		break;
 	case SEAT_TELL_DENIED:
-		desktop_say(viewer, api_control("denied", 0));
+		viewer_say(viewer, api_control("denied", 0));
 		break;
 	}
 }
@@ -465,8 +456,8 @@ static void desktop_resized(const struct resize_wish *wish, const char *status,
 			    void *data)
 {
 	(void)data;
-	desktop_say((struct viewer *)wish->viewer,
-		    api_resized(wish->width, wish->height, status));
+	viewer_say((struct viewer *)wish->viewer,
+		   api_resized(wish->width, wish->height, status));
 }
 
 int desktop_resize(struct desktop *desktop, uint32_t width, uint32_t height,
@@ -766,7 +757,7 @@ static void desktop_refuse(struct viewer *viewer, const char *code,
 	if (viewer->refused_at && now - viewer->refused_at < DESKTOP_REFUSE_US)
 		return;
 	viewer->refused_at = now;
-	desktop_say(viewer, api_error(code, message));
+	viewer_say(viewer, api_error(code, message));
 }
 
 static const char *desktop_refusal(const char *code)
@@ -894,7 +885,7 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 				       "this desktop has no clipboard", now);
 		break;
 	case MESSAGE_TIME:
-		desktop_say(viewer, api_time(msg->time.client, (uint64_t)now));
+		viewer_say(viewer, api_time(msg->time.client, (uint64_t)now));
 		break;
 	default:
 		/* before there is a picture there is nothing to point at */

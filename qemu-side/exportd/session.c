@@ -73,16 +73,6 @@ static void session_gone(struct viewer *viewer)
 	session_close(session, LWS_CLOSE_STATUS_NORMAL, "desktop gone");
 }
 
-/* Takes @text. */
-static void session_say(struct session *session, char *text)
-{
-	struct packet *packet = packet_text(text);
-
-	viewer_queue_text(session->viewer, packet);
-	packet_unref(packet);
-	g_free(text);
-}
-
 /* --- what it watches --- */
 
 /* Which scanout, from "/ws?scanout=N"; -1 if the query does not say. */
@@ -139,15 +129,15 @@ static void session_open_desktop(struct session *session)
 	struct desktop_info info;
 
 	if (!desktop) {
-		session_say(session, api_error("no-desktop",
-				"there is no such desktop"));
+		viewer_say(session->viewer,
+			   api_error("no-desktop", "there is no such desktop"));
 		session_close(session, LWS_CLOSE_STATUS_NORMAL, "no such desktop");
 		return;
 	}
 	desktop_describe(desktop, &info);
 	if (info.viewers >= SESSION_DESKTOP_MAX) {
-		session_say(session, api_error("busy",
-				"too many watch this desktop"));
+		viewer_say(session->viewer,
+			   api_error("busy", "too many watch this desktop"));
 		session_close(session, SESSION_TRY_LATER, "too many viewers");
 		return;
 	}
@@ -351,7 +341,7 @@ static int session_write(struct session *session)
 
 static void session_bad(struct session *session, const char *why)
 {
-	session_say(session, api_error("bad-message", why));
+	viewer_say(session->viewer, api_error("bad-message", why));
 	if (++session->bad >= SESSION_BAD_MAX)
 		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
 			      "too many bad messages");

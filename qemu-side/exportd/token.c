@@ -31,29 +31,6 @@ struct tokens {
 	unsigned int keys;		/* that there were */
 };
 
-const char *token_verdict_text(enum token_verdict verdict)
-{
-	switch (verdict) {
-	case TOKEN_OK:
-		return "the token is good";
-	case TOKEN_MALFORMED:
-		return "this is no token of this server";
-	case TOKEN_SIGNATURE:
-		return "the token was not signed by this server";
-	case TOKEN_EXPIRED:
-		return "the token has expired";
-	case TOKEN_NOT_YET:
-		return "the token is not valid yet";
-	case TOKEN_REVOKED:
-		return "the token was revoked";
-	case TOKEN_USED:
-		return "the token was for one use and has been used";
-	case TOKEN_UNAVAILABLE:
-		return "the server cannot note that the token is used";
-	}
-	return "";
-}
-
 static gint64 token_now(void)
 {
 	return g_get_real_time() / G_USEC_PER_SEC;

@@ -29,9 +29,6 @@ enum token_verdict {
 	TOKEN_UNAVAILABLE,	/* good, but that it is used cannot be noted */
 };
 
-/* A sentence for people. */
-const char *token_verdict_text(enum token_verdict verdict);
-
 /*
  * @key_file: 32 to 4096 bytes, all of them the key, readable by its owner and at
  * most its group. @state_dir: where to remember, NULL for one that only issues

@@ -75,6 +75,15 @@ void viewer_queue_text(struct viewer *viewer, struct packet *text)
 	viewer->wake(viewer->wake_data);
 }
 
+void viewer_say(struct viewer *viewer, char *text)
+{
+	struct packet *packet = packet_text(text);
+
+	viewer_queue_text(viewer, packet);
+	packet_unref(packet);
+	g_free(text);
+}
+
 static void viewer_drop_frames(struct viewer *viewer)
 {
 	GList *link, *next;

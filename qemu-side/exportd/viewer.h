@@ -77,6 +77,8 @@ void viewer_free(struct viewer *viewer);
 
 /* Anything that is no video; see enum packet_latest. */
 void viewer_queue_text(struct viewer *viewer, struct packet *text);
+/* Queues a message for this one alone; frees @text. */
+void viewer_say(struct viewer *viewer, char *text);
 /* Queues or drops. @now: monotonic microseconds. */
 void viewer_queue_video(struct viewer *viewer, struct packet *video,
 			gint64 now);

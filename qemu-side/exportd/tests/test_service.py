@@ -25,20 +25,9 @@ import urllib.request
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from openapi import Description, parse_metrics  # noqa: E402
+from patience import PATIENCE, wait  # noqa: E402
 
-PATIENCE = 60  # seconds: a guard against hanging, not a measure of anything
 EXPORTD, OPENAPI = sys.argv[1:3]
-
-
-def wait(what, probe):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        value = probe()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {PATIENCE} s in vain for: {what}")
-        time.sleep(0.02)
 
 
 class Server:

@@ -24,7 +24,8 @@ import traceback
 import urllib.error
 import urllib.request
 
-PATIENCE = 60  # seconds: a guard against hanging, not a measure of anything
+from patience import PATIENCE, wait
+
 BAD_MAX = 16  # messages that are none, after which the server hangs up: Documentation/stream-protocol.rst
 
 RING_SLOTS, SLOT, REQS, CMPS = 64, 128, 4096, 4096 + 64 * 128
@@ -34,17 +35,6 @@ BAR_REGS, BAR_SHM = 0xE0000000, 0xE0100000
 REG_MAGIC, REG_STATUS, REG_GENERATION, REG_DOORBELL = 0x00, 0x0C, 0x14, 0x18
 EPERM, ENODEV, EEXIST, EINVAL, ESTALE = 1, 19, 17, 22, 116
 GPU = 0x02 << 3
-
-
-def wait(what, probe):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        value = probe()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {PATIENCE} s in vain for: {what}")
-        time.sleep(0.02)
 
 
 class Guest:

@@ -22,7 +22,8 @@ import urllib.request
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from openapi import Description, parse_metrics  # noqa: E402
-from with_qemu import DISABLE, PATIENCE, Guest, Socket, run_with_qemu, tests_of, wait  # noqa: E402
+from patience import PATIENCE, wait  # noqa: E402
+from with_qemu import DISABLE, Guest, Socket, run_with_qemu, tests_of  # noqa: E402
 
 
 class Machine:

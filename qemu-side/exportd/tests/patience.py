@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How the tests of the export daemon wait for something."""
+
+import time
+
+PATIENCE = 60  # seconds: a guard against hanging, not a measure of anything
+
+
+def wait(what, probe):
+    """The first true value of probe(), or a failure that says what was awaited."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE} s in vain for: {what}")
+        time.sleep(0.02)
