@@ -10,7 +10,9 @@
  *   the earliest turn is next. What waits is so passed by boundedly many, and
  *   no clock is needed to say so;
  * - reading comes back to the main thread on its own, because QEMU waits for
- *   that and encoding takes longer.
+ *   that and encoding takes longer;
+ * - a thread that is stuck in a job is given up and replaced: there are always
+ *   as many as there were that can take the next one.
  *
  * Plain POSIX locks on purpose: thread checkers understand them.
  */
@@ -21,11 +23,26 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#define WORKER_CHECK_MS	200	/* how late a deadline is noticed */
+#define WORKER_FAREWELL_S 1	/* at the end, for those who were given up */
+
+struct worker {
+	struct worker_pool *pool;
+	pthread_t thread;
+	/* under the pool's lock */
+	struct job *job;	/* that it is in, or NULL */
+	gint64 since;
+	bool lost;		/* its job is overdue: it ends when it comes back */
+	bool ended;
+};
+
 struct worker_pool {
-	pthread_mutex_t lock;	/* of the queues and of quit */
+	pthread_mutex_t lock;	/* of the queues, of quit, and of all workers */
 	pthread_cond_t work;
+	pthread_cond_t gone;	/* one ended */
 	GQueue todo;		/* of struct job, by turn */
 	GQueue read, done;	/* of struct job */
 	uint64_t taken;
@@ -33,9 +50,10 @@ struct worker_pool {
 
 	int wake;		/* eventfd: something is done */
 	guint watch;
-	unsigned int pending;	/* jobs; main thread only */
-	unsigned int count;
-	pthread_t threads[];
+	unsigned int pending;	/* jobs; main thread only, as what follows */
+	unsigned int held;	/* of them, those with a deadline */
+	guint check;		/* timer, while there are any */
+	GPtrArray *workers;
 };
 
 unsigned int worker_rank(enum rung rung, uint32_t priority)
@@ -44,24 +62,36 @@ unsigned int worker_rank(enum rung rung, uint32_t priority)
 	return (rung == RUNG_FULL ? 0 : 16) + (255 - MIN(priority, 255)) / 16;
 }
 
-static struct job *worker_take(struct worker_pool *pool)
+/* False: there is nothing more to do. */
+static bool worker_take(struct worker *worker)
 {
-	struct job *job;
+	struct worker_pool *pool = worker->pool;
 
 	pthread_mutex_lock(&pool->lock);
-	while (!(job = g_queue_pop_head(&pool->todo)) && !pool->quit)
+	worker->job = NULL;
+	while (!worker->lost && !pool->quit && !pool->todo.length)
 		pthread_cond_wait(&pool->work, &pool->lock);
-	pool->taken++;
+	if (!worker->lost)
+		worker->job = g_queue_pop_head(&pool->todo);
+	worker->since = g_get_monotonic_time();
+	if (worker->job) {
+		pool->taken++;
+	} else {
+		worker->ended = true;
+		pthread_cond_signal(&pool->gone);
+	}
 	pthread_mutex_unlock(&pool->lock);
-	return job;
+	return worker->job;
 }
 
-static void worker_give(struct worker_pool *pool, GQueue *queue,
-			struct job *job)
+static void worker_give(struct worker *worker, GQueue *queue, struct job *job)
 {
+	struct worker_pool *pool = worker->pool;
 	uint64_t one = 1;
 
 	pthread_mutex_lock(&pool->lock);
+	if (queue == &pool->done)
+		worker->job = NULL;
 	g_queue_push_tail(queue, job);
 	pthread_mutex_unlock(&pool->lock);
 	/* it fails only when it is signalled already */
@@ -71,14 +101,15 @@ static void worker_give(struct worker_pool *pool, GQueue *queue,
 
 static void *worker_run(void *data)
 {
-	struct worker_pool *pool = data;
+	struct worker *worker = data;
 	struct job *job;
 
-	while ((job = worker_take(pool))) {
+	while (worker_take(worker)) {
+		job = worker->job;
 		job->read(job);
-		worker_give(pool, &pool->read, job);
+		worker_give(worker, &worker->pool->read, job);
 		job->work(job);
-		worker_give(pool, &pool->done, job);
+		worker_give(worker, &worker->pool->done, job);
 	}
 	return NULL;
 }
@@ -97,6 +128,7 @@ static bool worker_hand_back(struct worker_pool *pool)
 		read->was_read(read);
 	} else if (done) {
 		pool->pending--;
+		pool->held -= done->deadline_ms > 0;
 		done->done(done);
 	}
 	return read || done;
@@ -114,22 +146,102 @@ static gboolean worker_done(gint fd, GIOCondition cond, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
+static bool worker_add(struct worker_pool *pool)
+{
+	struct worker *worker = g_new0(struct worker, 1);
+
+	worker->pool = pool;
+	if (pthread_create(&worker->thread, NULL, worker_run, worker)) {
+		g_free(worker);
+		return false;
+	}
+	g_ptr_array_add(pool->workers, worker);
+	return true;
+}
+
+/* Under the lock. One whose job is overdue and who was not found before. */
+static struct worker *worker_find_stuck(struct worker_pool *pool, gint64 now)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->workers->len; i++) {
+		struct worker *worker = pool->workers->pdata[i];
+
+		if (worker->job && worker->job->deadline_ms && !worker->lost &&
+		    now - worker->since > worker->job->deadline_ms * 1000ll)
+			return worker;
+	}
+	return NULL;
+}
+
+/* Of threads that were given up and came back all the same. */
+static void worker_bury(struct worker_pool *pool)
+{
+	unsigned int i;
+
+	for (i = pool->workers->len; i-- > 0;) {
+		struct worker *worker = pool->workers->pdata[i];
+		bool ended;
+
+		pthread_mutex_lock(&pool->lock);
+		ended = worker->ended;
+		pthread_mutex_unlock(&pool->lock);
+		if (!ended)
+			continue;
+		pthread_join(worker->thread, NULL);
+		g_ptr_array_remove_index_fast(pool->workers, i);
+		g_free(worker);
+	}
+}
+
+static void worker_check(struct worker_pool *pool)
+{
+	struct worker *worker;
+	struct job *job;
+
+	for (;;) {
+		pthread_mutex_lock(&pool->lock);
+		worker = worker_find_stuck(pool, g_get_monotonic_time());
+		job = worker ? worker->job : NULL;
+		if (worker)
+			worker->lost = true;
+		pthread_mutex_unlock(&pool->lock);
+		if (!worker)
+			break;
+		if (!pool->quit)
+			worker_add(pool);
+		job->overdue(job);
+	}
+	worker_bury(pool);
+}
+
+static gboolean worker_timer(gpointer data)
+{
+	struct worker_pool *pool = data;
+
+	worker_check(pool);
+	if (pool->held)
+		return G_SOURCE_CONTINUE;
+	pool->check = 0;
+	return G_SOURCE_REMOVE;
+}
+
 struct worker_pool *worker_pool_new(unsigned int threads)
 {
-	struct worker_pool *pool;
+	struct worker_pool *pool = g_new0(struct worker_pool, 1);
 
-	pool = g_malloc0(sizeof(*pool) + threads * sizeof(pool->threads[0]));
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
+	pthread_cond_init(&pool->gone, NULL);
 	g_queue_init(&pool->todo);
 	g_queue_init(&pool->read);
 	g_queue_init(&pool->done);
+	pool->workers = g_ptr_array_new();
 	pool->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	while (pool->wake >= 0 && pool->count < threads &&
-	       !pthread_create(&pool->threads[pool->count], NULL, worker_run,
-			       pool))
-		pool->count++;
-	if (!pool->count) {
+	while (pool->wake >= 0 && pool->workers->len < threads &&
+	       worker_add(pool))
+		;
+	if (!pool->workers->len) {
 		worker_pool_free(pool);
 		return NULL;
 	}
@@ -150,6 +262,9 @@ static gint worker_compare(gconstpointer queued, gconstpointer more,
 void worker_submit(struct worker_pool *pool, struct job *job)
 {
 	pool->pending++;
+	if (job->deadline_ms && !pool->held++ && !pool->check)
+		pool->check = g_timeout_add(WORKER_CHECK_MS, worker_timer,
+					    pool);
 	pthread_mutex_lock(&pool->lock);
 	job->turn = pool->taken + job->rank;
 	g_queue_insert_sorted(&pool->todo, job, worker_compare, NULL);
@@ -157,22 +272,73 @@ void worker_submit(struct worker_pool *pool, struct job *job)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-void worker_pool_free(struct worker_pool *pool)
+/* Under the lock. Whether anybody is waited for; @lost: also those given up. */
+static bool worker_is_busy(const struct worker_pool *pool, bool lost)
 {
 	unsigned int i;
+
+	for (i = 0; i < pool->workers->len; i++) {
+		const struct worker *worker = pool->workers->pdata[i];
+
+		if (!worker->ended && (lost || !worker->lost))
+			return true;
+	}
+	return false;
+}
+
+/* Whether all are. */
+static bool worker_await_end(struct worker_pool *pool)
+{
+	struct timespec until;
 
 	pthread_mutex_lock(&pool->lock);
 	pool->quit = true;	/* once todo is empty */
 	pthread_cond_broadcast(&pool->work);
+	while (worker_is_busy(pool, false)) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec++;
+		pthread_cond_timedwait(&pool->gone, &pool->lock, &until);
+		pthread_mutex_unlock(&pool->lock);
+		worker_check(pool);
+		pthread_mutex_lock(&pool->lock);
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WORKER_FAREWELL_S;
+	while (worker_is_busy(pool, true) &&
+	       !pthread_cond_timedwait(&pool->gone, &pool->lock, &until))
+		;
 	pthread_mutex_unlock(&pool->lock);
-	for (i = 0; i < pool->count; i++)
-		pthread_join(pool->threads[i], NULL);
+	worker_bury(pool);
+	return !pool->workers->len;
+}
+
+/* To threads that may come back to it, when nobody waits any more. */
+static void worker_leave(const struct worker_pool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->workers->len; i++)
+		pthread_detach(((struct worker *)pool->workers->pdata[i])->thread);
+}
+
+void worker_pool_free(struct worker_pool *pool)
+{
+	bool all = worker_await_end(pool);
+
 	if (pool->pending)
 		worker_done(pool->wake, G_IO_IN, pool);
 	if (pool->watch)
 		g_source_remove(pool->watch);
+	if (pool->check)
+		g_source_remove(pool->check);
+	if (!all) {
+		worker_leave(pool);
+		return;
+	}
 	if (pool->wake >= 0)
 		close(pool->wake);
+	g_ptr_array_unref(pool->workers);
+	pthread_cond_destroy(&pool->gone);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->lock);
 	g_free(pool);

@@ -19,6 +19,14 @@ struct job {
 	/* In the main thread, after each of them. */
 	void (*was_read)(struct job *job);
 	void (*done)(struct job *job);
+	/*
+	 * For a job that a thread has had for longer than this, milliseconds; 0:
+	 * for ever. Another thread takes the place of the one that has it, and
+	 * overdue() is called, once and in the main thread. The job is the pool's
+	 * all the same until it is done, should it ever be.
+	 */
+	unsigned int deadline_ms;
+	void (*overdue)(struct job *job);
 
 	uint64_t turn;		/* the pool's */
 };
@@ -28,7 +36,10 @@ unsigned int worker_rank(enum rung rung, uint32_t priority);
 
 /* NULL if not even one thread could be had. */
 struct worker_pool *worker_pool_new(unsigned int threads);
-/* Waits until every job was done and its done() was called. */
+/*
+ * Waits until every job was done and its done() was called. What is overdue is
+ * not waited for: then the pool stays in memory, and the job with it.
+ */
 void worker_pool_free(struct worker_pool *pool);
 
 void worker_submit(struct worker_pool *pool, struct job *job);

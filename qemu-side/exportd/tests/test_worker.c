@@ -19,6 +19,7 @@ struct fake {
 	sem_t *begun;		/* read says so */
 	sem_t *gate;		/* and waits for it */
 	sem_t *work_gate;	/* work does */
+	sem_t *worked;		/* work says so */
 	bool was_read;
 	unsigned int again;	/* times to submit it when it is done */
 };
@@ -51,7 +52,11 @@ static void fake_read(struct job *job)
 
 static void fake_work(struct job *job)
 {
-	pass(((struct fake *)job)->work_gate);
+	struct fake *fake = (struct fake *)job;
+
+	pass(fake->work_gate);
+	if (fake->worked)
+		sem_post(fake->worked);
 }
 
 static void fake_was_read(struct job *job)
@@ -222,6 +227,83 @@ static void test_reading_is_told_while_the_work_goes_on(void **state)
 	sem_destroy(&gate);
 }
 
+static unsigned int overdue;
+
+static void fake_overdue(struct job *job)
+{
+	assert_int_equal(((struct fake *)job)->name, 's');
+	overdue++;
+}
+
+/* Begun, and in a job that ends when @gate says so. */
+static void get_stuck(struct fake *stuck, sem_t *gate)
+{
+	sem_t begun;
+
+	sem_init(gate, 0, 0);
+	sem_init(&begun, 0, 0);
+	stuck->job = (struct job){
+		.read = fake_read, .work = fake_work,
+		.was_read = fake_was_read, .done = fake_done,
+		.deadline_ms = 30, .overdue = fake_overdue,
+	};
+	stuck->name = 's';
+	stuck->gate = gate;
+	stuck->begun = &begun;
+	overdue = 0;
+	undone++;
+	worker_submit(pool, &stuck->job);
+	pass(&begun);
+	sem_destroy(&begun);
+}
+
+static void test_a_job_that_is_stuck_holds_up_nobody(void **state)
+{
+	struct fake stuck = { 0 }, other = { 0 }, last = { 0 };
+	guint guard = g_timeout_add_seconds(GUARD_S, too_long, NULL);
+	sem_t gate;
+
+	(void)state;
+	get_stuck(&stuck, &gate);
+	submit(&other, 'o', 0);
+	while (undone > 1)
+		g_main_context_iteration(NULL, TRUE);
+	assert_int_equal(overdue, 1);
+	assert_true(other.was_read);
+	assert_false(stuck.was_read);
+	g_source_remove(guard);
+	/* it comes back, and there are as many threads as before */
+	sem_post(&gate);
+	finish();
+	assert_string_equal(taken->str, "os");
+	assert_int_equal(overdue, 1);
+	submit(&last, 'l', 0);
+	finish();
+	sem_destroy(&gate);
+}
+
+static void test_a_pool_ends_though_a_job_is_stuck(void **state)
+{
+	static struct worker_pool *left;	/* known to who looks for leaks */
+	struct fake stuck = { 0 };
+	sem_t gate, worked;
+
+	(void)state;
+	sem_init(&worked, 0, 0);
+	stuck.worked = &worked;
+	get_stuck(&stuck, &gate);
+	left = pool;
+	worker_pool_free(pool);
+	assert_int_equal(overdue, 1);
+	assert_int_equal(undone, 1);
+	/* the pool is still there for it to come back to */
+	assert_non_null(left);
+	sem_post(&gate);
+	pass(&worked);
+	pool = worker_pool_new(1);
+	assert_non_null(pool);
+}
+
 static void test_the_pool_ends_after_its_last_job(void **state)
 {
 	struct fake jobs[8] = { 0 };
@@ -246,6 +328,8 @@ int main(void)
 		T(test_nobody_starves),
 		T(test_equals_take_turns),
 		T(test_reading_is_told_while_the_work_goes_on),
+		T(test_a_job_that_is_stuck_holds_up_nobody),
+		T(test_a_pool_ends_though_a_job_is_stuck),
 		T(test_the_pool_ends_after_its_last_job),
 	};
 
