@@ -107,6 +107,7 @@ static double ours(const struct scene *scene, size_t *bytes)
 	const char *error;
 	int n;
 
+	encoder_use(encoder, encoder_kind_find(encoder_kinds, options.name));
 	fill(pixels, (struct rect){ 0, 0, WIDTH, HEIGHT }, 0);
 	surface = surface_copy(pixels, WIDTH * HEIGHT * 4, WIDTH, HEIGHT,
 			       WIDTH * 4, XRGB, &error);

@@ -21,7 +21,7 @@ struct api_env {
 	struct vms *vms;
 	struct tokens *tokens;	/* NULL: there are none */
 	const struct http_options *http;
-	const struct encoder_options *encoder;
+	const struct choices *choices;
 	unsigned int threads;
 	const char *vm_directory;
 };

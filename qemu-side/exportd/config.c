@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "choice.h"
 #include "proxy.h"
 #include "request.h"
 
@@ -35,6 +36,7 @@ struct config_key {
 	size_t offset;		/* in struct config; of "vm" in struct vm_options */
 	unsigned int min, max;
 	const char *const *choices;
+	bool (*check)(const char *text, char **why);	/* of a text, or NULL */
 	bool live;		/* a reload changes it */
 	const char *arg, *help;
 };
@@ -118,7 +120,12 @@ static const struct config_key config_keys[] = {
 	  .arg = "error|warning|info|debug", .help = "how much of it (info)" },
 
 	{ "encoder", "name", "encoder", CONFIG_TEXT, CONFIG_OF(encoder.name),
-	  .arg = "NAME", .help = "encoder of libavcodec (libx264)" },
+	  .check = choices_check, .arg = "NAME,...",
+	  .help = "encoders, the one liked best first; auto is those of a\n"
+	  "GPU and libx264 (auto)" },
+	{ "encoder", "device", "encoder-device", CONFIG_TEXT,
+	  CONFIG_OF(encoder.device), .arg = "PATH|N",
+	  .help = "GPU for it: a render node for VA-API, a number for NVENC" },
 	{ "encoder", "bitrate", "bitrate", CONFIG_NUMBER,
 	  CONFIG_OF(encoder.bitrate_kbit), 100, 200000, .arg = "KBIT",
 	  .help = "ceiling of each desktop's stream, 100 to 200000 (8000)" },
@@ -240,6 +247,8 @@ static bool config_set(struct config *config, void *base,
 		if (!*text)
 			return config_complain(error, place, key, text,
 					       "it must not be empty");
+		if (key->check && !key->check(text, &allowed))
+			return config_complain(error, place, key, text, allowed);
 		*(const char **)at = config_keep(config, text);
 		return true;
 	case CONFIG_NUMBER:
@@ -535,7 +544,7 @@ static void config_defaults(struct config *config)
 			.token_failures = 10,
 		},
 		.encoder = {
-			.name = "libx264",
+			.name = "auto",
 			.bitrate_kbit = 8000,
 			.fps = 60,
 		},

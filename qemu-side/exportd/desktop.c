@@ -130,13 +130,21 @@ static struct packet *desktop_config(const struct stream_format *format,
 	return desktop_packet(api_config(&config));
 }
 
-static void desktop_encoder_failed(const char *why, void *data)
+static void desktop_encoder_failed(const char *encoder, const char *why,
+				   const char *next, void *data)
 {
 	struct desktop *desktop = data;
+	g_autofree char *text = NULL;
 
-	log_error("desktop %s: encoding with %s: %s", desktop->id,
-		  desktop->env.encoder->name, why);
-	desktop_broadcast(desktop, desktop_packet(api_error("encoder", why)));
+	text = g_strdup_printf("%s%s%s%s%s", encoder ? encoder : "",
+			       encoder ? ": " : "", why,
+			       next ? "; going on with " : "", next ? next : "");
+	if (next)
+		log_desktop(WARN, desktop->id, "encoding: %s", text);
+	else
+		log_desktop(ERROR, desktop->id, "encoding: %s", text);
+	desktop_broadcast(desktop, desktop_packet(api_error(next ?
+				"encoder-changed" : "encoder", text)));
 }
 
 static bool desktop_is_still(void *data)
@@ -575,7 +583,7 @@ struct desktop *desktop_new(const struct desktop_env *env,
 	desktop->members = g_ptr_array_new_with_free_func(g_free);
 	desktop->seat = seat_new(&desktop_seat_ops, desktop);
 	for (rung = 0; rung < RUNG_COUNT; rung++)
-		desktop->streams[rung] = stream_new(env->pool, env->encoder,
+		desktop->streams[rung] = stream_new(env->pool, env->choices,
 					rung, &desktop_stream_ops, desktop);
 	if (config->clipboard)
 		desktop->clipboard = clipboard_new(console->display,
@@ -670,17 +678,27 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 	info->bytes = 0;
 	info->fps = 0;
 	info->latency = (struct latency_figures){ 0 };
+	info->encoder = NULL;
 	for (rung = 0; rung < RUNG_COUNT; rung++) {
 		struct stream_info *stream = &info->rung[rung];
 
 		stream_describe(desktop->streams[rung], stream);
+		if (!info->encoder)
+			info->encoder = stream->encoder;
 		info->frames += stream->frames;
 		info->bytes += stream->bytes;
 		info->fps = MAX(info->fps, stream->fps);
 		if (!info->latency.count)
 			info->latency = stream->latency[LATENCY_TOTAL];
 	}
-	info->encoder = desktop->env.encoder->name;
+	/* nothing was encoded yet: what would be used for everybody */
+	if (!info->encoder) {
+		const struct encoder_kind *kind = choices_kind(
+			desktop->env.choices,
+			choices_pick(desktop->env.choices, CODEC_OF_ALL, 0));
+
+		info->encoder = kind ? kind->name : "";
+	}
 	info->viewers = desktop->members->len;
 }
 

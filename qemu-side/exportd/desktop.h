@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "choice.h"
 #include "display.h"
-#include "encoder.h"
 #include "message.h"
 #include "stream.h"
 #include "viewer.h"
@@ -25,7 +25,7 @@ struct desktop;
 
 struct desktop_env {
 	struct worker_pool *pool;
-	const struct encoder_options *encoder;
+	struct choices *choices;
 };
 
 struct desktop_config {
@@ -49,7 +49,7 @@ struct desktop_info {
 	bool live;
 	uint64_t frames, bytes;		/* of all rungs */
 	double fps;			/* of the rung that has most */
-	const char *encoder;
+	const char *encoder;		/* of the largest rung that has one */
 	unsigned int viewers;		/* also who watches no rung now */
 	struct stream_info rung[RUNG_COUNT];
 	/* flush to paint, of the largest rung of which somebody tells */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Owns a libavcodec context and the 4:2:0 picture it encodes from. The picture
- * persists: only damage is converted into it. A thumbnail is scaled from
+ * Owns a libavcodec context and the 4:2:0 picture in memory that it encodes from.
+ * The picture persists: only damage is converted into it. A thumbnail is scaled from
  * another such picture of full size, always all of it: that costs less than to
  * find out which part, and averaging 4:2:0 looks better than what libyuv has
  * for RGB at ratios that are not whole.
  *
- * The stream is made for WebCodecs: Annex B with parameter sets in front of
- * every key frame, no B-frames and a bitstream restriction that says so
- * (decoders then show a frame at once), key frames only when asked for.
+ * The stream is made for WebCodecs: parameter sets in front of every key frame,
+ * no B-frames, and in H.264 a bitstream restriction that says so (decoders then
+ * show a frame at once), key frames only when asked for.
  */
 #include "encoder.h"
 
@@ -19,14 +19,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ENCODER_CRF		"23"
-#define ENCODER_CRF_FINE	"6"		/* 6 dB and more nearer to the picture */
 #define ENCODER_GOP_INFINITE	(1 << 30)	/* x264's own constant */
+#define ENCODER_REOPEN_US	(2 * G_USEC_PER_SEC)
+#define ENCODER_TRY_WIDTH	640
+#define ENCODER_TRY_HEIGHT	480
+#define ENCODER_TRY_FORMAT	0x20020888	/* x8r8g8b8 */
 
 struct encoder {
 	struct encoder_options options;
 	enum rung rung;
+	const struct encoder_kind *kind;
 	AVCodecContext *ctx;
+	unsigned int opened_kbit;	/* what it was opened for */
+	int64_t opened_at;
 	AVFrame *frame;		/* its size is even */
 	AVFrame *whole;		/* what a thumbnail is scaled from, else NULL */
 	AVPacket *packet;
@@ -36,7 +41,7 @@ struct encoder {
 	unsigned int kbit;	/* at most */
 	bool fine;
 	int64_t pts;
-	char codec[ENCODER_CODEC_LEN];
+	char codec[CODEC_STRING_LEN];
 };
 
 static bool encoder_fail(char *error, const char *what, int averror)
@@ -92,9 +97,17 @@ static void encoder_close(struct encoder *encoder)
 	encoder->height = 0;
 }
 
-void encoder_rest(struct encoder *encoder)
+bool encoder_is_open(const struct encoder *encoder)
 {
+	return encoder->ctx;
+}
+
+void encoder_use(struct encoder *encoder, const struct encoder_kind *kind)
+{
+	if (encoder->kind == kind)
+		return;
 	encoder_close(encoder);
+	encoder->kind = kind;
 }
 
 void encoder_free(struct encoder *encoder)
@@ -103,32 +116,6 @@ void encoder_free(struct encoder *encoder)
 		return;
 	encoder_close(encoder);
 	g_free(encoder);
-}
-
-static bool encoder_takes_yuv420p(const AVCodec *codec)
-{
-	const enum AVPixelFormat *formats = NULL;
-	int count = 0, i;
-
-	if (avcodec_get_supported_config(NULL, codec, AV_CODEC_CONFIG_PIX_FORMAT,
-					 0, (const void **)&formats, &count) < 0)
-		return false;
-	for (i = 0; i < count; i++)
-		if (formats[i] == AV_PIX_FMT_YUV420P)
-			return true;
-	return !formats;	/* NULL: takes any */
-}
-
-static void encoder_set_x264(AVCodecContext *ctx)
-{
-	/*
-	 * Constant quality under a ceiling: a still text costs little, a film
-	 * stays below the bit rate.
-	 */
-	av_opt_set(ctx->priv_data, "preset", "ultrafast", 0);
-	av_opt_set(ctx->priv_data, "tune", "zerolatency", 0);
-	av_opt_set(ctx->priv_data, "crf", ENCODER_CRF, 0);
-	av_opt_set(ctx->priv_data, "forced-idr", "1", 0);
 }
 
 /* The largest inside of a thumbnail's box with the surface's proportions. */
@@ -168,14 +155,10 @@ static bool encoder_scales(const struct encoder *encoder)
 	       encoder->shown_height != encoder->height;
 }
 
-static bool encoder_is_x264(const struct encoder *encoder)
-{
-	return !strncmp(encoder->options.name, "libx264", 7);
-}
-
 /* libx264 and others look at these before each frame. */
 static void encoder_set_rate(const struct encoder *encoder, AVCodecContext *ctx)
 {
+	const struct encoder_kind *kind = encoder->kind;
 	int64_t rate = (int64_t)encoder->kbit * 1000, buffer = rate;
 
 	/* what a slow link gets at once is late: half a second at most */
@@ -183,17 +166,19 @@ static void encoder_set_rate(const struct encoder *encoder, AVCodecContext *ctx)
 		buffer = rate / 2;
 	ctx->rc_max_rate = rate;
 	ctx->rc_buffer_size = (int)MIN(buffer, INT32_MAX);
-	if (encoder_is_x264(encoder))
-		av_opt_set(ctx->priv_data, "crf", encoder->fine ?
-			   ENCODER_CRF_FINE : ENCODER_CRF, 0);
+	if (!kind->quality)
+		ctx->bit_rate = rate / 4 * 3;	/* of the ceiling, on average */
+	else if (encoder->fine && kind->value_fine)
+		av_opt_set(ctx->priv_data, kind->quality, kind->value_fine, 0);
 	else
-		ctx->bit_rate = rate;
+		av_opt_set(ctx->priv_data, kind->quality, kind->value, 0);
 }
 
 static void encoder_set_common(const struct encoder *encoder,
 			       AVCodecContext *ctx)
 {
 	int fps = (int)encoder_fps(&encoder->options, encoder->rung);
+	const char *const (*setting)[2];
 
 	ctx->width = (encoder->shown_width + 1) & ~1;
 	ctx->height = (encoder->shown_height + 1) & ~1;
@@ -210,8 +195,9 @@ static void encoder_set_common(const struct encoder *encoder,
 	ctx->colorspace = AVCOL_SPC_SMPTE170M;
 	ctx->color_primaries = AVCOL_PRI_BT709;
 	ctx->color_trc = AVCOL_TRC_BT709;
-	if (encoder_is_x264(encoder))
-		encoder_set_x264(ctx);
+	/* a libavcodec that lacks one of them is tried all the same */
+	for (setting = encoder->kind->settings; (*setting)[0]; setting++)
+		av_opt_set(ctx->priv_data, (*setting)[0], (*setting)[1], 0);
 	encoder_set_rate(encoder, ctx);
 }
 
@@ -247,30 +233,41 @@ static bool encoder_open_frames(struct encoder *encoder)
 	       (encoder->whole || !encoder_scales(encoder));
 }
 
-static bool encoder_open(struct encoder *encoder, int width, int height,
-			 char *error)
+/* For the size that is set. */
+static bool encoder_open_codec(struct encoder *encoder, char *error)
 {
-	const AVCodec *codec;
-	int rc;
+	const struct encoder_kind *kind = encoder->kind;
+	const AVCodec *codec = avcodec_find_encoder_by_name(kind->avcodec);
+	int rc = 0;
 
-	encoder_close(encoder);
-	codec = avcodec_find_encoder_by_name(encoder->options.name);
-	if (!codec || codec->id != AV_CODEC_ID_H264)
-		return encoder_fail(error, "no such H.264 encoder in libavcodec",
-				    0);
-	if (!encoder_takes_yuv420p(codec))
-		return encoder_fail(error, "encoder does not take pictures from memory",
-				    0);
+	avcodec_free_context(&encoder->ctx);
+	if (!codec)
+		return encoder_fail(error, "not in this libavcodec", 0);
 	encoder->ctx = avcodec_alloc_context3(codec);
 	if (!encoder->ctx)
 		return encoder_fail(error, "out of memory", 0);
-	encoder_set_size(encoder, width, height);
 	encoder->fresh = true;
+	encoder->opened_kbit = encoder->kbit;
+	encoder->opened_at = g_get_monotonic_time();
 	encoder_set_common(encoder, encoder->ctx);
+	if (kind->prepare)
+		rc = kind->prepare(encoder->ctx, encoder->options.device);
+	if (rc < 0)
+		return encoder_fail(error, "opening the device", rc);
 	rc = avcodec_open2(encoder->ctx, codec, NULL);
-	if (rc < 0) {
+	return rc >= 0 || encoder_fail(error, "opening the encoder", rc);
+}
+
+static bool encoder_open(struct encoder *encoder, int width, int height,
+			 char *error)
+{
+	encoder_close(encoder);
+	if (!encoder->kind)
+		return encoder_fail(error, "there is no encoder", 0);
+	encoder_set_size(encoder, width, height);
+	if (!encoder_open_codec(encoder, error)) {
 		encoder_close(encoder);
-		return encoder_fail(error, "opening the encoder", rc);
+		return false;
 	}
 	if (!encoder_open_frames(encoder)) {
 		encoder_close(encoder);
@@ -279,21 +276,11 @@ static bool encoder_open(struct encoder *encoder, int width, int height,
 	return true;
 }
 
-/* The codec string of WebCodecs is three bytes of the SPS. */
-static void encoder_note_codec(struct encoder *encoder, const uint8_t *data,
-			       size_t len)
+static int encoder_send(const struct encoder *encoder)
 {
-	size_t i;
-
-	for (i = 0; i + 6 < len; i++) {
-		if (data[i] || data[i + 1] || data[i + 2] != 1 ||
-		    (data[i + 3] & 0x1f) != 7)
-			continue;
-		snprintf(encoder->codec, sizeof(encoder->codec),
-			 "avc1.%02X%02X%02X", data[i + 4], data[i + 5],
-			 data[i + 6]);
-		return;
-	}
+	if (encoder->kind->send)
+		return encoder->kind->send(encoder->ctx, encoder->frame);
+	return avcodec_send_frame(encoder->ctx, encoder->frame);
 }
 
 static bool encoder_run(struct encoder *encoder, bool key, struct encoded *out)
@@ -304,7 +291,7 @@ static bool encoder_run(struct encoder *encoder, bool key, struct encoded *out)
 
 	frame->pts = encoder->pts++;
 	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-	rc = avcodec_send_frame(encoder->ctx, frame);
+	rc = encoder_send(encoder);
 	if (rc < 0)
 		return encoder_fail(out->error, "giving a picture to the encoder",
 				    rc);
@@ -314,9 +301,17 @@ static bool encoder_run(struct encoder *encoder, bool key, struct encoded *out)
 				    rc);
 	out->key = packet->flags & AV_PKT_FLAG_KEY;
 	if (out->key)
-		encoder_note_codec(encoder, packet->data, (size_t)packet->size);
+		codec_string(encoder->kind->codec, packet->data,
+			     (size_t)packet->size, encoder->codec);
 	out->packet = packet_video(packet->data, (size_t)packet->size);
 	av_packet_unref(packet);
+	/* who joins now would wait for ever */
+	if (key && !out->key) {
+		packet_unref(out->packet);
+		out->packet = NULL;
+		return encoder_fail(out->error, "no key frame when asked for one",
+				    0);
+	}
 	return true;
 }
 
@@ -380,9 +375,21 @@ void encoder_tune(struct encoder *encoder, unsigned int kbit, bool fine)
 		encoder_set_rate(encoder, encoder->ctx);
 }
 
+/* By half and more, and it cannot be told. */
+static bool encoder_rate_is_off(const struct encoder *encoder)
+{
+	uint64_t now = encoder->kbit, then = encoder->opened_kbit;
+
+	return !encoder->kind->tunes &&
+	       (now * 3 < then * 2 || then * 3 < now * 2) &&
+	       g_get_monotonic_time() - encoder->opened_at > ENCODER_REOPEN_US;
+}
+
 bool encoder_encode(struct encoder *encoder, bool key, struct encoded *out)
 {
-	if (!encoder_run(encoder, key || encoder->fresh, out)) {
+	if ((encoder_rate_is_off(encoder) &&
+	     !encoder_open_codec(encoder, out->error)) ||
+	    !encoder_run(encoder, key || encoder->fresh, out)) {
 		encoder_close(encoder);	/* the next call starts afresh */
 		return false;
 	}
@@ -393,11 +400,41 @@ bool encoder_encode(struct encoder *encoder, bool key, struct encoded *out)
 	return true;
 }
 
-bool encoder_probe(const struct encoder_options *options, char *error)
+static bool encoder_try_picture(struct encoder *encoder, char *error)
+{
+	g_autofree uint32_t *pixels = NULL;
+	struct damage all = {
+		1, { { 0, 0, ENCODER_TRY_WIDTH, ENCODER_TRY_HEIGHT } },
+	};
+	struct surface *surface;
+	struct encoded out;
+	const char *why;
+	bool ok;
+
+	pixels = g_new0(uint32_t, ENCODER_TRY_WIDTH * ENCODER_TRY_HEIGHT);
+	surface = surface_copy(pixels, 4 * ENCODER_TRY_WIDTH * ENCODER_TRY_HEIGHT,
+			       ENCODER_TRY_WIDTH, ENCODER_TRY_HEIGHT,
+			       4 * ENCODER_TRY_WIDTH, ENCODER_TRY_FORMAT, &why);
+	ok = encoder_read(encoder, surface, &all, &out) &&
+	     encoder_encode(encoder, true, &out);
+	if (ok && !*out.codec)
+		ok = encoder_fail(out.error, "a key frame without parameter sets",
+				  0);
+	if (!ok)
+		memcpy(error, out.error, ENCODER_ERROR_LEN);
+	packet_unref(out.packet);
+	surface_unref(surface);
+	return ok;
+}
+
+bool encoder_try(const struct encoder_options *options,
+		 const struct encoder_kind *kind, char error[ENCODER_ERROR_LEN])
 {
 	struct encoder *encoder = encoder_new(options, RUNG_FULL);
-	bool ok = encoder_open(encoder, 640, 480, error);
+	bool ok;
 
+	encoder_use(encoder, kind);
+	ok = encoder_try_picture(encoder, error);
 	encoder_free(encoder);
 	return ok;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One H.264 stream: surfaces in, access units out, by any encoder of
- * libavcodec that takes planar 4:2:0 from memory.
+ * One stream: surfaces in, access units out, by an encoder of libavcodec, which
+ * may be another one from one frame to the next.
  */
 #ifndef HELIX_ENCODER_H
 #define HELIX_ENCODER_H
@@ -9,22 +9,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "codec.h"
 #include "damage.h"
+#include "encoder_kind.h"
 #include "packet.h"
 #include "rung.h"
 #include "surface.h"
 
-#define ENCODER_CODEC_LEN	16	/* "avc1.42E01F" */
 #define ENCODER_ERROR_LEN	160
 
 struct encoder_options {
-	const char *name;	/* libavcodec's, "libx264"; outlives all of it */
+	/* names with commas between them, and "auto"; outlives all of it */
+	const char *name;
+	const char *device;	/* a render node, or a number for NVENC; or NULL */
 	unsigned int bitrate_kbit;	/* ceiling */
 	unsigned int fps;
 	/* of the thumbnail; 0: ENCODER_THUMB_... */
 	unsigned int thumb_kbit, thumb_fps, thumb_width;
+	/* for a frame in a driver; 0: ENCODER_DEADLINE_MS */
+	unsigned int deadline_ms;
 };
 
+#define ENCODER_DEADLINE_MS	3000
 #define ENCODER_THUMB_KBIT	500
 #define ENCODER_THUMB_FPS	10
 #define ENCODER_THUMB_WIDTH	480	/* and 9/16 of it in height */
@@ -35,15 +41,21 @@ struct encoded {
 	struct packet *packet;	/* not sealed */
 	bool key;
 	int width, height;	/* of the coded picture */
-	char codec[ENCODER_CODEC_LEN];	/* for WebCodecs; of the last key frame */
+	char codec[CODEC_STRING_LEN];	/* for WebCodecs; of the last key frame */
 	char error[ENCODER_ERROR_LEN];	/* if there is no packet */
 };
 
 struct encoder *encoder_new(const struct encoder_options *options,
 			    enum rung rung);
+/* A driver may take its time. */
 void encoder_free(struct encoder *encoder);
-/* Lets go of all memory; the next frame begins afresh. */
-void encoder_rest(struct encoder *encoder);
+/* Whether there is anything that takes time to free. */
+bool encoder_is_open(const struct encoder *encoder);
+/*
+ * The next frame is made by @kind, and is a key frame if the last one was not.
+ * Nothing can be read before this was called once.
+ */
+void encoder_use(struct encoder *encoder, const struct encoder_kind *kind);
 
 /* Frames a second of @rung at most. */
 unsigned int encoder_fps(const struct encoder_options *options, enum rung rung);
@@ -60,15 +72,17 @@ unsigned int encoder_kbit(const struct encoder_options *options,
 bool encoder_read(struct encoder *encoder, struct surface *surface,
 		  const struct damage *damage, struct encoded *out);
 /*
- * From the next frame on, without a key frame: what the stream is held to, and
- * whether it is @fine, for a picture that stands still. Encoders that cannot
- * change this while they run go on as before.
+ * From the next frame on: what the stream is held to, and whether it is @fine,
+ * for a picture that stands still. There is no key frame for it, unless the
+ * encoder cannot change its rate while it runs: then it is opened anew, once in
+ * a few seconds and when much has changed.
  */
 void encoder_tune(struct encoder *encoder, unsigned int kbit, bool fine);
 /* Then it is encoded. */
 bool encoder_encode(struct encoder *encoder, bool key, struct encoded *out);
 
-/* Whether such an encoder exists and opens. */
-bool encoder_probe(const struct encoder_options *options, char *error);
+/* Whether @kind is there, opens, and makes a frame of a test picture. */
+bool encoder_try(const struct encoder_options *options,
+		 const struct encoder_kind *kind, char error[ENCODER_ERROR_LEN]);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "api.h"
 #include "attach.h"
+#include "choice.h"
 #include "config.h"
 #include "http.h"
 #include "hub.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct config config;	/* as started; parts point into it */
 	struct config live;	/* as reloaded last: what can change */
 	GMainLoop *loop;
+	struct choices *choices;
 	struct worker_pool *pool;
 	struct hub *hub;
 	struct vms *vms;
@@ -181,7 +183,7 @@ static bool main_open_tokens(struct daemon *daemon)
 
 static int main_run(struct daemon *daemon)
 {
-	struct desktop_env env = { .encoder = &daemon->config.encoder };
+	struct desktop_env env = { .choices = daemon->choices };
 	int rc = EXIT_FAILURE;
 
 	daemon->pool = worker_pool_new(daemon->config.threads);
@@ -200,7 +202,7 @@ static int main_run(struct daemon *daemon)
 			.vms = daemon->vms,
 			.tokens = daemon->tokens,
 			.http = &daemon->config.http,
-			.encoder = &daemon->config.encoder,
+			.choices = daemon->choices,
 			.threads = daemon->config.threads,
 			.vm_directory = daemon->config.vm_directory,
 		});
@@ -222,17 +224,25 @@ static int main_run(struct daemon *daemon)
 
 static int main_start(struct daemon *daemon)
 {
-	char error[ENCODER_ERROR_LEN];
+	g_autofree char *error = NULL;
+	int rc;
 
+	/* SVT-AV1 talks on standard error; what fails is told by libavcodec too */
+	setenv("SVT_LOG", "0", 0);
 	main_set_log(&daemon->config);
 	av_log_set_level(AV_LOG_ERROR);
 	signal(SIGPIPE, SIG_IGN);
-	if (!encoder_probe(&daemon->config.encoder, error)) {
-		log_error("encoder %s: %s", daemon->config.encoder.name, error);
+	daemon->choices = choices_new(&daemon->config.encoder, encoder_kinds,
+				      &error);
+	if (!daemon->choices || !choices_try(daemon->choices, &error)) {
+		log_error("no encoder: %s", error);
+		choices_free(daemon->choices);
 		return EXIT_FAILURE;
 	}
 	daemon->config.http.listen_fd = service_socket("http");
-	return main_run(daemon);
+	rc = main_run(daemon);
+	choices_free(daemon->choices);
+	return rc;
 }
 
 int main(int argc, char **argv)

@@ -226,6 +226,35 @@ static double rung_viewers(const struct stream_info *info)
 	return info->viewers;
 }
 
+/* Which one makes a stream, as labels, of those that were made. */
+static void metrics_stream_encoders(struct metrics *m, const struct hub *hub)
+{
+	unsigned int i, rung;
+
+	metrics_family(m, "stream_encoder_info", "gauge",
+		       "Always 1: what the stream was encoded with last.");
+	for (i = 0; i < hub_count(hub); i++) {
+		g_autofree char *labels = NULL;
+		struct desktop_info info;
+
+		desktop_describe(hub_get(hub, i), &info);
+		labels = metrics_desktop_labels(&info);
+		for (rung = 0; rung < RUNG_COUNT; rung++) {
+			const struct stream_info *stream = &info.rung[rung];
+			g_autofree char *all = NULL;
+
+			if (!stream->encoder)
+				continue;
+			all = g_strdup_printf("%s,rung=\"%s\",encoder=\"%s\",codec=\"%s\"",
+					      labels,
+					      rung_name((enum rung)rung),
+					      stream->encoder,
+					      codec_name(stream->codec));
+			metrics_sample(m, 1, all);
+		}
+	}
+}
+
 static void metrics_desktops(struct metrics *m, const struct hub *hub)
 {
 	metrics_family(m, "desktop_live", "gauge",
@@ -252,9 +281,33 @@ static void metrics_desktops(struct metrics *m, const struct hub *hub)
 	metrics_histograms(m, hub);
 	metrics_family(m, "stream_viewers", "gauge", "Clients watching the stream.");
 	metrics_each_rung(m, hub, rung_viewers);
+	metrics_stream_encoders(m, hub);
 }
 
-/* --- virtual machines and the process --- */
+/* --- encoders, virtual machines and the process --- */
+
+static void metrics_encoders(struct metrics *m, const struct choices *choices)
+{
+	unsigned int family, i;
+
+	for (family = 0; family < 2; family++) {
+		if (family == 0)
+			metrics_family(m, "encoder_usable", "gauge",
+				       "Whether the encoder worked when it was tried, and does not hang.");
+		else
+			metrics_family(m, "encoder_failures_total", "counter",
+				       "How often a stream had to do without it.");
+		for (i = 0; i < choices_count(choices); i++) {
+			g_autofree char *labels = NULL;
+			struct choice_info info;
+
+			choices_describe(choices, i, &info);
+			labels = g_strdup_printf("encoder=\"%s\"", info.name);
+			metrics_sample(m, family == 0 ? info.works :
+					  (double)info.failures, labels);
+		}
+	}
+}
 
 static void metrics_vms(struct metrics *m, const struct vms *vms)
 {
@@ -319,12 +372,14 @@ static void metrics_process(struct metrics *m)
 	metrics_sample(m, 1, "version=\"" HELIX_VERSION "\"");
 }
 
-char *metrics_text(const struct hub *hub, const struct vms *vms)
+char *metrics_text(const struct hub *hub, const struct vms *vms,
+		   const struct choices *choices)
 {
 	struct metrics m = { .text = g_string_new(NULL) };
 
 	metrics_process(&m);
 	metrics_log(&m);
+	metrics_encoders(&m, choices);
 	metrics_vms(&m, vms);
 	metrics_desktops(&m, hub);
 	return g_string_free(m.text, FALSE);

@@ -197,6 +197,11 @@ static struct json_object *api_rungs(const struct desktop_info *info)
 	for (i = 0; i < RUNG_COUNT; i++) {
 		struct json_object *rung = json_object_new_object();
 
+		json_object_object_add(rung, "encoder", info->rung[i].encoder ?
+			json_object_new_string(info->rung[i].encoder) : NULL);
+		json_object_object_add(rung, "codec", info->rung[i].encoder ?
+			json_object_new_string(codec_name(info->rung[i].codec)) :
+			NULL);
 		api_add_number(rung, "frames", info->rung[i].frames);
 		api_add_number(rung, "bytes", info->rung[i].bytes);
 		api_add_decimal(rung, "fps", info->rung[i].fps);
@@ -518,9 +523,33 @@ static void api_delete_token(struct call *call)
 
 /* --- the server --- */
 
+static struct json_object *api_choices(const struct choices *choices)
+{
+	struct json_object *array = json_object_new_array();
+	unsigned int i;
+
+	for (i = 0; i < choices_count(choices); i++) {
+		struct json_object *choice = json_object_new_object();
+		struct choice_info info;
+
+		choices_describe(choices, i, &info);
+		api_add_string(choice, "name", info.name);
+		api_add_string(choice, "codec", codec_name(info.codec));
+		json_object_object_add(choice, "hardware",
+			json_object_new_boolean(info.hardware));
+		json_object_object_add(choice, "works",
+			json_object_new_boolean(info.works));
+		api_add_string(choice, "why", info.why);
+		api_add_number(choice, "failures", info.failures);
+		json_object_array_add(array, choice);
+	}
+	return array;
+}
+
 static void api_get_server(struct call *call)
 {
 	const struct api_env *env = &call->api->env;
+	const struct encoder_options *options = choices_options(env->choices);
 	struct json_object *root = json_object_new_object();
 	struct json_object *encoder = json_object_new_object();
 	struct json_object *limits = json_object_new_object();
@@ -534,10 +563,11 @@ static void api_get_server(struct call *call)
 	api_add_number(root, "uptime_s", (uint64_t)
 		       ((g_get_monotonic_time() - call->api->started) /
 			G_USEC_PER_SEC));
-	api_add_string(encoder, "name", env->encoder->name);
-	api_add_number(encoder, "bitrate_kbit", env->encoder->bitrate_kbit);
-	api_add_number(encoder, "fps", env->encoder->fps);
+	api_add_string(encoder, "name", options->name);
+	api_add_number(encoder, "bitrate_kbit", options->bitrate_kbit);
+	api_add_number(encoder, "fps", options->fps);
 	api_add_number(encoder, "threads", env->threads);
+	json_object_object_add(encoder, "choices", api_choices(env->choices));
 	json_object_object_add(root, "encoder", encoder);
 	api_add_number(limits, "vms", VMS_MAX);
 	api_add_number(limits, "queued_frames", VIEWER_FRAMES_MAX);
@@ -552,7 +582,8 @@ static void api_get_metrics(struct call *call)
 	const struct api_env *env = &call->api->env;
 
 	call->answer->mime = "text/plain; version=0.0.4; charset=utf-8";
-	call->answer->text = metrics_text(env->hub, env->vms);
+	call->answer->text = metrics_text(env->hub, env->vms,
+					  env->choices);
 }
 
 /* --- the table --- */

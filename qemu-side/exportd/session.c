@@ -123,6 +123,15 @@ static enum rung session_rung(struct lws *wsi)
 	return rung;
 }
 
+/* What it can decode: "codecs=h264,av1" of the query. */
+static unsigned int session_codecs(struct lws *wsi)
+{
+	char names[CODEC_LIST_LEN] = "";
+
+	lws_get_urlarg_by_name_safe(wsi, "codecs", names, sizeof(names));
+	return codec_list(names);
+}
+
 static void session_open_desktop(struct session *session)
 {
 	struct desktop *desktop = session_find(session);
@@ -147,6 +156,7 @@ static void session_open_desktop(struct session *session)
 		    *session->connection->grant.id ? ", token " : "",
 		    session->connection->grant.id);
 	session->desktop = desktop;
+	session->viewer->codecs = session_codecs(session->wsi);
 	desktop_join(desktop, session->viewer, session_rung(session->wsi),
 		     session_gone);
 }

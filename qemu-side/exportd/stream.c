@@ -7,15 +7,19 @@
  *   and a viewer can take it; nothing else costs anything, but for one frame of
  *   higher quality when nothing has changed for a moment;
  * - what the viewers' links can take sets the bit rate and the frame rate;
+ * - the encoder is chosen with each key frame, for all who watch then; one that
+ *   fails is passed over until there was a rest or another size;
  * - one frame is in the encoder at a time; what changes meanwhile goes into
  *   the next one, so a slow encoder skips and never queues;
- * - a worker touches only the job's encoder and surface, never the stream;
+ * - a worker touches only the job's encoder and surface, never the stream, and
+ *   it closes encoders: drivers take their time;
  * - the surface is read while QEMU waits for us, if it can be had so.
  */
 #include "stream.h"
 
 #include "rate.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define STREAM_KEY_JOIN_US	(100 * 1000)	/* one key frame per batch of joiners */
@@ -31,7 +35,10 @@
 struct frame {
 	struct job job;
 	struct stream *stream;		/* NULL: it went meanwhile */
+	atomic_bool given_up;		/* so that the worker frees the encoder */
 	struct encoder *encoder;
+	struct choices *choices;
+	int choice;
 	struct surface *surface;	/* a reference */
 	struct damage damage;
 	bool key;
@@ -44,6 +51,7 @@ struct frame {
 
 struct stream {
 	struct worker_pool *pool;
+	struct choices *choices;
 	const struct encoder_options *options;
 	enum rung rung;
 	const struct stream_ops *ops;
@@ -55,6 +63,8 @@ struct stream {
 	gint64 touched_at;		/* when we heard of the newest */
 
 	struct encoder *encoder;	/* the frame's while there is one */
+	int choice;			/* of which kind it is */
+	unsigned int without;		/* bits of choices that failed */
 	struct frame *frame;
 	uint32_t priority;
 	gint64 encoded_at;		/* last begun */
@@ -66,7 +76,8 @@ struct stream {
 	bool key_asked;			/* whoever watches */
 	guint timer;			/* for the next frame */
 	gint64 timer_at;
-	char codec[ENCODER_CODEC_LEN];
+	char codec[CODEC_STRING_LEN];
+	const struct encoder_kind *coded_by;
 	int width, height;		/* coded */
 	int desktop_width, desktop_height;
 	struct packet *config;
@@ -146,7 +157,7 @@ static void stream_make_config(struct stream *stream)
 	const struct stream_format format = {
 		.rung = stream->rung,
 		.codec = stream->codec,
-		.encoder = stream->options->name,
+		.encoder = stream->coded_by->name,
 		.width = stream->width,
 		.height = stream->height,
 		.desktop_width = stream->desktop_width,
@@ -162,7 +173,9 @@ static void stream_make_config(struct stream *stream)
 static bool stream_changed_format(const struct stream *stream,
 				  const struct frame *frame)
 {
-	return !stream->config || frame->out.width != stream->width ||
+	return !stream->config ||
+	       stream->coded_by != choices_kind(frame->choices, frame->choice) ||
+	       frame->out.width != stream->width ||
 	       frame->out.height != stream->height ||
 	       surface_width(frame->surface) != stream->desktop_width ||
 	       surface_height(frame->surface) != stream->desktop_height ||
@@ -176,6 +189,7 @@ static void stream_publish(struct stream *stream, struct frame *frame)
 	unsigned int i;
 
 	if (stream_changed_format(stream, frame)) {
+		stream->coded_by = choices_kind(frame->choices, frame->choice);
 		stream->width = out->width;
 		stream->height = out->height;
 		stream->desktop_width = surface_width(frame->surface);
@@ -194,8 +208,13 @@ static void stream_publish(struct stream *stream, struct frame *frame)
 	latency_add(&stream->latency, LATENCY_ENCODE, frame->begun, now);
 	stream->frames++;
 	stream->bytes += out->packet->len - PACKET_VIDEO_HEADER;
-	for (i = 0; i < stream->viewers->len; i++)
-		viewer_queue_video(stream->viewers->pdata[i], out->packet, now);
+	for (i = 0; i < stream->viewers->len; i++) {
+		struct viewer *viewer = stream->viewers->pdata[i];
+
+		/* one that came while it was made waits for the next key frame */
+		if (viewer->codecs & CODEC_BIT(stream->coded_by->codec))
+			viewer_queue_video(viewer, out->packet, now);
+	}
 }
 
 static void stream_damage_all(struct stream *stream)
@@ -208,11 +227,47 @@ static void stream_damage_all(struct stream *stream)
 			   surface_height(stream->surface));
 }
 
+static unsigned int stream_deadline(const struct stream *stream)
+{
+	return stream->options->deadline_ms ? stream->options->deadline_ms :
+					      ENCODER_DEADLINE_MS;
+}
+
+/* What everybody who watches can decode. */
+static unsigned int stream_codecs(const struct stream *stream)
+{
+	unsigned int codecs = ~0u, i;
+
+	for (i = 0; i < stream->viewers->len; i++)
+		codecs &= ((struct viewer *)stream->viewers->pdata[i])->codecs;
+	return codecs;
+}
+
 static void stream_failed(struct stream *stream, const char *why)
 {
+	const struct encoder_kind *kind = choices_kind(stream->choices,
+						       stream->choice);
+	const struct encoder_kind *next;
+
+	if (stream->choice != CHOICE_NONE)
+		stream->without |= 1u << stream->choice;
+	choices_note_failure(stream->choices, stream->choice);
+	next = choices_kind(stream->choices,
+			    choices_pick(stream->choices, stream_codecs(stream),
+					 stream->without));
 	if (!stream->failed_at)
-		stream->ops->failed(why, stream->data);
-	stream->failed_at = g_get_monotonic_time();
+		stream->ops->failed(kind ? kind->name : NULL, why,
+				    next ? next->name : NULL, stream->data);
+	if (next) {
+		/* at once, whenever the last one was */
+		stream->key_asked = true;
+		stream->key_at = 0;
+		stream->encoded_at = 0;
+	} else {
+		stream->without = 0;
+		stream->failed_at = g_get_monotonic_time();
+	}
+	stream->choice = CHOICE_NONE;
 	stream_damage_all(stream);
 }
 
@@ -226,6 +281,13 @@ static void frame_read(struct job *job)
 {
 	struct frame *frame = frame_of(job);
 
+	if (choices_is_struck(frame->choices, frame->choice)) {
+		g_strlcpy(frame->out.error, "it hangs elsewhere",
+			  sizeof(frame->out.error));
+		return;
+	}
+	encoder_use(frame->encoder,
+		    choices_kind(frame->choices, frame->choice));
 	encoder_read(frame->encoder, frame->surface, &frame->damage,
 		     &frame->out);
 }
@@ -234,10 +296,14 @@ static void frame_work(struct job *job)
 {
 	struct frame *frame = frame_of(job);
 
-	if (*frame->out.error)
-		return;
-	encoder_tune(frame->encoder, frame->kbit, frame->fine);
-	encoder_encode(frame->encoder, frame->key, &frame->out);
+	if (!*frame->out.error) {
+		encoder_tune(frame->encoder, frame->kbit, frame->fine);
+		encoder_encode(frame->encoder, frame->key, &frame->out);
+	}
+	if (atomic_load(&frame->given_up)) {
+		encoder_free(frame->encoder);
+		frame->encoder = NULL;
+	}
 }
 
 static void frame_was_read(struct job *job)
@@ -255,6 +321,7 @@ static void frame_done(struct job *job)
 	struct stream *stream = frame->stream;
 
 	if (!stream) {
+		/* here only if it was given up in this very moment */
 		encoder_free(frame->encoder);
 	} else {
 		stream->frame = NULL;
@@ -271,16 +338,129 @@ static void frame_done(struct job *job)
 	g_free(frame);
 }
 
+/* Its thread is stuck, and with it the encoder. */
+static void frame_overdue(struct job *job)
+{
+	struct frame *frame = frame_of(job);
+	struct stream *stream = frame->stream;
+
+	atomic_store(&frame->given_up, true);
+	choices_strike(frame->choices, frame->choice);
+	if (!stream)
+		return;
+	frame->stream = NULL;
+	stream->frame = NULL;
+	stream->encoder = encoder_new(stream->options, stream->rung);
+	stream_failed(stream, "no frame in time");
+	if (!frame->read)
+		stream->ops->read(stream->data);
+	stream_kick(stream);
+}
+
+/* --- an encoder that nobody needs any more --- */
+
+struct leftover {
+	struct job job;
+	struct encoder *encoder;
+	struct choices *choices;
+	int choice;
+};
+
+static void leftover_read(struct job *job)
+{
+	encoder_free(((struct leftover *)job)->encoder);
+}
+
+static void leftover_nothing(struct job *job)
+{
+	(void)job;
+}
+
+static void leftover_overdue(struct job *job)
+{
+	struct leftover *leftover = (struct leftover *)job;
+
+	choices_strike(leftover->choices, leftover->choice);
+}
+
+static void leftover_done(struct job *job)
+{
+	g_free(job);
+}
+
+/* Takes the encoder. One of a driver that hangs stays: closing could hang too. */
+static void stream_dispose(const struct stream *stream, int choice,
+			   struct encoder *encoder)
+{
+	const struct encoder_kind *kind = choices_kind(stream->choices, choice);
+	struct leftover *leftover;
+
+	if (choices_is_struck(stream->choices, choice) &&
+	    encoder_is_open(encoder))
+		return;
+	if (!kind || !kind->hardware || !encoder_is_open(encoder)) {
+		encoder_free(encoder);
+		return;
+	}
+	leftover = g_new0(struct leftover, 1);
+	leftover->encoder = encoder;
+	leftover->choices = stream->choices;
+	leftover->choice = choice;
+	leftover->job.rank = worker_rank(stream->rung, 0);
+	leftover->job.read = leftover_read;
+	leftover->job.work = leftover_nothing;
+	leftover->job.was_read = leftover_nothing;
+	leftover->job.done = leftover_done;
+	leftover->job.deadline_ms = stream_deadline(stream);
+	leftover->job.overdue = leftover_overdue;
+	worker_submit(stream->pool, &leftover->job);
+}
+
+/* --- making one --- */
+
+/* For the next frame. True: it has to be a key frame. */
+static bool stream_choose(struct stream *stream, bool key)
+{
+	int choice = stream->choice;
+
+	key = key || surface_width(stream->surface) != stream->desktop_width ||
+	      surface_height(stream->surface) != stream->desktop_height;
+	if (!key && choice != CHOICE_NONE &&
+	    !choices_is_struck(stream->choices, choice))
+		return false;
+	stream->choice = choices_pick(stream->choices, stream_codecs(stream),
+				      stream->without);
+	if (stream->choice == choice)
+		return key;
+	if (choice != CHOICE_NONE) {
+		stream_dispose(stream, choice, stream->encoder);
+		stream->encoder = encoder_new(stream->options, stream->rung);
+	}
+	return true;
+}
+
 static void stream_encode(struct stream *stream, bool key, bool fine,
 			  gint64 now)
 {
-	struct frame *frame = g_new0(struct frame, 1);
+	const struct encoder_kind *kind;
+	struct frame *frame;
 
+	key = stream_choose(stream, key);
+	kind = choices_kind(stream->choices, stream->choice);
+	if (!kind) {
+		stream_failed(stream, "no encoder works that all who watch can decode");
+		return;
+	}
+	frame = g_new0(struct frame, 1);
 	frame->job.rank = worker_rank(stream->rung, stream->priority);
 	frame->job.read = frame_read;
 	frame->job.work = frame_work;
 	frame->job.was_read = frame_was_read;
 	frame->job.done = frame_done;
+	frame->job.overdue = frame_overdue;
+	frame->job.deadline_ms = kind->hardware ? stream_deadline(stream) : 0;
+	frame->choices = stream->choices;
+	frame->choice = stream->choice;
 	frame->stream = stream;
 	frame->encoder = stream->encoder;
 	frame->surface = surface_ref(stream->surface);
@@ -392,6 +572,10 @@ void stream_damage(struct stream *stream, const struct rect *rects,
 
 void stream_show(struct stream *stream, struct surface *surface)
 {
+	/* what failed may have been the size */
+	if (surface && (surface_width(surface) != stream->desktop_width ||
+			surface_height(surface) != stream->desktop_height))
+		stream->without = 0;
 	surface_unref(stream->surface);
 	stream->surface = surface ? surface_ref(surface) : NULL;
 	damage_clear(&stream->damage);
@@ -503,13 +687,21 @@ void stream_ack(struct stream *stream, struct viewer *viewer,
 	stream_kick(stream);
 }
 
+static void stream_rest_encoder(struct stream *stream)
+{
+	stream_dispose(stream, stream->choice, stream->encoder);
+	stream->encoder = encoder_new(stream->options, stream->rung);
+	stream->choice = CHOICE_NONE;
+	stream->without = 0;
+}
+
 /* An encoder that nobody needs keeps tens of megabytes. */
 static void stream_check_watched(struct stream *stream)
 {
 	if (stream->viewers->len || stream->frame)
 		stream->unwatched = 0;
 	else if (++stream->unwatched == STREAM_REST_TICKS)
-		encoder_rest(stream->encoder);
+		stream_rest_encoder(stream);
 }
 
 void stream_tick(struct stream *stream)
@@ -538,6 +730,8 @@ void stream_describe(const struct stream *stream, struct stream_info *info)
 	info->bytes = stream->bytes;
 	info->fps = stream->fps;
 	info->viewers = stream->viewers->len;
+	info->encoder = stream->coded_by ? stream->coded_by->name : NULL;
+	info->codec = stream->coded_by ? stream->coded_by->codec : CODEC_H264;
 	info->width = stream->width;
 	info->height = stream->height;
 	info->kbit = stream->kbit;
@@ -548,14 +742,16 @@ void stream_describe(const struct stream *stream, struct stream_info *info)
 	info->latency_all = stream->latency.all;
 }
 
-struct stream *stream_new(struct worker_pool *pool,
-			  const struct encoder_options *options,
+struct stream *stream_new(struct worker_pool *pool, struct choices *choices,
 			  enum rung rung, const struct stream_ops *ops,
 			  void *data)
 {
+	const struct encoder_options *options = choices_options(choices);
 	struct stream *stream = g_new0(struct stream, 1);
 
 	stream->pool = pool;
+	stream->choices = choices;
+	stream->choice = CHOICE_NONE;
 	stream->options = options;
 	stream->rung = rung;
 	stream->kbit = encoder_kbit(options, rung);
@@ -573,10 +769,12 @@ void stream_free(struct stream *stream)
 		return;
 	if (stream->timer)
 		g_source_remove(stream->timer);
-	if (stream->frame)
-		stream->frame->stream = NULL;	/* frees the encoder when done */
-	else
-		encoder_free(stream->encoder);
+	if (stream->frame) {
+		stream->frame->stream = NULL;
+		atomic_store(&stream->frame->given_up, true);
+	} else {
+		stream_dispose(stream, stream->choice, stream->encoder);
+	}
 	surface_unref(stream->surface);
 	packet_unref(stream->config);
 	g_ptr_array_unref(stream->viewers);

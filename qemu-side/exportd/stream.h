@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One H.264 stream of a desktop, one of its rungs: its encoder, the frame in it, what changed
- * since, and the viewers who get it. Main thread only.
+ * One stream of a desktop, one of its rungs: its encoder, the frame in it, what
+ * changed since, and the viewers who get it. Main thread only.
  */
 #ifndef HELIX_STREAM_H
 #define HELIX_STREAM_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "choice.h"
 #include "damage.h"
 #include "encoder.h"
 #include "latency.h"
@@ -33,8 +34,12 @@ struct stream_ops {
 	/* The message, as a reference. */
 	struct packet *(*config)(const struct stream_format *format,
 				 void *data);
-	/* The encoder failed; told once until it works again. */
-	void (*failed)(const char *why, void *data);
+	/*
+	 * @encoder failed, or there is none: NULL. The stream goes on with @next;
+	 * NULL: it is tried again, and this is told once until it works.
+	 */
+	void (*failed)(const char *encoder, const char *why, const char *next,
+		       void *data);
 	/* Whether nobody draws on the surface until read() was called. */
 	bool (*is_still)(void *data);
 	/* It is not being read any more, for now. */
@@ -45,6 +50,8 @@ struct stream_info {
 	uint64_t frames, bytes;
 	double fps;
 	unsigned int viewers;
+	const char *encoder;		/* NULL before the first frame */
+	enum codec codec;		/* of that encoder */
 	int width, height;		/* coded; 0 before the first frame */
 	unsigned int kbit, fps_limit;	/* what it is held to now */
 	struct latency_figures latency[LATENCY_PARTS];
@@ -58,8 +65,7 @@ struct stream_ack {
 	uint64_t received, decoded, painted;
 };
 
-struct stream *stream_new(struct worker_pool *pool,
-			  const struct encoder_options *options,
+struct stream *stream_new(struct worker_pool *pool, struct choices *choices,
 			  enum rung rung, const struct stream_ops *ops,
 			  void *data);
 /* No viewer may be left. */

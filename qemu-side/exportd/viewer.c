@@ -13,6 +13,7 @@ struct viewer *viewer_new(void (*wake)(void *data), void *data)
 	struct viewer *viewer = g_new0(struct viewer, 1);
 
 	g_queue_init(&viewer->queue);
+	viewer->codecs = CODEC_OF_ALL;
 	viewer->joining = true;
 	viewer->need_key = true;
 	viewer->wake = wake;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "codec.h"
 #include "grant.h"
 #include "keymap.h"
 #include "packet.h"
@@ -37,6 +38,7 @@ struct viewer_sent {
 
 struct viewer {
 	enum role role;
+	unsigned int codecs;	/* CODEC_BIT()s of what it can decode */
 	uint32_t number;	/* among those of its desktop, from 1 */
 	gint64 refused_at;	/* when it was last told that its input does not count */
 

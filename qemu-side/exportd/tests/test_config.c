@@ -81,7 +81,8 @@ static void test_defaults(void **state)
 	assert_int_equal(config.http.connections_each, 160);
 	assert_int_equal(config.http.viewers, 256);
 	assert_int_equal(config.http.token_failures, 10);
-	assert_string_equal(config.encoder.name, "libx264");
+	assert_string_equal(config.encoder.name, "auto");
+	assert_null(config.encoder.device);
 	assert_int_equal(config.nr_vms, 1);
 	assert_string_equal(config.vms[0].name, "vm");
 	assert_int_equal(config.vms[0].clipboard, VM_CLIPBOARD_OFF);
@@ -139,6 +140,8 @@ static void test_errors_say_where_and_what(void **state)
 	refused("[server]\nmetrics-open=yes\n", "metrics-open=yes", "true or false");
 	refused("[server]\nprot=1\n", "[server]", "prot", "port");
 	refused("[encoder]\nqmp=/x\n", "[encoder]", "qmp", "bitrate");
+	refused("[encoder]\nname=auto,x264\n", "x264", "libx264", "h264_vaapi", "libsvtav1");
+	refused("[encoder]\nname= , \n", "auto", "libx264");
 	refused("[sever]\nport=1\n", "[sever]", "[server]", "[encoder]", "[vm NAME]");
 	refused("[vm a b]\nqmp=/x\n", "[vm a b]", "A-Z");
 	refused("[vm ]\nqmp=/x\n", "[vm ]");

@@ -9,6 +9,7 @@ static const struct encoder_options options = {
 	.name = "libx264", .bitrate_kbit = 8000, .fps = 60,
 };
 
+static struct choices *choices;
 static struct worker_pool *pool;
 static struct desktop *desktop;
 
@@ -24,14 +25,17 @@ static void gone(struct viewer *viewer)
 
 static int setup_desktop(bool was_off)
 {
-	struct desktop_env env = { .encoder = &options };
+	struct desktop_env env = { 0 };
 	const struct desktop_config config = {
 		.vm = "vm", .scanout = 3, .width = SIZE, .height = SIZE,
 		.was_off = was_off,
 	};
+	char *error;
 
 	if (fake_open())
 		return -1;
+	choices = choices_new(&options, encoder_kinds, &error);
+	env.choices = choices;
 	pool = worker_pool_new(1);
 	env.pool = pool;
 	desktop = desktop_new(&env, &console, &config);
@@ -59,6 +63,7 @@ static int teardown(void **state)
 	desktop_free(desktop, "the test is over");
 	fake_close();
 	worker_pool_free(pool);
+	choices_free(choices);
 	return 0;
 }
 

@@ -17,14 +17,18 @@ static struct api *api;
 static struct http_options http = { .listen = "127.0.0.1" };
 static const struct encoder_options encoder = { .name = "libx264" };
 static struct api_answer answer;
+static struct choices *choices;
 
 static int setup(void **state)
 {
+	char *error;
+
 	(void)state;
-	hub = hub_new(&(struct desktop_env){ .encoder = &encoder });
+	choices = choices_new(&encoder, encoder_kinds, &error);
+	hub = hub_new(&(struct desktop_env){ .choices = choices });
 	vms = vms_new(hub);
 	api = api_new(&(struct api_env){
-		.hub = hub, .vms = vms, .http = &http, .encoder = &encoder,
+		.hub = hub, .vms = vms, .http = &http, .choices = choices,
 		.threads = 1, .vm_directory = "/tmp/helix-none/",
 	});
 	return 0;
@@ -36,6 +40,7 @@ static int teardown(void **state)
 	api_free(api);
 	vms_free(vms);
 	hub_free(hub);
+	choices_free(choices);
 	return 0;
 }
 

@@ -142,6 +142,26 @@ def test_check_config_says_whether_it_is_good():
         shutil.rmtree(folder)
 
 
+def test_an_encoder_that_was_forced_has_to_work():
+    with tempfile.TemporaryDirectory(prefix="helix-service-") as folder:
+        for name, status, words in (("x264", 2, 'no encoder "x264"; there are auto, libx264'),
+                                    # of macOS alone
+                                    ("h264_videotoolbox", 1, "h264_videotoolbox: not in this libavcodec")):
+            done = subprocess.run([EXPORTD, "--attach", os.path.join(folder, "attach"), "--port", "0", "--encoder", name],
+                                  capture_output=True, timeout=PATIENCE, text=True, check=False)
+            assert done.returncode == status and words in done.stderr, done
+
+
+def test_encoders_are_tried_and_told():
+    with Server(PLAIN + "[encoder]\nname=libsvtav1,auto\n") as server:
+        choices = json.loads(server.call("GET", "/api/server")[2])["encoder"]["choices"]
+        assert [c["name"] for c in choices] == ["libsvtav1", "h264_nvenc", "h264_vaapi", "h264_videotoolbox", "libx264"], choices
+        assert choices[0]["works"] and choices[0]["codec"] == "av1" and choices[-1]["works"], choices
+        for choice in choices:
+            assert choice["works"] == (choice["why"] == ""), choice
+            assert f"encoder {choice['name']}: {choice['why'] or 'works'}" in server.said(), server.said()
+
+
 def test_the_example_is_good():
     example = os.path.join(os.path.dirname(OPENAPI), "systemd/exportd.conf")
     subprocess.run([EXPORTD, "--config", example, "--check-config"], timeout=PATIENCE, check=True)
@@ -327,6 +347,8 @@ def test_metrics():
         assert all(name.startswith("helix_exportd_") for name in families)
         assert families["helix_exportd_vm_connected"] == {(("vm", "a-b"),): 0}, families
         assert families["helix_exportd_cpu_seconds_total"][()] > 0
+        assert families["helix_exportd_encoder_usable"][(("encoder", "libx264"),)] == 1, families
+        assert families["helix_exportd_encoder_failures_total"][(("encoder", "libx264"),)] == 0, families
         before = families["helix_exportd_log_lines_total"][(("level", "error"),)]
         server.reload("nonsense\n", "stays as it was")
         after = parse_metrics(server.call("GET", "/metrics")[2])["helix_exportd_log_lines_total"][(("level", "error"),)]

@@ -5,7 +5,9 @@
  */
 #include <libavutil/log.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "stream.h"
@@ -20,10 +22,12 @@ static const struct encoder_options options = {
 	.name = "libx264", .bitrate_kbit = 8000, .fps = 1000000,
 };
 
+static struct choices *choices;
 static struct worker_pool *pool;
 static struct stream *stream;
 static struct surface *surface;
 static bool still;
+static bool may_fail;
 static unsigned int reads, configs;
 static const struct rect corner = { 0, 0, 16, 16 };
 
@@ -75,15 +79,23 @@ static void unblock(struct blocker *blocker)
 static struct packet *config(const struct stream_format *format, void *data)
 {
 	(void)data;
-	assert_string_equal(format->encoder, "libx264");
+	assert_true(may_fail || !strcmp(format->encoder, "libx264"));
 	configs++;
-	return packet_text("{\"type\":\"config\"}");
+	return packet_text(format->encoder);
 }
 
-static void failed(const char *why, void *data)
+static unsigned int failures;
+static char last_failed[32], last_next[32];
+
+static void failed(const char *encoder, const char *why, const char *next,
+		   void *data)
 {
 	(void)data;
-	fail_msg("%s", why);
+	if (!may_fail)
+		fail_msg("%s: %s", encoder, why);
+	failures++;
+	g_strlcpy(last_failed, encoder ? encoder : "", sizeof(last_failed));
+	g_strlcpy(last_next, next ? next : "", sizeof(last_next));
 }
 
 static bool is_still(void *data)
@@ -105,17 +117,64 @@ static void wake(void *data)
 	(void)data;
 }
 
+/* --- encoders with faults, which only this test has --- */
+
+static atomic_bool breaks;
+static sem_t hang;
+
+static int send_or_break(AVCodecContext *ctx, const AVFrame *picture)
+{
+	return atomic_load(&breaks) ? AVERROR(EIO) :
+				      avcodec_send_frame(ctx, picture);
+}
+
+/* A driver that does not come back, until the test lets it. */
+static int send_and_hang(AVCodecContext *ctx, const AVFrame *picture)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += GUARD_S;
+	if (sem_timedwait(&hang, &until))
+		abort();
+	return avcodec_send_frame(ctx, picture);
+}
+
+static const char *const settings[][2] = {
+	{ "preset", "ultrafast" }, { "tune", "zerolatency" },
+	{ "forced-idr", "1" }, { NULL, NULL },
+};
+
+static const struct encoder_kind faulty_kinds[] = {
+	{ .name = "breaks", .avcodec = "libx264", .settings = settings,
+	  .send = send_or_break },
+	{ .name = "hangs", .avcodec = "libx264", .settings = settings,
+	  .hardware = true, .send = send_and_hang },
+	/* by its label alone: what is tested is who gets it */
+	{ .name = "av1", .avcodec = "libx264", .codec = CODEC_AV1,
+	  .settings = settings },
+	{ .name = "libx264", .avcodec = "libx264", .settings = settings },
+	{ .name = NULL },
+};
+
+static struct encoder_options faulty_options = {
+	.bitrate_kbit = 8000, .fps = 1000000, .deadline_ms = 50,
+};
+
 static int setup(void **state)
 {
 	static uint32_t pixels[SIZE * SIZE];
 	const char *error;
+	char *why;
 
 	(void)state;
 	reads = 0;
 	configs = 0;
 	still = true;
+	may_fail = false;
 	pool = worker_pool_new(1);
-	stream = stream_new(pool, &options, RUNG_FULL, &ops, NULL);
+	choices = choices_new(&options, encoder_kinds, &why);
+	stream = stream_new(pool, choices, RUNG_FULL, &ops, NULL);
 	surface = surface_copy(pixels, sizeof(pixels), SIZE, SIZE, SIZE * 4,
 			       XRGB, &error);
 	stream_show(stream, surface);
@@ -127,6 +186,7 @@ static int teardown(void **state)
 	(void)state;
 	stream_free(stream);
 	worker_pool_free(pool);
+	choices_free(choices);
 	surface_unref(surface);
 	return 0;
 }
@@ -393,6 +453,232 @@ static void test_a_picture_may_go_while_it_is_encoded(void **state)
 	viewer_free(viewer);
 }
 
+/* --- when an encoder fails --- */
+
+/* The stream that setup() made is replaced by one of @names. */
+static void use(const char *names)
+{
+	char *error;
+
+	stream_free(stream);
+	worker_pool_free(pool);
+	choices_free(choices);
+	may_fail = true;
+	failures = 0;
+	configs = 0;
+	atomic_store(&breaks, false);
+	faulty_options.name = names;
+	pool = worker_pool_new(1);
+	choices = choices_new(&faulty_options, faulty_kinds, &error);
+	assert_non_null(choices);
+	stream = stream_new(pool, choices, RUNG_FULL, &ops, NULL);
+	stream_show(stream, surface);
+}
+
+static const char *encoder(void)
+{
+	struct stream_info info;
+
+	stream_describe(stream, &info);
+	return info.encoder ? info.encoder : "";
+}
+
+static struct viewer *join(unsigned int codecs)
+{
+	struct viewer *viewer = viewer_new(wake, NULL);
+
+	viewer->codecs = codecs;
+	stream_join(stream, viewer);
+	return viewer;
+}
+
+static void leave(struct viewer *viewer)
+{
+	stream_leave(stream, viewer);
+	viewer_free(viewer);
+}
+
+static void test_one_that_fails_is_replaced_with_a_key_frame(void **state)
+{
+	struct viewer *viewer;
+	unsigned int keys, others;
+
+	(void)state;
+	use("breaks");
+	viewer = join(CODEC_OF_ALL);
+	until(frames() == 1);
+	assert_string_equal(encoder(), "breaks");
+	take(viewer, &keys, &others);
+	assert_int_equal(keys, 1);
+
+	atomic_store(&breaks, true);
+	stream_damage(stream, &corner, 1, 1);
+	until(!strcmp(encoder(), "libx264"));
+	assert_int_equal(failures, 1);
+	assert_string_equal(last_failed, "breaks");
+	assert_string_equal(last_next, "libx264");
+	assert_int_equal(configs, 2);
+	assert_false(viewer->need_key);
+	take(viewer, &keys, &others);
+	assert_int_equal(keys, 1);
+	/* it stays so, and what changed while it failed is not lost */
+	assert_false(stream_is_behind(stream));
+	atomic_store(&breaks, false);
+	stream_damage(stream, &corner, 1, 1);
+	until(viewer->frames >= 1);
+	assert_string_equal(encoder(), "libx264");
+	leave(viewer);
+}
+
+static void test_after_a_rest_it_is_tried_again(void **state)
+{
+	struct blocker blocker;
+	struct viewer *viewer;
+	unsigned int i;
+
+	(void)state;
+	use("breaks");
+	atomic_store(&breaks, true);
+	viewer = join(CODEC_OF_ALL);
+	until(!strcmp(encoder(), "libx264"));
+	leave(viewer);
+	/* whatever is in the works comes before this */
+	block(&blocker);
+	unblock(&blocker);
+	for (i = 0; i < 40; i++)
+		stream_tick(stream);
+	atomic_store(&breaks, false);
+	viewer = join(CODEC_OF_ALL);
+	until(!strcmp(encoder(), "breaks"));
+	assert_int_equal(failures, 1);
+	leave(viewer);
+}
+
+/* Of the same encoders, in the same pool. */
+static void test_one_that_hangs_holds_up_nobody(void **state)
+{
+	struct viewer *viewer, *other;
+	struct stream *second;
+	struct stream_info info;
+
+	(void)state;
+	sem_init(&hang, 0, 0);
+	use("hangs");
+	viewer = join(CODEC_OF_ALL);
+	until(frames() >= 1);
+	assert_string_equal(encoder(), "libx264");
+	assert_int_equal(failures, 1);
+	assert_string_equal(last_failed, "hangs");
+	assert_string_equal(last_next, "libx264");
+	assert_false(viewer->need_key);
+	assert_true(reads >= 1);	/* QEMU was answered */
+
+	/* nobody tries it again */
+	second = stream_new(pool, choices, RUNG_THUMB, &ops, NULL);
+	stream_show(second, surface);
+	other = viewer_new(wake, NULL);
+	stream_join(second, other);
+	until(!other->need_key);
+	stream_describe(second, &info);
+	assert_string_equal(info.encoder, "libx264");
+	assert_int_equal(failures, 1);
+	stream_leave(second, other);
+	viewer_free(other);
+	stream_free(second);
+
+	leave(viewer);
+	sem_post(&hang);	/* it comes back to a stream that forgot it */
+}
+
+static void test_when_all_fail_it_is_said_once_and_tried_again(void **state)
+{
+	struct viewer *viewer;
+
+	(void)state;
+	use("breaks");
+	choices_strike(choices, 1);	/* libx264 */
+	atomic_store(&breaks, true);
+	viewer = join(CODEC_OF_ALL);
+	until(failures == 1);
+	assert_string_equal(last_next, "");
+	stream_damage(stream, &corner, 1, 1);
+	assert_int_equal(frames(), 0);
+	atomic_store(&breaks, false);
+	until(frames() >= 1);
+	assert_int_equal(failures, 1);
+	assert_false(viewer->need_key);
+	leave(viewer);
+}
+
+/* --- who can decode what --- */
+
+static void test_all_who_watch_can_decode_it(void **state)
+{
+	const unsigned int both = CODEC_OF_ALL | CODEC_BIT(CODEC_AV1);
+	struct viewer *modern, *plain;
+	unsigned int keys, others;
+	uint64_t before;
+
+	(void)state;
+	use("av1");
+	modern = join(both);
+	until(!modern->need_key);
+	assert_string_equal(encoder(), "av1");
+	take(modern, &keys, &others);
+
+	plain = join(CODEC_OF_ALL);
+	until(!plain->need_key);
+	assert_string_equal(encoder(), "libx264");
+	take(modern, &keys, &others);
+	assert_int_equal(keys, 1);	/* the same for the other */
+	take(plain, &keys, &others);
+	assert_int_equal(keys, 1);
+
+	/* no key frame only because the codec could be another */
+	leave(plain);
+	before = frames();
+	stream_damage(stream, &corner, 1, 1);
+	until(frames() > before);
+	assert_string_equal(encoder(), "libx264");
+	take(modern, &keys, &others);
+	assert_int_equal(keys, 0);
+
+	viewer_restart(modern);
+	stream_kick(stream);
+	until(!modern->need_key);
+	assert_string_equal(encoder(), "av1");
+	assert_int_equal(failures, 0);
+	leave(modern);
+}
+
+static void test_who_comes_in_the_middle_gets_nothing_it_cannot_decode(void **state)
+{
+	const unsigned int both = CODEC_OF_ALL | CODEC_BIT(CODEC_AV1);
+	struct viewer *modern, *plain;
+	struct packet *packet;
+	struct blocker blocker;
+
+	(void)state;
+	use("av1");
+	block(&blocker);
+	modern = join(both);
+	assert_true(stream_is_reading(stream));
+	plain = join(CODEC_OF_ALL);
+	unblock(&blocker);
+	until(!plain->need_key);
+	assert_string_equal(encoder(), "libx264");
+	assert_int_equal(configs, 2);	/* one of av1 went before */
+	packet = viewer_next(plain);
+	assert_false(packet->video);
+	assert_memory_equal(packet->data, "libx264", 7);
+	packet_unref(packet);
+	packet = viewer_next(plain);
+	assert_true(packet->video && packet->key);
+	packet_unref(packet);
+	leave(plain);
+	leave(modern);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -408,6 +694,12 @@ int main(void)
 		T(test_lies_about_times_are_not_counted),
 		T(test_a_stream_may_go_while_it_is_encoded),
 		T(test_a_picture_may_go_while_it_is_encoded),
+		T(test_one_that_fails_is_replaced_with_a_key_frame),
+		T(test_after_a_rest_it_is_tried_again),
+		T(test_one_that_hangs_holds_up_nobody),
+		T(test_when_all_fail_it_is_said_once_and_tried_again),
+		T(test_all_who_watch_can_decode_it),
+		T(test_who_comes_in_the_middle_gets_nothing_it_cannot_decode),
 	};
 
 	av_log_set_level(AV_LOG_ERROR);

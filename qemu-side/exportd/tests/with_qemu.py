@@ -519,6 +519,26 @@ def test_key_frame_at_once_on_an_idle_desktop(b):
         client.close()
 
 
+def test_the_codec_is_one_that_all_who_watch_can_decode(b):
+    modern = Socket(b.port, "scanout=0&codecs=h264,av1,vp10")
+    config = modern.say("config")
+    assert config["codec"].startswith("av01.") and config["encoder"] == "libsvtav1", config
+    video = modern.video()
+    assert video[1] & 1 and video[24:26] == b"\x12\0", "no temporal unit of AV1"
+    plain = Socket(b.port, "scanout=0")
+    config = plain.say("config")
+    assert config["codec"].startswith("avc1.") and config["encoder"] == "libx264", config
+    assert plain.video()[1] & 1
+    assert modern.say("config")["codec"] == config["codec"]
+    assert modern.video()[1] & 1
+    plain.close()
+    wait("the other to be gone", lambda: json.loads(b.get("/api/desktops")[1])[0]["viewers"] == 1)
+    modern.send({"type": "keyframe"})
+    assert modern.say("config")["codec"].startswith("av01.")
+    assert modern.video()[1] & 1
+    modern.close()
+
+
 def test_key_frame_on_request(b):
     client = Socket(b.port, "scanout=0")
     client.video()
@@ -975,4 +995,5 @@ def run_with_qemu(tests, make):
 
 
 if __name__ == "__main__":
-    sys.exit(run_with_qemu(tests_of(globals()), Bench))
+    # AV1 in software, for who says that it can: what a GPU would do
+    sys.exit(run_with_qemu(tests_of(globals()), lambda exportd, qemu: Bench(exportd, qemu, ("--encoder", "libsvtav1,auto"))))
