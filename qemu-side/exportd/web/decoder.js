@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// H.264 packets in, VideoFrames out. Owns the WebCodecs decoder of one stream.
+// Packets of a codec in, VideoFrames out. Owns the WebCodecs decoder of one stream.
 // Rules: a decoder that was just configured, failed or fell behind is fed
 // nothing until a key frame; the queue before it is bounded; every frame that
 // comes out is handed on exactly once, and whoever gets it closes it.
@@ -39,7 +39,8 @@ export class Decoder {
 
   /**
    * handlers: frame(VideoFrame, facts) with what decode() was given of its packet, needKey() when
-   * the server is to be asked for a key frame, failed(text) when the browser cannot do it.
+   * the server is to be asked for a key frame, failed(text) when the browser cannot do it, and
+   * cannot(codec) when it cannot, but another codec than H.264 was tried.
    */
   constructor(handlers) {
     this.#handlers = handlers;
@@ -151,13 +152,20 @@ export class Decoder {
     this.#needKey = true;
     const codec = this.#config?.codec;
     console.warn(`helix: decoding ${codec}: ${error.name}: ${error.message}`);
-    if (error.name === 'NotSupportedError' || error.name === 'TypeError') {
+    this.#failures++;
+    const unsupported = error.name === 'NotSupportedError' || error.name === 'TypeError';
+    if (codec && !codec.startsWith('avc1.') && (unsupported || this.#failures >= FAILURES_LIMIT)) {
+      this.#config = null;          // until the server sends another
+      this.#stopAsking();
+      this.#handlers.cannot(codec);
+      return;
+    }
+    if (unsupported) {
       this.#handlers.failed(`This browser cannot decode this desktop's video (${codec}).`);
       this.#config = null;          // until the server sends another configuration
       this.#stopAsking();
       return;
     }
-    this.#failures++;
     if (this.#failures < FAILURES_LIMIT) {
       this.#askForKey();
       return;

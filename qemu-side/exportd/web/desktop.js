@@ -7,6 +7,7 @@
 
 import { access } from './access.js';
 import { Rung, streamUrl } from './protocol.js';
+import { forgetCodec, otherCodecs } from './support.js';
 import { streamError } from './words.js';
 
 // A stream says that its desktop ended a little before the list does; an entry
@@ -77,6 +78,7 @@ export class Desktop extends EventTarget {
   pictureHeight = 0;
   rung = '';
   encoder = '';
+  codec = '';
   bitrateKbit = 0;
   takes = BASIC;
   role = null;                      // null: the server has no roles
@@ -241,7 +243,7 @@ export class Desktop extends EventTarget {
       this.#call('watch', this.#wanted);
     } else {
       this.#started = true;
-      this.#call('start', streamUrl(this, this.#wanted), access(), this.#wanted);
+      this.#call('start', streamUrl(this, this.#wanted, otherCodecs()), access(), this.#wanted);
     }
     this.#changed();
   }
@@ -324,6 +326,11 @@ export class Desktop extends EventTarget {
       if (!this.#hasRungs)
         this.#resize(detail.width, detail.height);
       return;
+    case 'cannot':
+      forgetCodec(detail.codec);
+      this.#stop();
+      this.#apply();
+      return;
     case 'failed':
       this.#failure = detail.text;
       break;
@@ -379,6 +386,7 @@ export class Desktop extends EventTarget {
     if (this.rung === Rung.THUMB && object.width)
       this.thumbWidth = object.width;
     this.encoder = object.encoder ?? '';
+    this.codec = object.codec ?? '';
     this.bitrateKbit = object.bitrate_kbit ?? 0;
     this.takes = Object.freeze({
       touch: object.touch ?? BASIC.touch, absolute: object.absolute ?? BASIC.absolute,

@@ -20,7 +20,7 @@ import { FullView } from './fullview.js';
 import { Grid } from './grid.js';
 import { Server } from './server.js';
 import { Streams } from './streams.js';
-import { whatIsMissing } from './support.js';
+import { findCodecs, whatIsMissing } from './support.js';
 
 // A tab in the background is not watched, but not on every glance elsewhere.
 const HIDDEN_PAUSE_MS = 10000;
@@ -171,7 +171,7 @@ async function start() {
     showNotice();
     return;
   }
-  await streams.settle();
+  await Promise.all([streams.settle(), findCodecs()]);
   server.addEventListener('change', () => {
     grid.show(server.desktops);
     document.documentElement.classList.toggle('server-away', !server.answers);

@@ -31,10 +31,14 @@ function socketUrl(query) {
   return url.href;
 }
 
-/** The address of the stream of one desktop; id is null with a server that numbers them only. */
-export function streamUrl({ id, scanout }, rung) {
+/**
+ * The address of the stream of one desktop; id is null with a server that numbers them only. codecs
+ * are those that can be decoded besides H.264, by the protocol's names.
+ */
+export function streamUrl({ id, scanout }, rung, codecs) {
   const which = id ? `desktop=${encodeURIComponent(id).replaceAll('%3A', ':')}` : `scanout=${scanout}`;
-  return socketUrl(rung === Rung.FULL ? which : `${which}&rung=${rung}`);
+  return socketUrl(which + (rung === Rung.FULL ? '' : `&rung=${rung}`)
+    + (codecs.length ? `&codecs=h264,${codecs.join(',')}` : ''));
 }
 
 /** The address of the list of desktops. */

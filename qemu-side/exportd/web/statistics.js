@@ -51,7 +51,7 @@ export class Statistics {
       ['Painted', `${stats.rate.toFixed(1)} frames/s`],
       ['Received', `${(stats.kbit / 1000).toFixed(stats.kbit < 10000 ? 2 : 1)} Mbit/s`],
       ['Round trip', latency?.roundTripMs == null ? '' : `${milliseconds(latency.roundTripMs)} ms`],
-      ['Encoder', [this.#desktop.encoder, this.#desktop.bitrateKbit && `${this.#desktop.bitrateKbit} kbit/s`]
+      ['Encoder', [this.#desktop.encoder, this.#desktop.codec, this.#desktop.bitrateKbit && `${this.#desktop.bitrateKbit} kbit/s`]
         .filter(Boolean).join(', ')],
       ['Frames', `${stats.painted} painted, ${stats.skipped + stats.dropped} left out`],
       ['Decoder', `${stats.errors} errors, ${stats.asked} key frames asked for`],

@@ -10,6 +10,7 @@
 //   cursor {...}                 the shape of the desktop's pointer
 //   picture {width, height}      is on the canvas: the first since the socket was opened, since it failed, or of its size
 //   size {width, height}         of the coded picture, when it changes
+//   cannot {codec}               be decoded here: open it anew without
 //   failed {text}                there will be no picture, and why
 
 import { nowUs } from './clock.js';
@@ -49,6 +50,7 @@ export class Stream {
       frame: (frame, facts) => this.#painter.show(frame, { ...facts, decodedUs: nowUs() }),
       needKey: () => this.#connection.send(message.keyframe()),
       failed: (text) => this.#failed(text),
+      cannot: (codec) => this.#tell('cannot', { codec }),
     });
     this.#connection = new Connection({
       open: () => {

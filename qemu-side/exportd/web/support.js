@@ -6,6 +6,31 @@
 // Constrained baseline, level 3.1: what every H.264 decoder can do.
 const PROBE_CODEC = 'avc1.42E01F';
 
+// What a server may send instead, by the protocol's names: 1280x720 in eight bits.
+const OTHERS = { hevc: 'hev1.1.6.L93.90', av1: 'av01.0.08M.08' };
+let others = [];
+
+/** Finds out once which codecs besides H.264 can be decoded. */
+export async function findCodecs() {
+  const names = await Promise.all(Object.entries(OTHERS).map(async ([name, codec]) => {
+    try {
+      const { supported } = await VideoDecoder.isConfigSupported({ codec, optimizeForLatency: true });
+      return supported ? name : '';
+    } catch {
+      return '';                    // not even known by name
+    }
+  }));
+  others = names.filter(Boolean);
+}
+
+/** Those that were found. */
+export const otherCodecs = () => others;
+
+/** One that was claimed and does not work after all, by its codec string. */
+export function forgetCodec(codec) {
+  others = others.filter((name) => OTHERS[name].slice(0, 4) !== codec.slice(0, 4));
+}
+
 /** Null when all is there, else {title, text} to show instead of the desktops. */
 export async function whatIsMissing() {
   if (!window.isSecureContext)
