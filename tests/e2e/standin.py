@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stand-in for helix-exportd: replays H.264 made by ffmpeg, needs no VM.
+"""A stand-in for helix-exportd: replays H.264, or AV1, made by ffmpeg, needs no VM.
 
 For working on the page, and for the page's error paths which the real server
 cannot be made to show. It is NOT helix-exportd: no capture, no live encoder, no
@@ -18,6 +18,7 @@ import concurrent.futures
 import http
 import json
 import mimetypes
+import os
 import pathlib
 import random
 import secrets
@@ -80,6 +81,38 @@ def split_access_units(data):
     return [(key, data[start:end]) for (start, key), end in zip(starts, ends)]
 
 
+def make_av1(scanout, width, height, directory):
+    """[(is_key, bytes)]: one desktop's background in AV1, as temporal units."""
+    path = pathlib.Path(directory) / f"{scanout}-{width}x{height}.obu"
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
+         f"color=c=0x{BACKGROUNDS[scanout][1:]}:s={width}x{height}:r={THUMB_FPS}", "-t", "1", "-pix_fmt", "yuv420p",
+         "-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1:lp=1", "-f", "obu", str(path)],
+        check=True, timeout=120, env={**os.environ, "SVT_LOG": "0"})
+    return split_temporal_units(path.read_bytes())
+
+
+def split_temporal_units(data):
+    """[(is_key, bytes)] of an AV1 stream in the low-overhead format."""
+    units, at = [], 0
+    while at < len(data):
+        start, kind, extended = at, data[at] >> 3 & 15, data[at] >> 2 & 1
+        at += 1 + extended
+        size = shift = 0
+        while True:
+            byte, at = data[at], at + 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                break
+        at += size
+        if kind == 2:               # a temporal delimiter
+            units.append([False, b""])
+        units[-1][0] |= kind == 1   # a sequence header
+        units[-1][1] += data[start:at]
+    return [tuple(unit) for unit in units]
+
+
 def thumb_size(width, height):
     """The largest size within THUMB that has this shape, even on both sides."""
     scale = min(THUMB[0] / width, THUMB[1] / height, 1)
@@ -99,6 +132,7 @@ class Viewer:
 
     def __init__(self, socket, number, role, rung):
         self.socket, self.number, self.role, self.rung = socket, number, role, rung
+        self.codecs = ["h264"]      # it can decode
         self.restart = True         # the next frame is a key frame
         self.told = None            # the last config; None: it is to be told again
         self.captured = {}          # sequence number -> when, of the last frames
@@ -116,6 +150,7 @@ class Desktop:
         self.units = {"full": units, "thumb": thumb}
         self.width, self.height = width, height
         self.codec = "avc1.42C01F"
+        self.av1 = None             # (codec, units) for those who can decode it
         self.state = "live"
         self.keeps_size = False     # it is told another, and its compositor does nothing
         self.takes = {"touch": False, "absolute": True, "clipboard": True, "resize": True}
@@ -344,6 +379,7 @@ class StandIn:
             self.numbers += 1
             rung = "full" if self.plain else query.get("rung", ["full"])[0]
             viewer = Viewer(socket, self.numbers, socket.helix_role, rung)
+            viewer.codecs = query.get("codecs", ["h264"])[0].split(",")
             desktop.viewers.append(viewer)
             reader = asyncio.create_task(self.read(desktop, viewer))
             try:
@@ -459,10 +495,13 @@ class StandIn:
 
     # Pictures
 
-    def config(self, desktop, rung):
+    def config(self, desktop, viewer):
+        rung = viewer.rung
         width, height = thumb_size(desktop.width, desktop.height) if rung == "thumb" else (desktop.width, desktop.height)
         config = {"type": "config", "scanout": desktop.scanout, "name": desktop.name, "codec": desktop.codec,
                   "width": width, "height": height, "encoder": "stand-in"}
+        if desktop.av1 and "av1" in viewer.codecs:
+            config["codec"] = desktop.av1[0]
         if not self.plain:
             config.update(rung=rung, desktop_width=desktop.width, desktop_height=desktop.height,
                           bitrate_kbit=2000, fps=THUMB_FPS if rung == "thumb" else self.fps, **desktop.takes)
@@ -483,13 +522,13 @@ class StandIn:
             rung = viewer.rung
             fps = THUMB_FPS if rung == "thumb" else self.fps
             if rung != "none" and not (desktop.paused and not viewer.restart):
-                config = self.config(desktop, rung)
+                config = self.config(desktop, viewer)
                 if viewer.restart or config != viewer.told:
                     viewer.restart, position = False, 0
                 if config != viewer.told:
                     viewer.told = config
                     await viewer.say(**config)
-                units = desktop.units[rung]
+                units = desktop.av1[1] if config["codec"].startswith("av01.") else desktop.units[rung]
                 key, data = units[position % len(units)]
                 if desktop.garbage:
                     desktop.garbage -= 1

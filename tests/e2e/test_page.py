@@ -12,6 +12,7 @@ import functools
 import json
 import pathlib
 import sys
+import tempfile
 import time
 
 from websockets.sync.client import connect
@@ -19,7 +20,7 @@ from websockets.sync.client import connect
 from browser import Browser
 from firefox import Firefox
 from patterns import BACKGROUNDS, distance, nearest, rgb
-from standin import StandIn
+from standin import make_av1, StandIn, THUMB
 from tap import check, run, Skip, wait_for
 
 TOLERANCE = 14                      # of a channel, for what H.264 does to a flat colour
@@ -73,7 +74,7 @@ class PageTest:
         """The grid, live, in a window where tiles are as small as thumbnails, with nothing remembered of earlier cases."""
         self.browser.resize(1280, 720)
         for desktop in self.standin.desktops.values():
-            desktop.garbage, desktop.paused, desktop.codec = 0, False, "avc1.42C01F"
+            desktop.garbage, desktop.paused, desktop.codec, desktop.av1 = 0, False, "avc1.42C01F", None
         self.browser.open("about:blank")
         # The page of the last case would be one more viewer, and may have had control.
         wait_for(lambda: not self.sockets(), LONG, "the page that was left is still connected")
@@ -330,6 +331,34 @@ class PageTest:
         self.browser.screenshot(self.output / "page-no-codec.png")
         self.standin.desktops[2].codec = "avc1.42C01F"
         self.browser.wait_states([2])
+
+    def shown(self, scanout):
+        """Of which scanout the background is that this one's canvas shows most of."""
+        points = self.browser.picture(scanout)
+        return nearest(max(set(points), key=points.count))[0]
+
+    def av1_is_shown_where_browser_and_server_have_it(self):
+        self.fresh()
+        desktop = self.standin.desktops[2]
+        check(all("av1" in viewer.codecs for viewer in desktop.viewers), f"said {[v.codecs for v in desktop.viewers]}")
+        with tempfile.TemporaryDirectory() as folder:
+            # in another's colour, so that it is no picture of before
+            desktop.av1 = "av01.0.04M.08", make_av1(3, *THUMB, folder)
+        wait_for(lambda: self.shown(2) == 3, LONG, lambda: f"the canvas shows the colour of {self.shown(2)}")
+        check(self.browser.desktops()[2]["decoderErrors"] == 0, f"{self.browser.desktops()[2]}")
+        desktop.av1 = None
+        wait_for(lambda: self.shown(2) == 2, LONG, "after AV1 there is no H.264")
+
+    def a_codec_that_was_claimed_in_vain_is_let_go(self):
+        self.fresh()
+        desktop = self.standin.desktops[2]
+        desktop.av1 = "av01.9.99M.08", [(True, b"\x12\0")]    # no decoder of any browser takes this
+        wait_for(lambda: desktop.viewers and all("av1" not in viewer.codecs for viewer in desktop.viewers), LONG,
+                 "it still says that it decodes AV1")
+        self.browser.wait_states([2])
+        wait_for(lambda: self.shown(2) == 2, LONG, "there is no H.264 in its place")
+        check(self.browser.desktops()[1]["state"] == "live", "the other desktops are not live any more")
+        desktop.av1 = None
 
     def an_odd_size_is_shown_without_the_coded_edge(self):
         desktop = self.standin.desktops[2]
