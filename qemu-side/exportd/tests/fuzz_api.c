@@ -22,6 +22,7 @@
 
 static struct http_options http = { .listen = "127.0.0.1" };
 static const struct encoder_options encoder = { .name = "libx264" };
+static struct choices *choices;
 static struct hub *hub;
 static struct vms *vms;
 static struct tokens *tokens;
@@ -68,7 +69,8 @@ static void prepare(void)
 		       write(fd, key, sizeof(key)) == (ssize_t)sizeof(key));
 		snprintf(key_path, sizeof(key_path), "/proc/self/fd/%d", fd);
 		log_set_level(LOG_LEVEL_ERROR);
-		hub = hub_new(&(struct desktop_env){ .encoder = &encoder });
+		choices = choices_new(&encoder, encoder_kinds, &error);
+		hub = hub_new(&(struct desktop_env){ .choices = choices });
 		vms = vms_new(hub);
 	}
 	api_free(api);
@@ -77,7 +79,7 @@ static void prepare(void)
 	expect(tokens != NULL);
 	api = api_new(&(struct api_env){
 		.hub = hub, .vms = vms, .tokens = tokens, .http = &http,
-		.encoder = &encoder, .threads = 1, .vm_directory = DIRECTORY,
+		.choices = choices, .threads = 1, .vm_directory = DIRECTORY,
 	});
 }
 
