@@ -88,7 +88,7 @@ function showSummary() {
     : server.known ? 'down' : 'connecting';
   byId('server').dataset.state = state;
   byId('server-text').textContent = {
-    off: 'Off', refused: 'Not let in', up: `Connected to ${location.host}`, down: 'Server away', connecting: 'Connecting',
+    off: 'Not connected', refused: 'Not let in', up: `Connected to ${location.host}`, down: 'Server away', connecting: 'Connecting',
   }[state];
 
   const empty = server.known && server.answers && !missing && !there.length;
@@ -110,6 +110,8 @@ function notice(title, text, canRetry) {
 
 function showNotice() {
   const wanted = asked();
+  // With no desktop to show, what is wrong is all that there is to say.
+  document.documentElement.classList.toggle('bare', Boolean(missing || server.refused) && !server.desktops.length);
   if (missing) {
     notice(missing.title, missing.text, false);
   } else if (server.refused) {
