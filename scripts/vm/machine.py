@@ -3,7 +3,7 @@
 
 Slots are fixed, so that the guest finds the same addresses in every run:
 02 GPU, 03 control device, 08 and 09 disks, 0a virtio-serial, 10 and up the
-input devices, two for each scanout.
+input devices, three for each scanout.
 """
 import os
 import signal
@@ -89,11 +89,12 @@ class Machine:
         return " ".join(words)
 
     def input_devices(self):
-        """Keyboard and tablet of each scanout, told apart in the guest by their serial."""
+        """Keyboard, tablet and touch screen of each scanout, told apart in the guest by their serial."""
         args = []
+        kinds = ("keyboard", "tablet", "multitouch")
         for n in range(1, self.desktops + 1):
-            for i, kind in enumerate(("keyboard", "tablet")):
-                function = 2 * (n - 1) + i
+            for i, kind in enumerate(kinds):
+                function = len(kinds) * (n - 1) + i
                 slot, sub = INPUT_SLOT + function // 8, function % 8
                 many = ",multifunction=on" if sub == 0 else ""
                 args += ["-device", f"virtio-{kind}-pci,serial=helix-{n},display=gpu,head={n},addr={slot:x}.{sub}{many}"]
