@@ -38,6 +38,20 @@ for (let r = 0; r < rows; r++)
 return points;
 """
 
+# All pixels of a rectangle of the picture.
+REGION = """
+const [scanout, x, y, width, height] = arguments;
+const canvas = window.helix.desktops.find((d) => d.scanout === scanout)?.canvas;
+if (!canvas || !canvas.width) return null;
+const copy = new OffscreenCanvas(width, height).getContext('2d', {willReadFrequently: true});
+copy.drawImage(canvas, -x, -y);
+const data = copy.getImageData(0, 0, width, height).data;
+const pixels = [];
+for (let at = 0; at < data.length; at += 4)
+  pixels.push([data[at], data[at + 1], data[at + 2]]);
+return pixels;
+"""
+
 DESKTOPS = """
 return window.helix ? window.helix.desktops.map(({canvas, ...rest}) => ({...rest,
   canvasWidth: canvas.width, canvasHeight: canvas.height, canvasScanout: canvas.dataset.scanout})) : [];
@@ -69,6 +83,10 @@ class Page:
     def picture(self, scanout):
         """As points(), once there is one: a worker's picture is on the page a moment after it was painted."""
         return wait_for(lambda: self.points(scanout), 60, f"the canvas of scanout {scanout} stays empty")
+
+    def region(self, scanout, x, y, width, height):
+        """Colours of all pixels of this rectangle of the picture, [] before there is one."""
+        return [tuple(p) for p in self.js(REGION, scanout, x, y, width, height) or []]
 
     def painted(self):
         """{scanout: frames painted so far}."""

@@ -115,6 +115,15 @@ class Firefox(Page):
             "type": "key", "id": "keyboard", "actions": [
                 {"type": kind, "value": character} for character in text for kind in ("keyDown", "keyUp")]}])
 
+    def move(self, x, y):
+        self.call("input.performActions", context=self.context, actions=[{
+            "type": "pointer", "id": "mouse", "actions": [{"type": "pointerMove", "x": int(x), "y": int(y)}]}])
+
+    def stroke(self, value, down):
+        """One key, by the character that it has without Shift, or by its number in WebDriver."""
+        self.call("input.performActions", context=self.context, actions=[{
+            "type": "key", "id": "keyboard", "actions": [{"type": "keyDown" if down else "keyUp", "value": value}]}])
+
     def screenshot(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(self.call("browsingContext.captureScreenshot", context=self.context)["data"]))

@@ -8,7 +8,7 @@ the stand-in server use the same table, so a picture names its own desktop.
 BACKGROUNDS = {
     1: "#1f4e79", 2: "#7a2e2e", 3: "#2e6b3a", 4: "#6a4c93", 5: "#8a5a00",
     6: "#00666b", 7: "#7a2e62", 8: "#4d5a1f", 9: "#34495e", 10: "#935116",
-    11: "#0e6655", 12: "#5b2c6f", 13: "#7b241c", 14: "#1a5276", 15: "#424949",
+    11: "#0b7a43", 12: "#5b2c6f", 13: "#a64b6b", 14: "#2b2b8c", 15: "#424949",
 }
 
 

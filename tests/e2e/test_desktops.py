@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""End to end: the page in headless Chromium against real desktops in the VM.
+"""End to end: the page in headless Chromium, and then in Firefox, against real desktops in the VM.
 
 Expects helix-exportd at --url with --desktops desktops on scanouts 1..N, each
 with the background of patterns.py, something that moves and a terminal which
@@ -10,6 +10,7 @@ has the keyboard. Prints TAP; leaves screenshots in --output.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import socket
@@ -22,6 +23,7 @@ from urllib.request import urlopen
 import websocket
 
 from browser import Browser
+from firefox import Firefox
 from link import Link
 from patterns import BACKGROUNDS, distance, rgb
 from tap import Skip, check, run, wait_for
@@ -408,6 +410,64 @@ class DesktopsTest:
         check(not bad, f"decoder errors: {bad}")
 
 
+class FirefoxTest(DesktopsTest):
+    """The same desktops in Firefox, with nobody else on the page: who opened it first may hold control."""
+
+    VALUES = {code: character for character, code in PLAIN.items()} | {"ShiftLeft": "\ue008", "Enter": "\ue007"}
+
+    def __init__(self, stack, url, scanouts, output):
+        super().__init__(None, url, scanouts, output)
+        self.stack = stack
+
+    def stroke(self, code, down, shift=False):
+        self.browser.stroke(self.VALUES.get(code) or code[-1].lower(), down)
+
+    def firefox_shows_each_desktop_its_own_picture(self):
+        self.stack.close()
+        self.browser = self.stack.enter_context(Firefox())
+        self.browser.open(self.url)
+        self.browser.wait_states(self.scanouts, seconds=LIVE_S)
+        for scanout in self.scanouts:
+            wait_for(lambda n=scanout: self.share(n, rgb(BACKGROUNDS[n]), TOLERANCE) >= OWN_SHARE, REACTION_S,
+                     lambda n=scanout: f"scanout {n} does not show its own background in Firefox")
+        self.wait_painting(self.scanouts)
+
+    def firefox_keys_reach_the_open_desktop_and_no_other(self):
+        self.paint_terminal(self.scanouts[-1], "red")
+
+    def firefox_moves_the_pointer_of_the_open_desktop(self):
+        """Weston draws its pointer into the picture: it must come to where the mouse went."""
+        scanout = self.scanouts[-1]
+        self.open_full(scanout)
+        ground, columns, rows = rgb(BACKGROUNDS[scanout]), 40, 24
+        facts = self.browser.desktops()[scanout]
+
+        def pixels(index):
+            x, y = (index % columns) * facts["width"] // columns, (index // columns) * facts["height"] // rows
+            return self.browser.region(scanout, x, y, facts["width"] // columns, facts["height"] // rows)
+
+        def strange(index):
+            return sum(distance(p, ground) > 60 for p in pixels(index))
+        plain = [i for i, p in enumerate(self.browser.points(scanout, columns, rows)) if distance(p, ground) <= TOLERANCE]
+        index = next((i for i in reversed(plain) if not strange(i)), None)
+        check(index is not None, f"scanout {scanout} has no place that is only its background")
+        x, y = ((index % columns) + 0.3) * facts["width"] / columns, ((index // columns) + 0.3) * facts["height"] / rows
+        self.browser.move(*self.browser.on_desktop(scanout, x, y))
+        wait_for(lambda: strange(index) >= 8, REACTION_S,
+                 lambda: f"the mouse went to {x:.0f},{y:.0f} of scanout {scanout}; {strange(index)} pixels differ there")
+        self.back()
+
+    def firefox_had_no_decoder_error_in_all_this(self):
+        bad = {n: d for n, d in self.browser.desktops().items() if d["decoderErrors"]}
+        check(not bad, f"decoder errors: {bad}")
+
+
+def cases_of(test):
+    """[(what must hold, method)] in the order of the class, without what it inherits."""
+    names = [name for name in vars(type(test)) if name.count("_") > 3 and not name.startswith("_")]
+    return [(name.replace("_", " "), getattr(test, name)) for name in names]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
@@ -416,11 +476,11 @@ def main():
     parser.add_argument("--only", default="", help="only the cases with this text in their name, and the first")
     options = parser.parse_args()
     url = options.url.rstrip("/") + "/"
-    with Browser() as browser:
-        test = DesktopsTest(browser, url, list(range(1, options.desktops + 1)), options.output)
-        names = [name for name in vars(DesktopsTest) if name.count("_") > 3 and not name.startswith("_")]
-        cases = [(name.replace("_", " "), getattr(test, name)) for name in names]
-        return run(cases[:1] + [c for c in cases[1:] if options.only in c[0]])
+    scanouts = list(range(1, options.desktops + 1))
+    with contextlib.ExitStack() as stack:
+        chromium = cases_of(DesktopsTest(stack.enter_context(Browser()), url, scanouts, options.output))
+        firefox = cases_of(FirefoxTest(stack, url, scanouts, options.output))
+        return run([c for c in chromium + firefox if options.only in c[0] or c in (chromium[0], firefox[0])])
 
 
 if __name__ == "__main__":
