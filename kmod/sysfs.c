@@ -75,14 +75,14 @@ static ssize_t _name##_show(struct device *dev, struct device_attribute *attr,	\
 	if (!capable(CAP_SYS_ADMIN))						\
 		return -EPERM;							\
 	spin_lock(&s->lock);							\
-	counter = s->_counter;							\
+	counter = (_counter);							\
 	spin_unlock(&s->lock);							\
 	return sysfs_emit(buf, "%llu\n", counter);				\
 }										\
 static DEVICE_ATTR_ADMIN_RO(_name)
 
-HELIX_COUNTER_ATTR(context_stalls, context_stalls);
-HELIX_COUNTER_ATTR(flips, watch.flips);
+HELIX_COUNTER_ATTR(context_stalls, s->context_stalls);
+HELIX_COUNTER_ATTR(flips, s->watch.flips);
 
 static struct attribute *helix_scanout_attrs[] = {
 	&dev_attr_state.attr,
