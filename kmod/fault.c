@@ -7,7 +7,9 @@
  * may take as long as its owner likes: that is what userfaultfd and FUSE are for.
  * So for these calls the guard first faults in what they name, where nobody else
  * waits, and then has the core run with page faults disabled: a page that went
- * missing meanwhile is an EFAULT, and the whole is tried again, a few times.
+ * missing meanwhile is an EFAULT, and the whole is tried again, a few times. The
+ * core writes its structure back then as well, half filled: the next try gets
+ * what the caller had in it.
  *
  * Nothing is decided here by what the caller's structure says: it may change.
  */
@@ -125,17 +127,20 @@ static bool helix_fault_in_unique(unsigned long arg, unsigned int size)
 	       helix_fault_in_write(compat.unique, compat.unique_len);
 }
 
+/* What the caller's structure may be. */
+union helix_asked {
+	struct drm_mode_get_connector connector;
+	struct drm_mode_obj_get_properties properties;
+	struct drm_mode_obj_set_property property;
+	struct drm_mode_crtc crtc;
+	struct drm_mode_crtc_lut lut;
+	struct drm_mode_atomic atomic;
+};
+
 /* All that the call will touch, as far as can be seen now; false if it cannot succeed. */
 static bool helix_fault_in(struct drm_device *drm, unsigned int cmd, unsigned long arg)
 {
-	union {
-		struct drm_mode_get_connector connector;
-		struct drm_mode_obj_get_properties properties;
-		struct drm_mode_obj_set_property property;
-		struct drm_mode_crtc crtc;
-		struct drm_mode_crtc_lut lut;
-		struct drm_mode_atomic atomic;
-	} data = {};
+	union helix_asked data = {};
 	size_t size = min_t(size_t, _IOC_SIZE(cmd), sizeof(data));
 
 	if (!helix_fault_in_read(arg, _IOC_SIZE(cmd)) ||
@@ -169,10 +174,15 @@ static long helix_nofault(struct file *filp, unsigned int cmd, unsigned long arg
 			  helix_ioctl_fn core)
 {
 	struct drm_file *priv = filp->private_data;
+	void __user *user = (void __user *)arg;
 	unsigned int tries = HELIX_FAULT_TRIES;
+	union helix_asked asked;
+	size_t size = min_t(size_t, _IOC_SIZE(cmd), sizeof(asked));
 	bool in;
 	long ret;
 
+	if (copy_from_user(&asked, user, size))
+		return -EFAULT;
 	do {
 		in = helix_fault_in(priv->minor->dev, cmd, arg);
 		pagefault_disable();
@@ -180,7 +190,8 @@ static long helix_nofault(struct file *filp, unsigned int cmd, unsigned long arg
 		pagefault_enable();
 		/* What was committed was done: only the answer could not be written. */
 	} while (ret == -EFAULT && in && --tries && !helix_call_accepted_now() &&
-		 !fatal_signal_pending(current));
+		 !fatal_signal_pending(current) &&
+		 !((cmd & IOC_OUT) && copy_to_user(user, &asked, size)));
 	return ret;
 }
 

@@ -223,6 +223,51 @@ TEST_F_TIMEOUT(fault, a_page_that_does_not_come_stops_its_owner_alone, 200)
 	slow_page_fini(&self->slow);
 }
 
+/* The core has begun to answer when it finds a page missing: it is asked the same again. */
+TEST_F_TIMEOUT(fault, a_page_that_goes_is_brought_back, 200)
+{
+	struct drm_mode_modeinfo *modes;
+	uint32_t ids[64] = {};
+	struct call call;
+	int ret;
+
+	if (variant->cmd != DRM_IOCTL_MODE_GETCONNECTOR)
+		SKIP(return, "of GETCONNECTOR");
+	ret = slow_page_init(&self->slow);
+	if (ret == -ENOSYS)
+		SKIP(return, "this kernel has no userfaultfd");
+	ASSERT_EQ(ret, 0);
+	modes = mmap(NULL, self->slow.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	ASSERT_NE(modes, MAP_FAILED);
+	call = (struct call) {
+		.fd = self->a.lease_fd,
+		.cmd = DRM_IOCTL_MODE_GETCONNECTOR,
+		.connector = {
+			.connector_id = self->a.connector_id,
+			.modes_ptr = (uintptr_t)modes,
+			.count_modes = self->slow.size / sizeof(*modes),
+			.props_ptr = (uintptr_t)ids,
+			.prop_values_ptr = (uintptr_t)self->slow.page,
+			.count_props = ARRAY_SIZE(ids),
+		},
+	};
+	ASSERT_EQ(pthread_create(&call.thread, NULL, call_thread, &call), 0);
+	/* What is named before it is there by now; and goes. */
+	ASSERT_EQ(slow_page_is_wanted(&self->slow), 0);
+	EXPECT_EQ(madvise(modes, self->slow.size, MADV_DONTNEED), 0);
+	EXPECT_EQ(slow_page_comes(&self->slow), 0);
+	ASSERT_EQ(pthread_join(call.thread, NULL), 0);
+	EXPECT_EQ(call.ret, 0);
+	EXPECT_EQ(call.connector.count_encoders, 1);
+	EXPECT_NE(ids[0], 0);
+	/* Else none would have been written. */
+	EXPECT_LE(call.connector.count_modes, self->slow.size / sizeof(*modes));
+	EXPECT_NE(modes[0].hdisplay, 0);
+	munmap(modes, self->slow.size);
+	slow_page_fini(&self->slow);
+}
+
 /* What it is like without the module: what the above would look like if it failed. */
 TEST(a_page_that_does_not_come_stops_everybody_on_plain_leases)
 {
