@@ -52,12 +52,14 @@ static bool helix_fence_pending(struct dma_fence *fence)
 static bool helix_watch_oldest(struct helix_watch *w, struct helix_pending *p)
 {
 	struct helix_call *call;
+	bool commit;
 
 	lockdep_assert_held(&helix_watch_scanout(w)->lock);
 
 	memset(p, 0, sizeof(*p));
 	call = list_first_entry_or_null(&w->waiting, struct helix_call, waiting);
-	if (w->commit && !completion_done(&w->commit->cleanup_done)) {
+	commit = w->commit && !completion_done(&w->commit->cleanup_done);
+	if (commit && !(call && ktime_before(call->since, w->since))) {
 		p->since = w->since;
 		p->commit = w->commit;
 		p->fence = w->fence;
@@ -115,6 +117,15 @@ static void helix_watch_arm(struct helix_watch *w, unsigned int ms)
 		queue_delayed_work(helix_wq, &w->work, msecs_to_jiffies(ms));
 }
 
+/* Something new is pending: what was stalled may have moved, and the work not have seen it yet. */
+static void helix_watch_moved(struct helix_watch *w)
+{
+	struct helix_pending p;
+
+	if (w->stalled && helix_watch_oldest(w, &p))
+		helix_watch_judge(w, &p);
+}
+
 static void helix_watch_work(struct work_struct *work)
 {
 	struct helix_watch *w = container_of(to_delayed_work(work), struct helix_watch, work);
@@ -158,6 +169,7 @@ void helix_watch_commit(struct helix_scanout *s, struct drm_crtc_commit *commit,
 	swap(w->fence, fence);
 	w->since = ktime_get();
 	w->flips++;
+	helix_watch_moved(w);
 	helix_watch_arm(w, READ_ONCE(helix_stall_ms) ?: HELIX_WATCH_IDLE_MS);
 	spin_unlock(&s->lock);
 
@@ -174,6 +186,7 @@ void helix_watch_wait_begin(struct helix_call *call)
 	spin_lock(&s->lock);
 	call->since = ktime_get();
 	list_add_tail(&call->waiting, &s->watch.waiting);
+	helix_watch_moved(&s->watch);
 	helix_watch_arm(&s->watch, READ_ONCE(helix_stall_ms));
 	spin_unlock(&s->lock);
 }

@@ -227,8 +227,6 @@ FIXTURE_SETUP(full_house)
 	for (i = 0; i < TENANTS; i++)
 		ASSERT_EQ(flipper_start(self->control, i + 1, &self->tenants[i]), 0);
 	ASSERT_EQ(drmSetClientCap(self->tenants[0].acq.lease_fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
-	self->sync_file = vgem_fence(self->vgem, &self->fence);
-	ASSERT_GE(self->sync_file, 0);
 }
 
 FIXTURE_TEARDOWN(full_house)
@@ -258,14 +256,18 @@ static int resize_other(int handle)
 	return ret == -EOPNOTSUPP ? 0 : ret;
 }
 
-static void stuck_among_many(struct __test_metadata *_metadata,
-			     FIXTURE_DATA(full_house) *self, uint32_t flags)
+/* Was the fence pending until the end? */
+static bool stuck_among_many_once(struct __test_metadata *_metadata,
+				  FIXTURE_DATA(full_house) *self, uint32_t flags)
 {
 	struct flipper *stuck = &self->tenants[0], *other = &self->tenants[1];
 	struct helix_lease_query query;
 	int i, round, status;
 	pid_t child = 0;
+	bool pending;
 
+	self->sync_file = vgem_fence(self->vgem, &self->fence);
+	ASSERT_GE(self->sync_file, 0);
 	if (!(flags & DRM_MODE_ATOMIC_NONBLOCK))
 		child = fork();
 	if (!child) {
@@ -294,22 +296,36 @@ static void stuck_among_many(struct __test_metadata *_metadata,
 	EXPECT_EQ(flipper_flip(other), 0);
 	EXPECT_EQ(flipper_flipped(other), 0);
 
-	/* All that, and nobody had to wait for the one. */
-	EXPECT_TRUE(fence_pending(self->sync_file));
 	ASSERT_EQ(helix_query(stuck->acq.handle_fd, 0, &query), 0);
-	EXPECT_NE(query.stalled_ms, 0);
-	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
+	pending = fence_pending(self->sync_file);
+	EXPECT_TRUE(query.stalled_ms || !pending);
+	vgem_signal(self->vgem, self->fence);
 	EXPECT_EQ(wait_moves(stuck->acq.handle_fd, 0), 0);
 	if (child)
 		EXPECT_EQ(waitpid(child, &status, 0), child);
+	close(self->sync_file);
+	return pending;
 }
 
-TEST_F_TIMEOUT(full_house, fourteen_flip_while_one_blocks, 120)
+/* All that, and nobody has to wait for the one. */
+static void stuck_among_many(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(full_house) *self, uint32_t flags)
+{
+	int tries = 0;
+	bool pending;
+
+	do {
+		pending = stuck_among_many_once(_metadata, self, flags);
+	} while (!pending && ++tries < VGEM_TRIES);
+	EXPECT_TRUE(pending);
+}
+
+TEST_F_TIMEOUT(full_house, fourteen_flip_while_one_blocks, 300)
 {
 	stuck_among_many(_metadata, self, 0);
 }
 
-TEST_F_TIMEOUT(full_house, fourteen_flip_while_ones_commit_is_pending, 120)
+TEST_F_TIMEOUT(full_house, fourteen_flip_while_ones_commit_is_pending, 300)
 {
 	stuck_among_many(_metadata, self, DRM_MODE_ATOMIC_NONBLOCK);
 }

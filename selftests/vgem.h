@@ -61,6 +61,12 @@ static inline int vgem_signal(int vgem, uint32_t fence)
 	return sys_ioctl(vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &signal);
 }
 
+/*
+ * A machine may be so slow that ten seconds are not enough for what is to be seen
+ * while a fence is pending. That says nothing: it is done once more, so often.
+ */
+#define VGEM_TRIES	5
+
 /* What would end it: nothing, before vgem_signal(). */
 static inline int fence_pending(int sync_file)
 {
