@@ -273,7 +273,7 @@ static void print_row(const struct row *row, int width)
 		snprintf(fps, sizeof(fps), "%.1f", row->fps);
 	if (s->wait_for != HELIX_LEASE_WAIT_NONE)
 		snprintf(what, sizeof(what), "%s %s %s", hl_wait_name(s->wait_for),
-			 duration(s->wait_ms, text), s->wait_name);
+			 duration(s->wait_ms, text), wait_object(s));
 	else
 		snprintf(what, sizeof(what), "%s", owned ? s->label : "");
 	snprintf(line, sizeof(line), "%3u %-11s %6s %7s %-8.8s %8s %5s %6s %s", s->scanout,

@@ -58,6 +58,9 @@ int print_json(json_object *obj);
 /* A name for a uid where there is one, else its number, in a static buffer. */
 const char *user_name(uint32_t uid);
 
+/* What is waited for, by its name, which may begin with the kind: that is said beside it. */
+const char *wait_object(const struct hl_scanout *s);
+
 #define DURATION_LEN 24
 
 /* "0.4s", "12s", "3m05s", "2h07m", "4d03h": two units are enough for people. */

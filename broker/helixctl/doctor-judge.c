@@ -220,7 +220,7 @@ static void wait_words(const struct hl_scanout *s, char text[DOCTOR_TEXT / 2])
 {
 	snprintf(text, DOCTOR_TEXT / 2, "%u.%u s for %s%s%s%s", s->wait_ms / 1000,
 		 s->wait_ms % 1000 / 100, hl_wait_name(s->wait_for), s->wait_name[0] ? " (" : "",
-		 s->wait_name, s->wait_name[0] ? ")" : "");
+		 wait_object(s), s->wait_name[0] ? ")" : "");
 }
 
 /* Who it is that waits; empty for those who are not told. */

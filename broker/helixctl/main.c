@@ -83,6 +83,15 @@ const char *user_name(uint32_t uid)
 	return text;
 }
 
+const char *wait_object(const struct hl_scanout *s)
+{
+	const char *kind = hl_wait_name(s->wait_for);
+	size_t len = strlen(kind);
+
+	return !strncmp(s->wait_name, kind, len) && s->wait_name[len] == ' ' ?
+	       s->wait_name + len + 1 : s->wait_name;
+}
+
 const char *duration(uint64_t ms, char text[DURATION_LEN])
 {
 	unsigned long long s = ms / 1000;

@@ -28,7 +28,7 @@ static bool make_trouble(struct module *mod, const char *trouble)
 		fake_module_host(mod, HELIX_LEASE_HOST_NONE);
 	} else if (scanout && !strncmp(trouble, "stalled=", 8)) {
 		fake_module_give(mod, scanout, getuid());	/* its handle stays open */
-		fake_module_stall(mod, scanout, LONG_MS, "vgem:0:3");
+		fake_module_stall(mod, scanout, LONG_MS, "fence vgem unbound");
 	} else if (scanout && !strncmp(trouble, "quarantined=", 12)) {
 		fake_module_stuck(mod, scanout, HELIX_LEASE_STATE_QUARANTINED, LONG_MS);
 	} else if (scanout && !strncmp(trouble, "quiescing=", 10)) {

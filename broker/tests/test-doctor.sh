@@ -130,7 +130,7 @@ check "which is not missed where that is meant" doctor
 # Scanouts
 healthy
 serve 3 stalled=2
-finds "a stalled scanout" "scanout-stalled" "it has waited 90.0 s for fence (vgem:0:3)"
+finds "a stalled scanout" "scanout-stalled" "it has waited 90.0 s for fence (vgem unbound)"
 says "whose, and what to do" "helixctl revoke -g 1 2" "$(doctor)"
 same "and which, for programs" 2 "$(doctor --json | jq '.findings[0].scanout')"
 serve 3 quarantined=3
@@ -181,7 +181,7 @@ same "none wider than 80" 0 "$(awk 'length > 80' <<<"$out" | wc -l)"
 says "the whole in a line" "1 GPUs, host up; scanouts: 1 leased, 2 free, 1 stalled, 0 quarantined" "$out"
 same "flips, and waits where debugfs tells them" "2 stalled 1 $served root 70 - 12" \
 	"$(awk '$1 == 2 { print $1, $2, $3, $4, $5, $6, $7, $8 }' <<<"$out")"
-says "what is waited for" " fence 1m30s vgem:" "$out"
+says "what is waited for" " fence 1m30s vgem" "$out"
 same "of a free one what there is" "1 free - - - 5 - 0" "$(awk '$1 == 1 && $2 == "free" { print $1, $2, $3, $4, $5, $6, $7, $8 }' <<<"$out")"
 same "sorted by flips" "2 1 3" "$(top --once --sort flips | awk 'NR > 2 { printf "%s%s", s, $1; s = " " }')"
 same "as JSON" '[2,"leased",70,12,1,1000]' \
