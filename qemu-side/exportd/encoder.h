@@ -28,9 +28,12 @@ struct encoder_options {
 	unsigned int thumb_kbit, thumb_fps, thumb_width;
 	/* for a frame in a driver; 0: ENCODER_DEADLINE_MS */
 	unsigned int deadline_ms;
+	/* until a picture stands still; 0: ENCODER_STILL_MS */
+	unsigned int still_ms;
 };
 
 #define ENCODER_DEADLINE_MS	3000
+#define ENCODER_STILL_MS	300
 #define ENCODER_THUMB_KBIT	500
 #define ENCODER_THUMB_FPS	10
 #define ENCODER_THUMB_WIDTH	480	/* and 9/16 of it in height */

@@ -25,7 +25,6 @@
 #define STREAM_KEY_JOIN_US	(100 * 1000)	/* one key frame per batch of joiners */
 #define STREAM_KEY_AGAIN_US	(500 * 1000)	/* for those who lost frames */
 #define STREAM_QUIET_US		(20 * 1000)	/* see stream_may_read() */
-#define STREAM_FINE_US		(300 * 1000)	/* it stands still, for now */
 #define STREAM_TELLS_AHEAD_US	G_USEC_PER_SEC	/* a client's idea of our clock */
 #define STREAM_RETRY_MS		1000
 #define STREAM_REST_TICKS	10		/* nobody watches: five seconds */
@@ -510,7 +509,9 @@ static gint64 stream_pace(const struct stream *stream, gint64 now)
 
 static void stream_rest(struct stream *stream, gint64 now)
 {
-	gint64 due = stream->encoded_at + STREAM_FINE_US - now;
+	unsigned int still = stream->options->still_ms ?
+			     stream->options->still_ms : ENCODER_STILL_MS;
+	gint64 due = stream->encoded_at + still * 1000ll - now;
 
 	if (stream->fine || stream->failed_at || !stream_is_wanted(stream, now))
 		return;
@@ -542,10 +543,8 @@ static void stream_look(struct stream *stream, gint64 now)
 		stream_kick_in(stream, key_due);
 }
 
-void stream_kick(struct stream *stream)
+static void stream_kick_at(struct stream *stream, gint64 now)
 {
-	gint64 now = g_get_monotonic_time();
-
 	if (stream->frame || !stream->surface || !stream->viewers->len)
 		return;
 	if (stream->failed_at &&
@@ -555,19 +554,25 @@ void stream_kick(struct stream *stream)
 		stream_look(stream, now);
 }
 
+void stream_kick(struct stream *stream)
+{
+	stream_kick_at(stream, g_get_monotonic_time());
+}
+
 void stream_damage(struct stream *stream, const struct rect *rects,
 		   unsigned int count, gint64 at)
 {
+	gint64 now = g_get_monotonic_time();
 	unsigned int i;
 
 	if (damage_is_empty(&stream->damage) || at < stream->damaged_at)
 		stream->damaged_at = at;
-	stream->touched_at = g_get_monotonic_time();
+	stream->touched_at = now;
 	for (i = 0; i < count; i++)
 		damage_add(&stream->damage, &rects[i],
 			   surface_width(stream->surface),
 			   surface_height(stream->surface));
-	stream_kick(stream);
+	stream_kick_at(stream, now);
 }
 
 void stream_show(struct stream *stream, struct surface *surface)

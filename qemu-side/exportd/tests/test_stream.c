@@ -17,9 +17,15 @@
 #define SIZE	64
 #define XRGB	0x20020888
 
-/* so many frames a second that none is put off */
-static const struct encoder_options options = {
+/*
+ * So many frames a second that none is put off; and no finer one by itself,
+ * however long a test takes between two steps.
+ */
+#define NEVER_MS	(3600 * 1000)
+
+static struct encoder_options options = {
 	.name = "libx264", .bitrate_kbit = 8000, .fps = 1000000,
+	.still_ms = NEVER_MS,
 };
 
 static struct choices *choices;
@@ -159,6 +165,7 @@ static const struct encoder_kind faulty_kinds[] = {
 
 static struct encoder_options faulty_options = {
 	.bitrate_kbit = 8000, .fps = 1000000, .deadline_ms = 50,
+	.still_ms = NEVER_MS,
 };
 
 static int setup(void **state)
@@ -340,6 +347,7 @@ static void test_at_rest_one_finer_frame_and_then_silence(void **state)
 	bool later = false;
 
 	(void)state;
+	options.still_ms = 0;
 	stream_join(stream, viewer);
 	until(frames() == 2);
 	take(viewer, &keys, &others);
@@ -354,6 +362,7 @@ static void test_at_rest_one_finer_frame_and_then_silence(void **state)
 	/* what changes is worth a new one */
 	stream_damage(stream, &corner, 1, 1);
 	until(frames() == 4);
+	options.still_ms = NEVER_MS;
 	stream_leave(stream, viewer);
 	viewer_free(viewer);
 }
