@@ -95,11 +95,12 @@ def charts(rows):
          for who, label in (("exportd", "helix-exportd"), ("qemu", "QEMU without the guest"), ("guest", "the guest's CPUs"))},
         stacked=True))
     for what, unit in VNC.items():
-        scenes = [scene for scene in ("typing", "scrolling") if pick(rows, figure="vnc", what=what, scene=scene) is not None]
+        scenes = [scene for scene in ("typing", "scrolling") if counts(rows, figure="vnc", what=what, scene=scene)]
         found.append(Chart(
             f"vnc-{what.replace('_', '-')}", f"Next to QEMU's own VNC server\n{where}", unit, scenes,
-            {"helix-exportd": [pick(rows, figure="vnc", what=what, scene=scene) for scene in scenes],
-             "VNC": [pick(rows, "baseline", figure="vnc", what=what, scene=scene) for scene in scenes]}))
+            {"helix-exportd": [pick(rows, figure="vnc", what=what, scene=scene) for scene in scenes]} |
+            {f"VNC, {codec}": [pick(rows, "baseline", figure="vnc", what=what, scene=scene, codec=codec) for scene in scenes]
+             for codec in ("lossless", "jpeg")}))
     return found
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 RAW, COPYRECT, ZLIB, TIGHT, ZRLE = 0, 1, 6, 7, 16
 CURSOR, DESKTOP_SIZE, LAST_RECT, EXTENDED_DESKTOP_SIZE = -239, -223, -224, -308
-COMPRESS_LEVEL_2 = -254
-# As viewers ask: Tight at a low level of effort first; no JPEG quality, so nothing is lost.
-ENCODINGS = (TIGHT, ZRLE, ZLIB, COPYRECT, RAW, COMPRESS_LEVEL_2, CURSOR, LAST_RECT, EXTENDED_DESKTOP_SIZE, DESKTOP_SIZE)
+COMPRESS_LEVEL_2, QUALITY_LEVEL_6 = -254, -26
+# As viewers ask: Tight at a low level of effort first.
+LOSSLESS = (TIGHT, ZRLE, ZLIB, COPYRECT, RAW, COMPRESS_LEVEL_2, CURSOR, LAST_RECT, EXTENDED_DESKTOP_SIZE, DESKTOP_SIZE)
+JPEG = (*LOSSLESS, QUALITY_LEVEL_6)     # where the server finds that it pays, and allows it
 NAMES = {RAW: "raw", COPYRECT: "copyrect", ZLIB: "zlib", TIGHT: "tight", ZRLE: "zrle"}
 TIGHT_UNCOMPRESSED = 12         # bytes: fewer are sent as they are
 PATIENCE = 30                   # seconds without a byte that was asked for
@@ -36,7 +37,7 @@ class Counters:
 
 
 class Client:
-    def __init__(self, sock, encodings=ENCODINGS):
+    def __init__(self, sock, encodings=LOSSLESS):
         self.sock = sock
         self.sock.settimeout(PATIENCE)
         self.counters = Counters()
@@ -100,18 +101,22 @@ class Client:
     def ask(self, incremental=True):
         self.sock.sendall(struct.pack("!BBHHHH", 3, incremental, 0, 0, self.width, self.height))
 
+    def resize(self, width, height):
+        """The desktop should have this size: what enables an output that is off."""
+        self.sock.sendall(struct.pack("!BxHHBx", 251, width, height, 1) + struct.pack("!IHHHHI", 0, 0, 0, width, height, 0))
+
     def receive(self):
-        """One message; True if it was an update with pixels."""
+        """One message; True if it was an update, with pixels or without."""
         kind = self._read(1)[0]
         if kind == 0:
-            return self._update()
-        if kind == 1:
+            self._update()
+        elif kind == 1:
             self._skip(6 * self._unpack("!xHH")[1])
         elif kind == 3:
             self._skip(self._unpack("!3xI")[0])
         elif kind != 2:
             raise RfbError(f"a message of type {kind}")
-        return False
+        return kind == 0
 
     def _update(self):
         rectangles, = self._unpack("!xH")
@@ -124,7 +129,6 @@ class Client:
             pixels += self._rectangle(width, height, encoding)
         self.counters.rectangles += pixels
         self.counters.updates += pixels > 0
-        return pixels > 0
 
     def _rectangle(self, width, height, encoding):
         """Whether it had pixels of the desktop."""
@@ -184,14 +188,14 @@ class Client:
                 return value
 
 
-def connect(path, seconds=PATIENCE):
+def connect(path, seconds=PATIENCE, encodings=LOSSLESS):
     """A Client of the server at this Unix socket."""
     deadline = time.monotonic() + seconds
     while True:
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.connect(str(path))
-            return Client(sock)
+            return Client(sock, encodings)
         except OSError:
             sock.close()
             if time.monotonic() > deadline:
@@ -229,8 +233,9 @@ class Watcher:
             self.client.sock.settimeout(None)
             while True:
                 if self.client.receive():
-                    self.first.set()
                     self.client.ask()
+                if self.client.counters.updates:
+                    self.first.set()
         except (RfbError, OSError) as error:
             self.error = None if self.closing else error
         finally:

@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / part) for part in ("bench", "tests/e2e", "tests/gpu", "scripts")]
 import plot  # noqa: E402
 import rfb  # noqa: E402
+import sizing  # noqa: E402
 import streams  # noqa: E402
 from PIL import Image  # noqa: E402
 from tap import Skip, check, run  # noqa: E402
@@ -56,12 +57,15 @@ def begins_as_a_viewer_does():
     with ours, theirs:
         theirs.sendall(HELLO)
         client = rfb.Client(ours)
+        client.resize(1280, 720)
         client.ask()
         theirs.settimeout(20)
         said = b""
-        while len(said) < 12 + 1 + 1 + 20 + 4 + 4 * len(rfb.ENCODINGS) + 10:
+        while len(said) < 12 + 1 + 1 + 20 + 4 + 4 * len(rfb.LOSSLESS) + 24 + 10:
             said += theirs.recv(4096)
     check(said[:14] == b"RFB 003.008\n\1\1", f"it began with {said[:14]!r}")
+    check(said[-34:-10] == struct.pack("!BBHHBB", 251, 0, 1280, 720, 1, 0) + struct.pack("!IHHHHI", 0, 0, 0, 1280, 720, 0),
+          f"it resized by {said[-34:-10]!r}")
     check(said[-10:] == struct.pack("!BBHHHH", 3, 1, 0, 0, WIDTH, HEIGHT), f"it asked {said[-10:]!r}")
 
 
@@ -70,6 +74,7 @@ def every_encoding_ends_where_it_ends():
     tight = [rectangle(rfb.TIGHT, b"\x80" + b"rgb"),                                        # one colour
              rectangle(rfb.TIGHT, b"\x40\x01\x01" + b"rgbrgb" + b"12345678", 16, 4),        # two colours, too little to compress
              rectangle(rfb.TIGHT, b"\x40\x01\x02" + b"rgb" * 3 + b"\x05" + b"z" * 5),       # three
+             rectangle(rfb.TIGHT, b"\x90\x04" + b"jpeg"),
              rectangle(rfb.TIGHT, b"\x00" + b"rgb" * 3, 3, 1)]                              # as they are
     tight += [rectangle(rfb.TIGHT, b"\x00" + length + b"z" * size) for length, size in sizes.items()]
     others = [rectangle(rfb.RAW, bytes(WIDTH * HEIGHT * 4)), rectangle(rfb.COPYRECT, bytes(4)),
@@ -85,7 +90,7 @@ def an_update_without_pixels_is_none():
         update(resized) + update(rectangle(rfb.CURSOR, bytes(8 * 2 * 4 + 2), 8, 2)) + b"\3\0\0\0" + struct.pack("!I", 5) + b"paste" +
         update(rectangle(rfb.RAW, bytes(4), 1, 1), rectangle(rfb.LAST_RECT), count=65535))
     check((count.updates, count.rectangles) == (1, 1), f"counted {count}")
-    check(kinds == [False, False, False, True], f"updates with pixels: {kinds}")
+    check(kinds == [True, True, False, True], f"updates: {kinds}")
     check((client.width, client.height) == (80, 60), f"the desktop is {client.width}x{client.height}")
 
 
@@ -113,7 +118,7 @@ def watches_from_a_thread_and_asks_again():
     def serve():
         theirs.sendall(HELLO)
         reader = theirs.makefile("rb")
-        reader.read(12 + 1 + 1 + 20 + 4 + 4 * len(rfb.ENCODINGS))
+        reader.read(12 + 1 + 1 + 20 + 4 + 4 * len(rfb.LOSSLESS))
         for _ in range(3):
             asked.append(reader.read(10)[1])
             theirs.sendall(update(rectangle(rfb.RAW, bytes(4), 1, 1)))
@@ -147,10 +152,13 @@ def sample():
         for n in streams.COUNTS:
             of = {"scene": scene, "desktops": n}
             rows.append(streams.row(f"fps_total_{scene}_{n}", 20 + n, "1/s", 1, 30 * n, figure="fps", **of))
+            rows.append(streams.row("kbit", 800 * n, "kbit/s", 0, figure="kbit", **of))
+            rows += [streams.row("cost", 2.5, "ms of CPU", 2, figure="cost", who=who, **of) for who in ("exportd", "qemu")]
             rows += [streams.row("cpu", 3 * n, "%", figure="cpu", who=who, **of) for who in ("exportd", "qemu", "guest")]
             rows += [streams.row("latency", 7, "ms", figure="latency", part=part, quantile=quantile, **of)
                      for part in streams.PARTS for quantile in streams.QUANTILES]
-        rows += [streams.row("vnc", 4, "", 1, 8, figure="vnc", scene=scene, desktops=4, what=what) for what in plot.VNC]
+        rows += [streams.row("vnc", 4, "", 1, 8, figure="vnc", scene=scene, desktops=4, what=what, codec=codec)
+                 for what in plot.VNC for codec in streams.VNC_ENCODINGS]
     for state in ("unwatched", "watched"):
         of = {"figure": "idle", "state": state, "desktops": streams.MOST}
         rows.append(streams.row("idle", 0.5, "%", who="exportd", **of))
@@ -185,6 +193,18 @@ def everything_that_is_measured_is_drawn():
             check(any(legend in text for text in texts), f"{legend} is not in latency.svg: {texts}")
 
 
+def the_tables_have_every_figure():
+    rows = sample()
+    for make, lines in ((sizing.idle, 3), (sizing.costs, 2 * len(streams.COUNTS)), (sizing.latencies, len(streams.COUNTS)), (sizing.vnc, 6)):
+        text = make(rows)
+        cells = [line.split() for line in text.splitlines() if line and not line.startswith("=")][1:]
+        check(len(cells) == lines, f"{lines} lines are needed: {text}")
+        missing = sum(line.count("-") for line in cells)
+        check(missing == (make is sizing.idle), f"figures are missing: {text}")
+        make([])        # of nothing: nothing, and no failure
+    check("13" in sizing.costs(rows) and "6.7" in sizing.costs(rows), f"of 2.5 ms for a frame: {sizing.costs(rows)}")
+
+
 def what_was_not_measured_is_not_drawn():
     rows = [row for row in sample() if row["of"]["figure"] == "idle"]
     check([chart.name for chart in plot.charts(rows) if chart.columns] == ["idle"], "drawn without figures")
@@ -195,4 +215,4 @@ if __name__ == "__main__":
     sys.exit(run([(case.__name__.replace("_", " "), case) for case in (
         begins_as_a_viewer_does, every_encoding_ends_where_it_ends, an_update_without_pixels_is_none,
         what_it_cannot_read_is_an_error, watches_from_a_thread_and_asks_again, the_clock_of_a_process_is_its_own,
-        a_figure_has_its_ratio, everything_that_is_measured_is_drawn, what_was_not_measured_is_not_drawn)]))
+        a_figure_has_its_ratio, the_tables_have_every_figure, everything_that_is_measured_is_drawn, what_was_not_measured_is_not_drawn)]))
