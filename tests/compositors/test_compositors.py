@@ -11,7 +11,6 @@ import base64
 import json
 import os
 import re
-import struct
 import subprocess
 import sys
 import time
@@ -22,16 +21,11 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 sys.path.insert(0, str(TOP / "scripts"))
-import websocket  # noqa: E402
 from PIL import Image  # noqa: E402
 from vm.system import System  # noqa: E402
 
 HANG = 240      # seconds; nothing takes so long unless it never ends
 OUTPUT = Path("build/compositors")
-
-# Of these the one that was seen to take a new preferred mode by itself.
-FOLLOWER = "tenant-kwin"
-OTHER_SIZE = (1152, 864)        # widths are multiples of eight: the guest's kernel rounds them to that
 
 # name, variant of its start script, scanout, and what is dominant on its screen (None: only that it is not black)
 TENANTS = (
@@ -60,7 +54,6 @@ class Tenant:
         self.variant = variant
         self.scanout = scanout
         self.colour = colour
-        self.size = (1024, 768)
         self.unit = "-".join(filter(None, ("tenant", compositor, variant)))
 
     def start(self):
@@ -115,27 +108,8 @@ class Tenant:
         with Image.open(image) as picture:
             return picture.convert("RGB")
 
-    def follows(self):
-        """As the page asks when its window changes: the next picture has that size."""
-        url = self.system.exportd.url.replace("http", "ws")
-        viewer = websocket.create_connection(f"{url}ws?scanout={self.scanout}", subprotocols=["helix.v1"], timeout=HANG)
-        try:
-            viewer.send(json.dumps({"type": "resize", "width": OTHER_SIZE[0], "height": OTHER_SIZE[1]}))
-            deadline = time.monotonic() + HANG
-            said = None
-            while said != OTHER_SIZE:
-                check(time.monotonic() < deadline, f"its stream is {said} long after {OTHER_SIZE} was asked for:\n{self.log()}")
-                message = viewer.recv()
-                said = struct.unpack("<II", message[16:24]) if isinstance(message, bytes) and message[0] == 1 else said
-                if isinstance(message, str) and json.loads(message)["type"] in ("resized", "error"):
-                    print(f"# {message}")
-        finally:
-            viewer.close()
-        self.size = OTHER_SIZE
-        self.is_seen()
-
     def looks_right(self, image):
-        check(image.size == self.size, f"the picture is {image.size}")
+        check(image.size == (1024, 768), f"the picture is {image.size}")
         pixels = list(image.resize((128, 96), Image.NEAREST).getdata())
         lit = sum(max(p) > 48 for p in pixels) / len(pixels)
         if self.colour is None:
@@ -214,8 +188,6 @@ def try_one(report, tenant):
 
     if report.case(f"{name}: comes up, with a framebuffer of its own on its scanout", comes_up):
         report.case(f"{name}: a viewer sees what it draws", tenant.is_seen)
-        if tenant.unit == FOLLOWER:
-            report.case(f"{name}: follows the size that a viewer asks for", tenant.follows)
         report.case(f"{name}: was refused nothing", denials)
         report.case(f"{name}: gives its scanout back when it ends", tenant.stop)
     else:
