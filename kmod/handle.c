@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ACQUIRE, and the handle it returns: the file whose last close ends the lease.
+ * ACQUIRE, and the handle it returns: the file whose last close ends the lease,
+ * unless KEEP has left that to the process of a pidfd.
  *
  * A handle holds its lease, and through it the scanout. It answers REVOKE and
  * QUERY for its own lease, whoever the caller is: having the descriptor is the
@@ -23,9 +24,28 @@ static int helix_handle_release(struct inode *inode, struct file *filp)
 {
 	struct helix_lease *lease = filp->private_data;
 
-	helix_scanout_end(lease->scanout, lease->generation,
-			  HELIX_LEASE_CAUSE_OWNER);
+	if (!READ_ONCE(lease->keep))
+		helix_scanout_end(lease->scanout, lease->generation,
+				  HELIX_LEASE_CAUSE_OWNER);
 	helix_lease_put(lease);
+	return 0;
+}
+
+/* It has a scanout to hold it, and a process to end with: the handle may go. */
+int helix_ioctl_keep(struct helix_ucmd *ucmd)
+{
+	struct helix_lease_keep *keep = ucmd->cmd;
+	struct helix_lease *lease = ucmd->handle;
+
+	if (keep->flags)
+		return -EOPNOTSUPP;
+	if (!lease)
+		return -ENOTTY;
+	if (!lease->pidfd)
+		return -EINVAL;
+	if (!helix_lease_live(lease))
+		return -ESTALE;
+	WRITE_ONCE(lease->keep, true);
 	return 0;
 }
 

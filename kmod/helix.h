@@ -390,6 +390,7 @@ struct helix_lessee {
  * @scanout: referenced
  * @generation: never used again
  * @end_on_close: the last close of the node ends it, as that of the handle does
+ * @keep: that of the handle does not; set once
  * @pidfd: the process whose end ends it, NULL if there is none
  * @queue: its events; referenced
  * @lessee: referenced; its leases are empty once the lease has ended
@@ -403,6 +404,7 @@ struct helix_lease {
 	struct helix_scanout *scanout;
 	u64 generation;
 	bool end_on_close;
+	bool keep;
 	struct helix_pidfd *pidfd;
 	struct helix_queue *queue;
 	struct drm_master *lessee;
@@ -557,6 +559,7 @@ struct helix_lease *helix_file_lease(struct drm_file *file);
 
 /* handle.c */
 int helix_acquire(struct helix_ucmd *ucmd);
+int helix_ioctl_keep(struct helix_ucmd *ucmd);
 
 /* idle.c */
 bool helix_lease_is_idle(struct helix_lease *lease);

@@ -194,6 +194,8 @@ static const struct helix_ioctl_op helix_ioctl_ops[] = {
 		 entries, 0),
 	HELIX_OP(HELIX_LEASE_SET_POLICY, helix_ioctl_set_policy, helix_lease_policy,
 		 grace_ms, 0),
+	HELIX_OP(HELIX_LEASE_KEEP, helix_ioctl_keep, helix_lease_keep,
+		 flags, HELIX_ON_HANDLE),
 };
 
 union helix_ucmd_buffer {
@@ -206,6 +208,7 @@ union helix_ucmd_buffer {
 	struct helix_lease_resize resize;
 	struct helix_lease_list list;
 	struct helix_lease_policy policy;
+	struct helix_lease_keep keep;
 };
 
 static const struct helix_ioctl_op *helix_find_op(unsigned int cmd, bool on_handle)

@@ -37,6 +37,7 @@ static const struct command {
 	COMMAND(RESIZE, helix_lease_resize, __reserved, 0, true, true),
 	COMMAND(LIST, helix_lease_list, entries, 0, false, false),
 	COMMAND(SET_POLICY, helix_lease_policy, grace_ms, 0, false, false),
+	COMMAND(KEEP, helix_lease_keep, flags, 0, true, false),
 };
 
 #define for_each_command(c) \
@@ -211,6 +212,8 @@ static int good_request(const struct command *c, const struct helix_lease_acquir
 	case HELIX_LEASE_LIST:
 		list->entry_size = UP_TO(helix_lease_query, label);
 		return 0;
+	case HELIX_LEASE_KEEP:
+		return -ENOTTY;	/* of a handle only */
 	default:
 		return 0;
 	}
@@ -298,8 +301,8 @@ TEST_F_TIMEOUT(abi, the_version_is_the_headers, 60)
 
 	/* Counted up with this header: a module that is older or newer would show. */
 	ASSERT_EQ(helix_info(self->control, &info), 0);
-	EXPECT_EQ(info.abi_version, 3);
-	EXPECT_EQ(HELIX_LEASE_ABI_VERSION, 3);
+	EXPECT_EQ(info.abi_version, 4);
+	EXPECT_EQ(HELIX_LEASE_ABI_VERSION, 4);
 	EXPECT_EQ(sizeof(struct helix_lease_info), 24);
 	EXPECT_EQ(sizeof(struct helix_lease_bind), 24);
 	EXPECT_EQ(sizeof(struct helix_lease_unbind), 16);
@@ -309,6 +312,7 @@ TEST_F_TIMEOUT(abi, the_version_is_the_headers, 60)
 	EXPECT_EQ(sizeof(struct helix_lease_resize), 40);
 	EXPECT_EQ(sizeof(struct helix_lease_list), 32);
 	EXPECT_EQ(sizeof(struct helix_lease_policy), 32);
+	EXPECT_EQ(sizeof(struct helix_lease_keep), 8);
 	EXPECT_EQ(sizeof(struct helix_lease_event), 56);
 }
 

@@ -108,7 +108,7 @@ union argument {
 	struct helix_lease_policy policy;
 };
 
-#define NR_COMMANDS	9
+#define NR_COMMANDS	10
 
 static const struct {
 	unsigned long cmd;
@@ -125,6 +125,7 @@ static const struct {
 	{ HELIX_LEASE_RESIZE, "RESIZE", sizeof(struct helix_lease_resize), true },
 	{ HELIX_LEASE_LIST, "LIST", sizeof(struct helix_lease_list), false },
 	{ HELIX_LEASE_SET_POLICY, "SET_POLICY", sizeof(struct helix_lease_policy), false },
+	{ HELIX_LEASE_KEEP, "KEEP", sizeof(struct helix_lease_keep), true },
 };
 
 /* All that the header speaks of; anything else is a bug, ENOMEM among it. */
@@ -392,6 +393,9 @@ TEST_F_TIMEOUT(fuzz, control_node_and_handles, 400)
 
 			/* Nothing can be resized without a control device. */
 			if (commands[which].cmd == HELIX_LEASE_RESIZE && !p->has_host)
+				can = false;
+			/* None of these leases has a process to be left to. */
+			if (commands[which].cmd == HELIX_LEASE_KEEP)
 				can = false;
 			TH_LOG("%-10s %-15s %5u succeeded, %5u failed", commands[which].name,
 			       where ? "on a handle" : "on the node", good, bad);

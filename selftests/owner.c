@@ -237,6 +237,55 @@ TEST_F_TIMEOUT(owner, what_is_no_pidfd_is_ebadf, 120)
 	EXPECT_EQ(helix_wait_all_free(self->control), 0);
 }
 
+static int keep(int fd)
+{
+	struct helix_lease_keep arg = { .size = sizeof(arg) };
+
+	return sys_ioctl(fd, HELIX_LEASE_KEEP, &arg);
+}
+
+TEST_F_TIMEOUT(owner, a_lease_that_is_kept_needs_no_handle, 120)
+{
+	struct helix_lease_acquire acq;
+	struct helix_lease_query query;
+	struct helix_lease_revoke revoke = { .size = sizeof(revoke), .scanout = 1 };
+
+	/* It ends with the process, and with nothing that whoever acquired it does. */
+	ASSERT_EQ(acquire_for(self->control, 1, self->pidfd, &acq), 0);
+	ASSERT_EQ(keep(acq.handle_fd), 0);
+	EXPECT_EQ(keep(acq.handle_fd), 0);
+	helix_close_lease(&acq);
+	ASSERT_EQ(helix_query(self->control, 1, &query), 0);
+	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
+	EXPECT_EQ(query.generation, acq.generation);
+
+	/* Or as any other does. */
+	revoke.generation = acq.generation;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_REVOKE, &revoke), 0);
+
+	ASSERT_EQ(acquire_for(self->control, 1, self->pidfd, &acq), 0);
+	ASSERT_EQ(keep(acq.handle_fd), 0);
+	helix_close_lease(&acq);
+	kill(self->child, SIGKILL);
+	EXPECT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
+}
+
+TEST_F_TIMEOUT(owner, nothing_is_kept_for_nobody, 120)
+{
+	struct helix_lease_acquire acq;
+
+	ASSERT_EQ(helix_acquire(self->control, 1, &acq), 0);
+	EXPECT_EQ(keep(acq.handle_fd), -EINVAL);
+	helix_close_lease(&acq);
+	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
+
+	ASSERT_EQ(acquire_for(self->control, 1, self->pidfd, &acq), 0);
+	kill(self->child, SIGKILL);
+	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
+	EXPECT_EQ(keep(acq.handle_fd), -ESTALE);
+	helix_close_lease(&acq);
+}
+
 TEST_F_TIMEOUT(owner, many_come_and_go_at_once, 180)
 {
 	struct helix_lease_acquire acq;

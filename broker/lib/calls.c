@@ -337,6 +337,26 @@ int hl_handle_resize(int handle_fd, const struct hl_resize_args *args, struct hl
 	return resize_failed(args, errno, err);
 }
 
+int hl_handle_keep(int handle_fd, struct hl_error *err)
+{
+	struct helix_lease_keep arg = { .size = sizeof(arg) };
+	int code;
+
+	if (!ioctl(handle_fd, HELIX_LEASE_KEEP, &arg))
+		return 0;
+	code = errno;
+	switch (code) {
+	case EINVAL:
+		return hl_error_set(err, code, "keep: the lease ends with no process");
+	case ESTALE:
+		return hl_error_set(err, code, "keep: the lease is over");
+	case ENOTTY:
+		return hl_error_set(err, EOPNOTSUPP, "keep: the module is too old");
+	default:
+		return hl_error_set(err, code, "keep: the module says %s", strerror(code));
+	}
+}
+
 int hl_module_policy(struct module *mod, struct hl_policy *policy, struct hl_error *err)
 {
 	struct helix_lease_policy arg = {

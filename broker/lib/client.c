@@ -367,6 +367,11 @@ void hl_lease_release(struct hl_lease *lease)
 	lease->handle_fd = -1;
 }
 
+int hl_lease_keep(struct hl_lease *lease, struct hl_error *err)
+{
+	return hl_handle_keep(lease->handle_fd, err);
+}
+
 int hl_lease_resize(struct hl_lease *lease, uint32_t width, uint32_t height,
 		    uint32_t refresh_mhz, uint32_t timeout_ms, struct hl_error *err)
 {

@@ -268,6 +268,19 @@ int hl_acquire(struct hl_conn *conn, const struct hl_acquire_args *args,
 void hl_lease_release(struct hl_lease *lease);
 
 /**
+ * hl_lease_keep() - leave a lease to the process it ends with
+ * @lease: acquired with HL_ACQUIRE_PIDFD
+ * @err: out: the reason of a failure
+ *
+ * From here on the last close of the handle ends nothing: hl_lease_release() may be
+ * called and the caller may end. There is no way back.
+ *
+ * Return: 0; -EINVAL: it was acquired without HL_ACQUIRE_PIDFD; -ESTALE: it is over;
+ * -EOPNOTSUPP: the module is too old
+ */
+int hl_lease_keep(struct hl_lease *lease, struct hl_error *err);
+
+/**
  * hl_lease_resize() - ask for another size of one's own lease, by its handle
  * @lease: the lease; its size and refresh rate are the new ones on success
  * @width: pixels, 1..16384

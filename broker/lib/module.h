@@ -63,6 +63,7 @@ int hl_module_resize(struct module *mod, const struct hl_resize_args *args, stru
 
 /* On a handle, which knows its own lease: what @args says of it only words the error. */
 int hl_handle_resize(int handle_fd, const struct hl_resize_args *args, struct hl_error *err);
+int hl_handle_keep(int handle_fd, struct hl_error *err);
 int hl_module_policy(struct module *mod, struct hl_policy *policy, struct hl_error *err);
 int hl_module_unbind(struct module *mod, bool force, uint32_t timeout_ms, struct hl_error *err);
 

@@ -40,7 +40,7 @@
 #define HELIX_LEASE_IOC_TYPE		0xBE
 
 /** HELIX_LEASE_ABI_VERSION - grows when an ioctl, a field, a flag or an event is added. */
-#define HELIX_LEASE_ABI_VERSION		3
+#define HELIX_LEASE_ABI_VERSION		4
 
 #define HELIX_LEASE_LABEL_LEN		32
 #define HELIX_LEASE_WAIT_NAME_LEN	64
@@ -503,6 +503,23 @@ struct helix_lease_policy {
 	__u32 grace_ms;
 };
 
+/**
+ * struct helix_lease_keep - ioctl(HELIX_LEASE_KEEP)
+ * @size: sizeof(struct helix_lease_keep)
+ * @flags: must be 0
+ *
+ * On a handle only. From here on the lease does not end with the last close of its
+ * handle: it is left to the process that ACQUIRE was given as a pidfd, and ends with
+ * that. For a program that hands a scanout to a process and does not stay. All else
+ * ends it as before. Never waits; may be repeated.
+ *
+ * EINVAL: it was acquired without HELIX_LEASE_ACQUIRE_PIDFD; ESTALE: it is over.
+ */
+struct helix_lease_keep {
+	__u32 size;
+	__u32 flags;
+};
+
 #define HELIX_LEASE_INFO	_IO(HELIX_LEASE_IOC_TYPE, 0x00)
 #define HELIX_LEASE_BIND	_IO(HELIX_LEASE_IOC_TYPE, 0x01)
 #define HELIX_LEASE_UNBIND	_IO(HELIX_LEASE_IOC_TYPE, 0x02)
@@ -512,5 +529,6 @@ struct helix_lease_policy {
 #define HELIX_LEASE_RESIZE	_IO(HELIX_LEASE_IOC_TYPE, 0x06)
 #define HELIX_LEASE_LIST	_IO(HELIX_LEASE_IOC_TYPE, 0x07)
 #define HELIX_LEASE_SET_POLICY	_IO(HELIX_LEASE_IOC_TYPE, 0x08)
+#define HELIX_LEASE_KEEP	_IO(HELIX_LEASE_IOC_TYPE, 0x09)
 
 #endif /* _UAPI_LINUX_HELIX_LEASE_H */
