@@ -26,6 +26,7 @@ static const struct command {
 	{ "top", cmd_top, "show what scanouts do and how much, again and again" },
 	{ "monitor", cmd_monitor, "tell what happens to scanouts as it happens" },
 	{ "doctor", cmd_doctor, "say what is wrong and what to do" },
+	{ "cdi", cmd_cdi, "give scanouts to containers" },
 	{ "unbind", cmd_unbind, "have the module let go of the GPUs" },
 	{ 0 },
 };

@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "cdi-watch.h"
 #include "error.h"
 #include "gpu.h"
 #include "listen.h"
@@ -70,9 +71,21 @@ static struct watch *start_watch(sd_event *event)
 	return watch;
 }
 
+/* Likewise: who asks by the socket gets a scanout all the same. */
+static struct cdi_watch *start_cdi(const struct options *opts, sd_event *event, struct module *mod)
+{
+	struct cdi_watch *watch = NULL;
+	struct hl_error err;
+
+	if (opts->cdi && cdi_watch_new(event, mod, opts->cdi, &watch, &err))
+		log_error("container runtimes will not know of scanouts: %s", err.message);
+	return watch;
+}
+
 static int serve(const struct options *opts, struct module *mod, int fd, struct hl_error *err)
 {
 	struct watch *watch = NULL;
+	struct cdi_watch *cdi = NULL;
 	struct server *srv = NULL;
 	sd_event *event = NULL;
 	int ret = start_loop(&event, err);
@@ -81,6 +94,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 		ret = server_new(event, fd, mod, &opts->policy, &srv, err);
 	if (!ret) {
 		watch = start_watch(event);
+		cdi = start_cdi(opts, event, mod);
 		sd_notify(0, "READY=1\nSTATUS=Serving scanouts");
 		log_info("serving");
 		ret = sd_event_loop(event);
@@ -89,6 +103,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 		sd_notify(0, "STOPPING=1");
 	}
 	server_free(srv);
+	cdi_watch_free(cdi);
 	watch_free(watch);
 	sd_event_unref(event);
 	return ret;

@@ -24,6 +24,7 @@ enum {
 	OPT_QUOTA_CGROUP,
 	OPT_GRACE,
 	OPT_MAX_PRIORITY,
+	OPT_CDI,
 };
 
 static const struct option long_options[] = {
@@ -39,6 +40,7 @@ static const struct option long_options[] = {
 	{ "module", required_argument, NULL, 'm' },
 	{ "card", required_argument, NULL, 'c' },
 	{ "wait", required_argument, NULL, 'w' },
+	{ "cdi", required_argument, NULL, OPT_CDI },
 	{ "no-bind", no_argument, NULL, OPT_NO_BIND },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -60,6 +62,7 @@ void options_help(void)
 	       "      --idle SECONDS       drop a client that asks nothing for so long [%u]\n"
 	       "  -m, --module PATH        control node of the module [%s]\n"
 	       "  -c, --card PATH          bind this card only [every virtio-gpu]\n"
+	       "      --cdi FILE           keep the CDI specification for container runtimes current\n"
 	       "      --no-bind            bind nothing, serve what is bound\n"
 	       "  -w, --wait SECONDS       wait so long for the module and the card [%d]\n"
 	       "  -h, --help               show this and exit\n"
@@ -139,6 +142,9 @@ static int parse_one(int opt, const char *arg, struct options *opts, struct hl_e
 		break;
 	case 'w':
 		ret = hl_parse_u32("--wait", arg, 0, WAIT_MAX_S, &opts->wait_s, err);
+		break;
+	case OPT_CDI:
+		opts->cdi = arg;
 		break;
 	case OPT_NO_BIND:
 		opts->bind = false;

@@ -11,6 +11,7 @@ struct options {
 	const char *socket;
 	const char *module;
 	const char *card;	/* NULL: every virtio-gpu */
+	const char *cdi;	/* CDI specification; NULL: none is written */
 	gid_t group;		/* of the socket; (gid_t)-1: left alone */
 	unsigned int wait_s;
 	bool bind;

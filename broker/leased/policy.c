@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -72,6 +73,23 @@ int peer_read(int sock, struct peer *peer, struct hl_error *err)
 
 	read_pidfd(sock, peer);
 	return read_groups(sock, peer, err);
+}
+
+pid_t peer_of_pidfd(int pidfd)
+{
+	char path[64], line[64];
+	int pid = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Pid: %d", &pid) == 1)
+			break;
+	fclose(file);
+	return pid > 0 ? pid : 0;
 }
 
 void peer_release(struct peer *peer)

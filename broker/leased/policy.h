@@ -42,6 +42,8 @@ extern const struct policy policy_default;
 
 /* What @sock's other end was when it connected. To be given to peer_release(). */
 int peer_read(int sock, struct peer *peer, struct hl_error *err);
+/* Of the process that @pidfd names, as we see it; 0: ended, not to be seen, or no pidfd. */
+pid_t peer_of_pidfd(int pidfd);
 void peer_release(struct peer *peer);
 
 /* False once the process has ended; true where that cannot be known. */

@@ -297,6 +297,19 @@ static int check_waiting(struct client *client, struct hl_error *err)
 	return policy_wait(srv->policy, &client->peer, all, of_uid, err);
 }
 
+/*
+ * Root acquires for others, as the hook of a container does: who is shown and counted as
+ * the owner, by user and by cgroup, is then the process that the lease ends with.
+ */
+static pid_t owner_of(const struct client *client, const struct request *req)
+{
+	pid_t pid = 0;
+
+	if (!client->peer.uid && req->acquire.pidfd >= 0)
+		pid = peer_of_pidfd(req->acquire.pidfd);
+	return pid ? pid : client->peer.pid;
+}
+
 static struct task *task_new(struct client *client, const struct request *req,
 			     struct hl_error *err)
 {
@@ -312,7 +325,7 @@ static struct task *task_new(struct client *client, const struct request *req,
 	task->job = (struct job) {
 		.req = *req,
 		.mod = srv->mod,
-		.owner = client->peer.pid,
+		.owner = owner_of(client, req),
 		.done = job_done,
 		.data = srv,
 		.lease = { .handle_fd = -1, .lease_fd = -1 },

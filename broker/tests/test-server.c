@@ -379,6 +379,7 @@ static void a_lease_ends_with_the_process_of_its_pidfd(void **state)
 {
 	struct hl_acquire_args args = { .width = 1, .height = 1, .flags = HL_ACQUIRE_PIDFD };
 	struct hl_conn *conn = connect_client();
+	struct hl_scanout scanout;
 	struct hl_lease lease;
 	struct hl_error err;
 	pid_t pid = fork();
@@ -392,6 +393,11 @@ static void a_lease_ends_with_the_process_of_its_pidfd(void **state)
 	assert_true(args.pidfd >= 0);
 	assert_int_equal(hl_acquire(conn, &args, &lease, &err), 0);
 	assert_int_equal(fake_module_leased(fix.mod), 1);
+	/* Whoever asks for a process: root may name it the owner. */
+	assert_int_equal(hl_query(conn, lease.scanout, &scanout, &err), 0);
+	assert_int_equal(scanout.owner_pid, getuid() ? getpid() : pid);
+	/* What stands in for the module has no handles to keep anything. */
+	assert_int_equal(hl_lease_keep(&lease, &err), -EOPNOTSUPP);
 	kill(pid, SIGKILL);
 	wait_until(fake_module_leased(fix.mod) == 0);
 	hl_lease_release(&lease);

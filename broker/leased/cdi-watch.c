@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-device.h>
+
+#include "cdi-watch.h"
+#include "error.h"
+#include "log.h"
+#include "records.h"
+
+#define SETTLE_US	200000	/* devices come in bursts: one specification for each */
+#define SCANOUTS_MAX	4096
+
+struct cdi_watch {
+	struct module *mod;
+	const char *path;
+	sd_device_monitor *monitor;
+	sd_event_source *settle;
+};
+
+/* Every scanout there is, to be given to free(); none without a GPU. */
+static int list_all(struct module *mod, struct hl_scanout **list, size_t *n, struct hl_error *err)
+{
+	struct hl_scanout *all = NULL;
+	size_t have = 0, got;
+	uint32_t next = 1;
+	int ret = 0;
+
+	do {
+		struct hl_scanout *more = realloc(all, (have + 16) * sizeof(*all));
+
+		if (!more) {
+			ret = hl_error_set(err, ENOMEM, "out of memory");
+			break;
+		}
+		all = more;
+		ret = hl_module_list(mod, &next, all + have, 16, &got, err);
+		if (!ret)
+			have += got;
+	} while (!ret && next && have < SCANOUTS_MAX);
+	if (ret && ret != -ENODEV) {
+		free(all);
+		return ret;
+	}
+	*list = all;
+	*n = have;
+	return 0;
+}
+
+static int generate(struct cdi_watch *watch, struct hl_error *err)
+{
+	struct hl_scanout *list;
+	size_t n;
+	int ret = list_all(watch->mod, &list, &n, err);
+
+	if (ret)
+		return ret;
+	ret = cdi_generate(list, n, watch->path, err);
+	free(list);
+	return ret;
+}
+
+static int on_settled(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct hl_error err;
+
+	(void)s;
+	(void)usec;
+	if (generate(data, &err))
+		log_error("the CDI specification is not current: %s", err.message);
+	return 0;
+}
+
+/* Not put off by what comes after it: a device that keeps changing delays nothing. */
+static int on_device(sd_device_monitor *monitor, sd_device *device, void *data)
+{
+	struct cdi_watch *watch = data;
+	int on;
+
+	(void)monitor;
+	(void)device;
+	if (sd_event_source_get_enabled(watch->settle, &on) >= 0 && on != SD_EVENT_OFF)
+		return 0;
+	if (sd_event_source_set_time_relative(watch->settle, SETTLE_US) >= 0)
+		sd_event_source_set_enabled(watch->settle, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int start(struct cdi_watch *watch, sd_event *event)
+{
+	static const char *const subsystems[] = { "helix", "drm", "input" };
+	int ret = sd_device_monitor_new(&watch->monitor);
+
+	for (size_t i = 0; ret >= 0 && i < sizeof(subsystems) / sizeof(subsystems[0]); i++)
+		ret = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor,
+									   subsystems[i], NULL);
+	if (ret >= 0)
+		ret = sd_event_add_time_relative(event, &watch->settle, CLOCK_MONOTONIC, 0, 0,
+						 on_settled, watch);
+	if (ret >= 0)
+		ret = sd_event_source_set_enabled(watch->settle, SD_EVENT_OFF);
+	if (ret >= 0)
+		ret = sd_device_monitor_attach_event(watch->monitor, event);
+	if (ret >= 0)
+		ret = sd_device_monitor_start(watch->monitor, on_device, watch);
+	return ret;
+}
+
+int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct cdi_watch **out,
+		  struct hl_error *err)
+{
+	struct cdi_watch *watch = calloc(1, sizeof(*watch));
+	int ret;
+
+	if (!watch)
+		return hl_error_set(err, ENOMEM, "out of memory");
+	watch->mod = mod;
+	watch->path = path;
+	ret = start(watch, event);
+	if (ret < 0)
+		hl_error_set(err, -ret, "cannot listen to udev: %s", strerror(-ret));
+	else
+		/* From here on nothing that comes is missed. */
+		ret = generate(watch, err);
+	if (ret < 0) {
+		cdi_watch_free(watch);
+		return ret;
+	}
+	*out = watch;
+	return 0;
+}
+
+void cdi_watch_free(struct cdi_watch *watch)
+{
+	if (!watch)
+		return;
+	sd_event_source_disable_unref(watch->settle);
+	sd_device_monitor_unref(watch->monitor);
+	free(watch);
+}

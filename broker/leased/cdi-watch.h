@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Keeps the CDI specification of the scanouts current: writes it at the start, and
+ * again when udev has something new to say of a scanout, a GPU or an input device.
+ */
+#ifndef HELIX_CDI_WATCH_H
+#define HELIX_CDI_WATCH_H
+
+#include <systemd/sd-event.h>
+
+#include "module.h"
+
+struct cdi_watch;
+
+/*
+ * Writes @path before it returns. Borrows @event, @mod and @path until
+ * cdi_watch_free(). Of what fails later there is a line in the journal.
+ */
+int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct cdi_watch **out,
+		  struct hl_error *err);
+void cdi_watch_free(struct cdi_watch *watch);
+
+#endif
