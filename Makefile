@@ -5,6 +5,7 @@
 # at any time. Every compiler runs in the Debian 13 build root (scripts/in-root).
 
 SHELL := /bin/bash
+comma := ,
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -84,12 +85,34 @@ module: root ## helix_lease.ko for the guest's kernel
 guest: user module ## the guest: base system, desktop image, our parts
 	@scripts/build-guest
 
-.PHONY: install
-install: root ## into DESTDIR=DIR: the guest's daemons, units, man pages, headers, the module's sources for DKMS; exportd
-	@[ -n "$(DESTDIR)" ] || { echo 'make install needs DESTDIR=DIR; see Documentation/install.rst'; exit 2; }
-	@$(IN_ROOT) scripts/build-user build/install --prefix=/usr --buildtype=release
+# GNU's names of folders, as far as anything of ours goes there; what is not given follows from prefix.
+prefix ?= /usr
+INSTALL_DIRS := prefix bindir sbindir libexecdir libdir includedir datadir mandir sysconfdir localstatedir
+INSTALL_ARGS = $(foreach d,$(INSTALL_DIRS),$(if $($(d)),'--$(d)=$($(d))')) --buildtype=release -Dtests=false -Dparts=$(1)
+
+define install_parts
+	@[ -n "$(DESTDIR)" ] || { echo 'make $@ needs DESTDIR=DIR; see Documentation/install.rst'; exit 2; }
+	@$(IN_ROOT) scripts/build-user 'build/$@' $(call INSTALL_ARGS,$(1))
 	@mkdir -p '$(DESTDIR)'
-	@$(IN_ROOT) -w "$$(realpath '$(DESTDIR)')" env DESTDIR="$$(realpath '$(DESTDIR)')" meson install -C build/install --no-rebuild --quiet
+	@$(IN_ROOT) -w "$$(realpath '$(DESTDIR)')" env DESTDIR="$$(realpath '$(DESTDIR)')" meson install -C 'build/$@' --no-rebuild --quiet
+endef
+
+.PHONY: install
+install: root ## both sides into DESTDIR=DIR, under prefix=/usr; see Documentation/install.rst
+	$(call install_parts,guest$(comma)host)
+
+.PHONY: install-guest
+install-guest: root ## the guest's side: broker, client library, headers, the module's sources for DKMS
+	$(call install_parts,guest)
+
+.PHONY: install-host
+install-host: root ## the host's side: helix-exportd, helix-viewer, the page
+	$(call install_parts,host)
+
+.PHONY: deb
+deb: root qemu ## Debian packages of both sides and of QEMU: build/deb
+	@scripts/build-packages build/deb
+	@ls build/deb/*.deb
 
 .PHONY: shell
 shell: root ## a shell in the build root
