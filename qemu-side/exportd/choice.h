@@ -13,7 +13,7 @@
 
 #define CHOICES_MAX	16
 #define CHOICE_NONE	(-1)
-#define CHOICE_TRY_MS	5000	/* for a driver, at the start */
+#define CHOICE_TRY_MS	10000	/* for a driver, at the start */
 
 struct choices;
 

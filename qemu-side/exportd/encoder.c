@@ -166,12 +166,13 @@ static void encoder_set_rate(const struct encoder *encoder, AVCodecContext *ctx)
 		buffer = rate / 2;
 	ctx->rc_max_rate = rate;
 	ctx->rc_buffer_size = (int)MIN(buffer, INT32_MAX);
+	/* of the ceiling, on average; libavcodec's default is not none */
+	ctx->bit_rate = kind->quality ? 0 : rate / 4 * 3;
 	if (!kind->quality)
-		ctx->bit_rate = rate / 4 * 3;	/* of the ceiling, on average */
-	else if (encoder->fine && kind->value_fine)
-		av_opt_set(ctx->priv_data, kind->quality, kind->value_fine, 0);
-	else
-		av_opt_set(ctx->priv_data, kind->quality, kind->value, 0);
+		return;
+	av_opt_set(ctx->priv_data, kind->quality,
+		   encoder->fine && kind->value_fine ? kind->value_fine :
+						       kind->value, 0);
 }
 
 static void encoder_set_common(const struct encoder *encoder,

@@ -32,7 +32,7 @@ struct encoder_options {
 	unsigned int still_ms;
 };
 
-#define ENCODER_DEADLINE_MS	3000
+#define ENCODER_DEADLINE_MS	5000	/* a GPU that slept takes seconds to wake */
 #define ENCODER_STILL_MS	300
 #define ENCODER_THUMB_KBIT	500
 #define ENCODER_THUMB_FPS	10
