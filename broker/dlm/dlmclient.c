@@ -104,7 +104,9 @@ static int find(struct hl_conn *conn, const char *name, uint32_t *scanout)
 /* 0 or errno. */
 static int get_lease(const char *name, struct hl_lease *lease)
 {
-	struct hl_acquire_args args = { .width = 1280, .height = 720, .label = LABEL, .pidfd = -1 };
+	struct hl_acquire_args args = {
+		.width = 1280, .height = 720, .timeout_ms = 60000, .label = LABEL, .pidfd = -1,
+	};
 	struct hl_conn *conn = NULL;
 	struct hl_error err;
 	int code = take_size(name, &args);

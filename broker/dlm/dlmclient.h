@@ -28,7 +28,7 @@ void dlm_enable_debug_log(bool enable);
  * dlm_get_lease() - acquire a scanout
  * @name: "helix-any", "helix-N", or a connector's: "card0-Virtual-3", "card0-HDMI-A-1"
  *
- * Waits until the output is there, at most 10 seconds.
+ * Waits until the output is there, at most a minute.
  *
  * Return: the lease, to be given to dlm_release_lease(); NULL with errno:
  * ENOENT: no broker, or the name means no scanout; EACCES: it is taken, this user

@@ -8,6 +8,7 @@
 #
 # HELIXCTL, HELIX_LEASED and SETPRIV name the programs, else those in PATH are used.
 # DLM_CLIENT: tests/dlm-client, else that part is left out.
+# EXAMPLE: examples/acquire.c, STALL: tests/stall, likewise; the last wants vgem.
 # HELIX_ALONE: nobody else uses the GPU, so it may be unbound as well.
 set -u
 . "$(dirname "$0")/tap.sh"
@@ -236,6 +237,39 @@ none -1"
 	same "one as other hardware would have it" "$shown" "$(dlm "card0-HDMI-A-$scanout1" kms)"
 	wait_for is_state "$scanout1" free
 	says "a taken one is refused as there" "lease: EACCES" "$(dlm "helix-$scanout3")"
+fi
+
+# The example hears of its lease from the handle, to the end and after the hang-up.
+if [ -n "${EXAMPLE:-}" ]; then
+	"$EXAMPLE" "$sock" 60 >"$dir/example" 2>&1 &
+	example=$!
+	pids="$pids $example"
+	check "the example has a scanout" wait_for grep -q "^granted, now leased" "$dir/example"
+	scanout=$(sed -n 's/^scanout \([0-9]*\):.*/\1/p' "$dir/example")
+	status 0 "which is revoked" ctl revoke --timeout 60 "$scanout"
+	wait "$example"
+	same "and it succeeds" 0 "$?"
+	same "having heard of it all" "scanout granted revoking revoked freed released" "$(sed 's/[ ,].*//' "$dir/example" | tr '\n' ' ' | sed 's/ $//')"
+fi
+
+# A tenant that hangs: on what, the module's stall watch knows.
+if [ -n "${STALL:-}" ]; then
+	"$STALL" "$sock" >"$dir/stuck" 2>"$dir/stuck.err" &
+	stuck=$!
+	pids="$pids $stuck"
+	check "a tenant that waits for a fence" wait_for grep -q scanout "$dir/stuck"
+	scanout=$(awk '{ print $2 }' "$dir/stuck")
+	generation=$(awk '{ print $4 }' "$dir/stuck")
+	check "the monitor tells that it is stalled" wait_for event stalled "$scanout" '"wait_for":"fence"'
+	stuck_on() { doctor | grep '"id":"scanout-stalled"' | grep -q "scanout $scanout of pid $stuck, .*stuck.* for fence (vgem"; }
+	check "the doctor says who, and on what" wait_for stuck_on
+	top_says() { ctl top --once | grep -q "^ *$scanout stalled .*$stuck .* fence"; }
+	check "top does as well" wait_for top_says
+	check "nobody else waits" is_state "$scanout3" leased
+	status 0 "what the doctor says to do" ctl revoke --timeout 60 -g "$generation" "$scanout"
+	kill -KILL "$stuck"
+	wait "$stuck" 2>/dev/null
+	check "gives the scanout back" wait_for is_state "$scanout" free
 fi
 
 # monitor in scripts
