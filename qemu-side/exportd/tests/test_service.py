@@ -167,7 +167,7 @@ def test_the_example_is_good():
     subprocess.run([EXPORTD, "--config", example, "--check-config"], timeout=PATIENCE, check=True)
     with open(example, encoding="ascii") as text:
         # with what it shows commented out as well
-        every = re.sub(r"^#(\w[\w-]*=)", r"\1", text.read(), flags=re.M)
+        every = re.sub(r"^#(\[|\w[\w-]*=)", r"\1", text.read(), flags=re.M)
     with tempfile.NamedTemporaryFile("w", encoding="ascii", suffix=".conf") as out:
         out.write(every)
         out.flush()
