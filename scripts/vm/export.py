@@ -32,6 +32,7 @@ class Exportd:
         self.web = web
         self.rundir = Path(rundir)
         self.port = port
+        self.options = []       # more of them
         self.process = None
         self.url = None
 
@@ -40,7 +41,7 @@ class Exportd:
         position = log.tell()
         self.process = subprocess.Popen(
             [str(self.binary), "--qmp", f"{self.rundir}/qmp.sock", "--control", f"{self.rundir}/control.sock",
-             "--port", str(self.port), "--web", str(self.web)],
+             "--port", str(self.port), "--web", str(self.web), *self.options],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
         deadline = time.monotonic() + timeout

@@ -125,6 +125,9 @@ class Machine:
             "-device", "virtio-serial-pci,addr=0a.0",
             "-chardev", f"socket,id=qga,path={run}/qga.sock,server=on,wait=off",
             "-device", "virtserialport,chardev=qga,name=org.qemu.guest_agent.0",
+            # a mouse of the agent's would take the pointer of all desktops
+            "-chardev", "qemu-vdagent,id=clipboard,clipboard=on,mouse=off",
+            "-device", "virtserialport,chardev=clipboard,name=com.redhat.spice.0",
             "-chardev", f"file,id=console,path={run}/console.log", "-serial", "chardev:console",
             "-device", "virtio-rng-pci,addr=0b.0",
             *self.input_devices(), *self.extra,

@@ -10,8 +10,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -19,11 +21,14 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "scripts"))
+sys.path.insert(0, str(TOP / "qemu-side/exportd/tests"))
 import tap  # noqa: E402
+from with_qemu import Socket  # noqa: E402
 from vm.export import Viewer  # noqa: E402
 from vm.system import System  # noqa: E402
 
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
+CLIPBOARD = 1   # the desktop that has the clipboard
 HANG = 180      # seconds; nothing takes so long unless it never ends
 
 
@@ -222,6 +227,44 @@ class Cases:
         check(self.containers() == containers, f"containers were {containers}, are {self.containers()}")
         check(self.leases() == leases, f"leases were {leases}, are {self.leases()}")
 
+    def clipboard(self):
+        """A text each way, with a stand-in for the agent in the guest: clipboard_agent.c."""
+        program = self.system.rundir / "clipboard_agent"
+        subprocess.run(["cc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(program),
+                        str(TOP / "tests/system/clipboard_agent.c")], check=True, timeout=HANG)
+        self.agent.run("base64 -d > /run/clipboard_agent && chmod 700 /run/clipboard_agent", HANG,
+                       base64.b64encode(program.read_bytes()))
+        self.agent.check("systemd-run --quiet --unit=clipboard-agent --collect -p StandardOutput=file:/run/clipboard.out "
+                         "/run/clipboard_agent 'von dr\u00fcben'", HANG)
+
+        def said(word):
+            found = re.findall(rf"^{word} (.*)$", self.agent.run("cat /run/clipboard.out", HANG).out, re.M)
+            return found[-1:]
+
+        wait_for(lambda: said("ready"), "the guest's agent and QEMU have met")
+        viewer = Socket(self.system.exportd.port, f"scanout={CLIPBOARD}&rung=none")
+        texts = []
+
+        def listen():
+            while (frame := viewer.receive()) and frame[0] != 8:
+                if frame[0] == 9:       # who does not answer a ping is hung up on
+                    viewer.frame(10, frame[1])
+                elif frame[0] == 1 and (message := json.loads(frame[1]))["type"] == "clipboard":
+                    texts.append(message["text"])
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        try:
+            viewer.send({"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "from here \u00e4"})
+            wait_for(lambda: said("got") == ["from here \u00e4"], "the guest has what the viewer copied")
+            wait_for(lambda: texts, "the viewer has what the guest copied")
+            check(texts == ["von dr\u00fcben"], f"the viewer got {texts}")
+            wait_for(lambda: said("given"), "the guest has given its text")
+        finally:
+            viewer.sock.shutdown(socket.SHUT_RDWR)
+            listener.join(HANG)
+            viewer.close()
+
     def one_crashes(self):
         victim = self.system.desktops
         containers = self.containers()
@@ -264,6 +307,7 @@ def main():
     system = None
     try:
         system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0)
+        system.exportd.options = ["--clipboard", str(CLIPBOARD)]
         cases = Cases(system, report)
         report.case(f"{DESKTOPS} desktops become live", cases.live)
         if not report.bad:
@@ -279,6 +323,7 @@ def main():
             cases.end_to_end()
             report.case("the broker killed and restarted: every desktop runs on", cases.broker_killed)
             report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
+            report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
             report.case("one desktop crashes: it starts again, the others do not notice", cases.one_crashes)
             cases.broker_tests()
             report.case("the guest's kernel has nothing to complain about", cases.kernel_quiet)
