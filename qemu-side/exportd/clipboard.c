@@ -3,8 +3,8 @@
  * Owns the text that a viewer copied last, and the object by which QEMU asks
  * for it. Rules:
  *
- * - QEMU's main loop waits while it asks us, so it is answered at once, from
- *   memory;
+ * - a guest that pastes waits while QEMU asks us, and so does all of a QEMU
+ *   without our series: it is answered at once, from memory;
  * - the guest is asked for its text once at a time, with a deadline, and what it
  *   answers is bounded and checked before anybody sees it.
  */
