@@ -133,8 +133,10 @@ class Cases:
             check(text.startswith("virgl"), f"desktop {n} is drawn by {text}")
 
     def all_deliver(self):
-        for n, row in self.frames().items():
-            check(row["frames"] > 1, f"scanout {n} delivered {row['frames']} frames")
+        def more_than_one():
+            rows = self.frames()
+            return all(row["frames"] > 1 for row in rows.values()) and rows
+        for n, row in wait_for(more_than_one, "every desktop delivers frames").items():
             check((row["width"], row["height"]) == (1280, 720), f"scanout {n} is {row['width']}x{row['height']}")
 
     def recorded(self):
