@@ -36,7 +36,6 @@
 #define HTTP_EXCHANGE_S		60	/* for a request's body and its answer */
 #define HTTP_BODY_S		10
 #define HTTP_FAILURES_S		60
-#define HTTP_FORWARDED_MAX	512	/* of addresses that proxies passed on */
 #define HTTP_FAILURES_NAMES	1024
 #define HTTP_TICKET		"helix.ticket."
 
@@ -294,14 +293,18 @@ static unsigned int http_connections_of(const struct http *http,
 static void http_identify(const struct http *http, struct lws *wsi)
 {
 	struct connection *connection = lws_get_opaque_user_data(wsi);
-	char forwarded[HTTP_FORWARDED_MAX] = "", scheme[8] = "";
+	g_autofree char *forwarded = NULL;
+	char scheme[8] = "";
+	int len;
 
 	if (!*connection->proxy)
 		return;
-	/* one that does not fit says nothing: its end is what counts */
-	if (lws_hdr_copy(wsi, forwarded, sizeof(forwarded),
-			 WSI_TOKEN_X_FORWARDED_FOR) < 0)
-		*forwarded = '\0';
+	/* all of it, for its end is what counts; a request's headers are bounded */
+	len = lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR);
+	forwarded = g_malloc0((gsize)len + 1);
+	if (len)
+		lws_hdr_copy(wsi, forwarded, len + 1,
+			     WSI_TOKEN_X_FORWARDED_FOR);
 	proxy_client(connection->proxy, forwarded,
 		     http->options.trusted_proxies, connection->peer);
 	port_peer_group(connection->peer, connection->group);

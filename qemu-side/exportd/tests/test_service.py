@@ -488,6 +488,12 @@ def test_metrics_are_not_open_to_who_comes_by_a_proxy():
         assert ask(server, path="/metrics", place="127.0.0.9")[0] == 200
         refused = ask(server, path="/metrics", place="127.0.0.9", X_Forwarded_For="192.0.2.1")
         assert refused[0] == 403, refused
+        # nor by one whose client wrote much before
+        refused = ask(server, path="/metrics", place="127.0.0.9", X_Forwarded_For="127.0.0.9, " * 400 + "192.0.2.1")
+        assert refused[0] == 403, refused
+        # or a header of its own, which the proxy left where it was
+        refused = ask(server, path="/metrics", place="127.0.0.9", x_forwarded_for="127.0.0.9", X_Forwarded_For="192.0.2.1")
+        assert refused[0] == 403, refused
 
 
 def main():
