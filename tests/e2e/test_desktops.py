@@ -29,8 +29,8 @@ from patterns import BACKGROUNDS, distance, rgb
 from tap import Skip, check, run, wait_for
 
 # Everything here is emulated on a few cores: deadlines are for a hang, not for speed.
-LIVE_S = 120
-REACTION_S = 120
+LIVE_S = 240
+REACTION_S = 240
 LINK_S = 8                          # of watching beside a slow link, and without
 STUCK_S = 12                        # not reading for so long; the server hangs up on a dead peer after 20
 TOLERANCE = 16                      # of a channel, for what H.264 does to a flat colour

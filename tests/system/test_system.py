@@ -29,6 +29,7 @@ from vm.system import System  # noqa: E402
 
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
 CLIPBOARD = 1   # the desktop that has the clipboard
+MOST = 15       # of the last cases: the machine has input devices and memory for them from the start
 HANG = 180      # seconds; nothing takes so long unless it never ends
 
 
@@ -286,12 +287,31 @@ class Cases:
 
     # --- tests of others, in this system ---
 
-    def end_to_end(self):
-        done = subprocess.run([sys.executable, "-B", str(TOP / "tests/e2e/test_desktops.py"), "--url", self.system.exportd.url,
-                               "--desktops", str(self.system.desktops), "--output", "build/e2e"],
+    def run_page(self, name, program, *options):
+        done = subprocess.run([sys.executable, "-B", str(TOP / program), "--url", self.system.exportd.url, *options,
+                               "--output", "build/e2e"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=1200)
         print("\n".join("# " + line for line in (done.stdout + done.stderr).splitlines()))
-        self.report.stream("page", done.stdout, done.returncode)
+        self.report.stream(name, done.stdout, done.returncode)
+
+    def end_to_end(self):
+        self.run_page("page", "tests/e2e/test_desktops.py", "--desktops", str(self.system.desktops))
+
+    def fifteen_live(self):
+        """The rest of the desktops, calm ones, beside those that there are."""
+        before = self.containers()
+        session = base64.b64encode((TOP / "tests/system/calm-session").read_bytes())
+        self.agent.run("base64 -d > /usr/share/helix/desktop/session", HANG, session)
+        self.agent.check("d=/run/systemd/system/helix-desktop@.service.d; mkdir -p $d && "
+                         "printf '[Service]\\nEnvironment=HELIX_SIZE=960x540\\n' > $d/size.conf && systemctl daemon-reload && "
+                         f"systemctl start --no-block helix-desktop@{{{DESKTOPS + 1}..{MOST}}}", HANG)
+        self.system.desktops = MOST
+        wait_for(lambda: len(self.system.exportd.live()) == MOST, f"{MOST} desktops are live", self.system.live_deadline())
+        wait_for(lambda: set(self.containers()) == set(range(1, MOST + 1)), "a container for each desktop runs")
+        check(before.items() <= self.containers().items(), f"containers were {before}, are {self.containers()}")
+
+    def fifteen_end_to_end(self):
+        self.run_page("fifteen", "tests/e2e/test_fifteen.py")
 
     def broker_tests(self):
         folder = TOP / "broker/tests"
@@ -308,7 +328,8 @@ def main():
     report = Report()
     system = None
     try:
-        system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0)
+        system = System(MOST, os.environ.get("ACCEL", ""), 0)
+        system.machine.autostart = system.desktops = DESKTOPS
         system.exportd.options = ["--clipboard", str(CLIPBOARD)]
         cases = Cases(system, report)
         report.case(f"{DESKTOPS} desktops become live", cases.live)
@@ -328,6 +349,8 @@ def main():
             report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
             report.case("one desktop crashes: it starts again, the others do not notice", cases.one_crashes)
             cases.broker_tests()
+            report.case(f"{MOST} desktops are live in the same guest", cases.fifteen_live)
+            cases.fifteen_end_to_end()
             report.case("the guest's kernel has nothing to complain about", cases.kernel_quiet)
     except Exception:
         report.point(False, "the system could be tried", traceback.format_exc())
