@@ -28,6 +28,7 @@
 
 #define STATE_MAX	(256 << 10)
 #define CONFIG_MAX	(8 << 20)
+#define CONFIG_TIMEOUT_MS 10000
 #define JSON_DEPTH	64
 #define NODE_MODE	0660
 
@@ -108,7 +109,7 @@ static const char *member(json_object *obj, const char *name)
 
 static int read_config(const char *bundle, struct cdi_container *c, struct hl_error *err)
 {
-	char path[PATH_MAX], what[PATH_MAX], *text;
+	char path[PATH_MAX], *text;
 	json_object *root;
 	const char *rootfs;
 	size_t len;
@@ -118,18 +119,17 @@ static int read_config(const char *bundle, struct cdi_container *c, struct hl_er
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return hl_error_set(err, errno, "cannot open %s: %s", path, strerror(errno));
-	snprintf(what, sizeof(what), "%s", path);
-	ret = read_all(fd, what, CONFIG_MAX, 10000, &text, &len, err);
+	ret = read_all(fd, path, CONFIG_MAX, CONFIG_TIMEOUT_MS, &text, &len, err);
 	close(fd);
 	if (ret)
 		return ret;
-	ret = parse(text, len, what, &c->config, err);
+	ret = parse(text, len, path, &c->config, err);
 	free(text);
 	if (ret)
 		return ret;
 	rootfs = json_object_object_get_ex(c->config, "root", &root) ? member(root, "path") : NULL;
 	if (!rootfs)
-		return hl_error_set(err, EINVAL, "%s names no root file system", what);
+		return hl_error_set(err, EINVAL, "%s names no root file system", path);
 	if (rootfs[0] == '/')
 		c->rootfs = strdup(rootfs);
 	else if (asprintf(&c->rootfs, "%s/%s", bundle, rootfs) < 0)

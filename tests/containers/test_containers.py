@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Scanouts for containers, as their users ask for them: the commands of Documentation/containers.rst.
+
+One boot of a guest with podman, crun, runc and systemd-nspawn in it; the cases
+come in order. Prints TAP. Runs in the build root, with the environment of
+scripts/with-parts and HELIX_CONTAINERS, the cache entry of the runtimes.
+"""
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "scripts"))
+from vm.system import System  # noqa: E402
+
+HANG = 240      # seconds; nothing takes so long unless it never ends
+DESKTOPS = 4    # of which the machine has input devices
+OUTPUT = Path("build/containers")
+
+# The guest's own /usr with the runtimes' over it; the rest is copied where there is nothing yet.
+LAY_OVER = """set -e
+mkdir -p /run/parts
+mount -o ro /dev/vdc /run/parts
+mount -t overlay -o ro,lowerdir=/run/parts/usr:/usr overlay /usr
+for part in etc var; do cp -an /run/parts/$part/. /$part/; done
+systemctl daemon-reload
+udevadm settle --timeout=120
+"""
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def commands(page):
+    """The literal blocks of a page: title of a section -> its blocks, in order."""
+    found, title, block = {}, None, None
+    lines = page.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if block is not None and (line.startswith("    ") or not line):
+            block.append(line[4:])
+            continue
+        if block is not None:
+            found[title].append("\n".join(block).strip() + "\n")
+            block = None
+        if re.fullmatch("=+", line) and number and lines[number - 1]:
+            title = lines[number - 1]
+            found[title] = []
+        elif line.endswith("::") and not line.startswith(".."):
+            block = []
+    return found
+
+
+class Report:
+    def __init__(self):
+        self.n = 0
+        self.bad = 0
+
+    def case(self, name, function):
+        begun = time.monotonic()
+        self.n += 1
+        try:
+            said, error = function(), None
+        except AssertionError as failure:
+            said, error = None, str(failure)
+        except Exception:       # a broken case must not hide the next ones
+            said, error = None, traceback.format_exc()
+        self.bad += error is not None
+        print(f"{'ok' if error is None else 'not ok'} {self.n} - {name}")
+        for line in (said or error or "").splitlines():
+            print(f"# {line}")
+        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
+        return error is None
+
+
+class Cases:
+    def __init__(self, system, page):
+        self.system = system
+        self.agent = system.agent
+        self.page = commands(page)
+
+    # --- what the cases are made of ---
+
+    def bash(self, text):
+        return self.agent.run(["/bin/bash", "-e", "-c", text], HANG)
+
+    def run(self, section, number):
+        """A block of the page, as it stands there."""
+        text = self.page[section][number]
+        result = self.bash(text)
+        check(result.status == 0, f"status {result.status} of\n{text}{result.out}{result.err}")
+        return result.out
+
+    def check(self, text):
+        return self.agent.check(text, HANG)
+
+    def wait(self, condition, text):
+        deadline = time.monotonic() + HANG
+        while True:
+            value = condition()
+            if value:
+                return value
+            check(time.monotonic() < deadline, f"after {HANG} s still not: {text() if callable(text) else text}")
+            time.sleep(0.3)
+
+    def scanouts(self):
+        return {row["scanout"]: row for row in json.loads(self.check("helixctl list --json"))}
+
+    def leased(self):
+        return sorted(n for n, row in self.scanouts().items() if row["state"] == "leased")
+
+    def inside(self, name, command):
+        """Where the container's first process is, at once; podman's own exec takes seconds under emulation."""
+        result = self.agent.run(f"nsenter --mount --target {self.inspect(name, 'Pid')} -- /bin/sh -ec {shlex.quote(command)}", HANG)
+        check(result.status == 0, f"in {name}: {command}: status {result.status}: {result.out}{result.err}")
+        return result.out
+
+    def said(self, text):
+        """By the hook, to whoever looks for the reason."""
+        self.wait(lambda: text in self.check("journalctl -q --no-pager -o cat -t helixctl"),
+                  lambda: f"{text}; what is said is " + self.check("journalctl -q --no-pager -o cat -t helixctl"))
+
+    def inspect(self, name, what):
+        return self.agent.run(f"podman inspect --format '{{{{.State.{what}}}}}' {name}", HANG).out.strip()
+
+    def crtc_on(self, scanout):
+        """As the kernel says."""
+        text = self.check("cat /sys/kernel/debug/dri/*02.0/state 2>/dev/null || cat /sys/kernel/debug/dri/0/state")
+        output = self.scanouts()[scanout]["output"]
+        crtc = re.search(rf"^crtc\[\d+\]: crtc-{output}\n(?:\t.*\n)*", text, re.M)
+        check(crtc, f"the kernel has no crtc-{output}")
+        return "\tactive=1" in crtc.group(0)
+
+    def shows(self, scanout, size=(1280, 720), log="true"):
+        """A viewer gets frames of it, in the size asked for."""
+        report = OUTPUT / f"scanout-{scanout}.json"
+
+        def seen():
+            report.unlink(missing_ok=True)
+            done = subprocess.run(
+                [str(self.system.viewer_binary), "--url", self.system.exportd.url, "--scanout", str(scanout), "--wait", "60",
+                 "--for", "2", "--output", str(report), "--quiet"],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANG)
+            rows = json.loads(report.read_text())["desktops"] if report.exists() else []
+            row = next((row for row in rows if row["scanout"] == scanout), None)
+            good = done.returncode == 0 and row and row["frames"] > 1 and (row["width"], row["height"]) == size
+            return row if good else None
+        row = self.wait(seen, lambda: f"frames of scanout {scanout} in {size}; it is {self.scanouts()[scanout]}\n"
+                        + self.agent.run(log, HANG).out[-3000:])
+        return f"scanout {scanout}: {row['frames']} frames of {row['width']}x{row['height']}"
+
+    def blank(self, *scanouts):
+        for scanout in scanouts:
+            self.wait(lambda: self.scanouts()[scanout]["state"] == "free", lambda: f"free is {self.scanouts()[scanout]}")
+            check(not self.crtc_on(scanout), f"scanout {scanout} is free, and its CRTC is on")
+        check(not self.leased(), f"leased are still {self.leased()}")
+
+    def own(self, scanout):
+        """What a container on it has in its folders of /dev, and no more."""
+        text = self.check("for e in /sys/class/input/event*; do echo ${e##*/} $(cat $e/device/uniq); done")
+        inputs = {line.split()[0] for line in text.splitlines() if line.split()[1:] == [f"helix-{scanout}"]}
+        minor = self.scanouts()[scanout]["dev_minor"]
+        return {"dri": {"card0", f"card{minor}", "renderD128"}, "helix": {f"scanout{scanout}"}, "input": inputs}
+
+    def has_its_own(self, name, scanout):
+        wanted = self.own(scanout)
+        check(len(wanted["input"]) >= 2, f"the guest has {sorted(wanted['input'])} for scanout {scanout}")
+        # A line for each, in the order asked for.
+        listed = self.inside(name, "for d in " + " ".join(wanted) + "; do cd /dev/$d; echo *; done").splitlines()
+        for (folder, names), line in zip(wanted.items(), listed, strict=True):
+            found = set(line.split())
+            check(found == names, f"{name} has in /dev/{folder} {sorted(found)}, scanout {scanout} has {sorted(names)}")
+        ours = self.check(f"stat -c %t:%T /dev/helix/scanout{scanout}").strip()
+        theirs = self.inside(name, "stat -c %t:%T /dev/dri/card*").split()
+        check(theirs == [ours] * 2, f"the cards of {name} are {theirs}, scanout{scanout} is {ours}")
+        records = set(self.inside(name, "cd /run/udev/data && echo c13:*").split())
+        minors = self.check("cd /dev/input && stat -c %T " + " ".join(wanted["input"])).split()
+        devices = {f"c13:{int(minor, 16)}" for minor in minors}
+        check(records == devices, f"{name} sees udev's {sorted(records)}, its devices are {sorted(devices)}")
+        said = self.inside(name, "touch /run/udev/data/probe 2>&1 || :")
+        check("Read-only" in said, f"{name} can write udev's records: {said}")
+
+    def got(self, name):
+        """The scanout that a container has got, from what is in its /dev."""
+        found = re.findall(r"^scanout(\d+)$", self.inside(name, "ls /dev/helix"), re.M)
+        check(len(found) == 1, f"{name} has {found} in /dev/helix")
+        return int(found[0])
+
+    # --- the cases, in order ---
+
+    def boot(self):
+        self.system.start()
+        self.system.machine.wait_agent(HANG)
+        self.check("for i in $(seq 480); do [ -e /dev/helix/scanout15 ] && mountpoint -q /var/lib/helix/images/desktop && "
+                   "exit; sleep 0.5; done; exit 1")
+        self.check(LAY_OVER)
+        return self.check("podman --version; crun --version | head -n 1; runc --version | head -n 1")
+
+    def specification(self):
+        """As many as there are, with the input devices that came after them."""
+        def current():
+            text = self.agent.run("cat /run/cdi/helix.dev-scanout.json", HANG).out
+            edits = {one["name"]: one["containerEdits"] for one in json.loads(text or '{"devices": []}')["devices"]}
+            if set(edits) != {str(n) for n in self.scanouts()} | {"any"}:
+                return False
+            return all({node["path"] for node in edits[str(n)]["deviceNodes"] if node["path"].startswith("/dev/input/")}
+                       == {f"/dev/input/{name}" for name in self.own(n)["input"]} for n in range(1, DESKTOPS + 1))
+        self.wait(current, "the specification has every scanout and its input devices")
+        once = self.check("helixctl cdi generate --output -")
+        kept = self.check("cat /run/cdi/helix.dev-scanout.json")
+        check(json.loads(once) == json.loads(kept), "helixctl cdi generate says something else than helix-leased")
+
+    def by_number(self):
+        self.run("podman", 0)
+        check(self.leased() == [3], f"leased are {self.leased()}")
+        return self.shows(3, log="podman logs desk3 2>&1")
+
+    def devices(self):
+        self.has_its_own("desk3", 3)
+        owner, pid = self.scanouts()[3]["owner_pid"], int(self.inspect("desk3", "Pid"))
+        check(owner == pid, f"the owner is {owner}, the container's first process {pid}")
+
+    def taken(self):
+        result = self.bash(self.page["podman"][0].replace("--name desk3", "--name second"))
+        check(result.status != 0, "scanout 3 was given away twice")
+        self.said("helix.dev/scanout=3: acquire: scanout 3 is taken")
+        check(self.leased() == [3], f"leased are {self.leased()}")
+        self.check("podman rm --force --time 0 second")
+
+    def any_one(self):
+        self.run("podman", 1)
+        mine = self.got("desk")
+        check(mine != 3, "it has scanout 3, which is taken")
+        self.has_its_own("desk", mine)
+        row = self.scanouts()[mine]
+        check((row["label"], row["width"], row["height"]) == ("desk", 1024, 768), f"it is {row}")
+        uids = self.check("grep ^Uid /proc/%s/status" % self.inspect("desk", "Pid")).split()[1:]
+        check(set(uids) == {"1000"}, f"it runs as {uids}")
+        check(f"scanout{mine}" in self.run("podman", 2), "the page's commands show no scanout")
+        return self.shows(mine, (1024, 768), "podman logs desk 2>&1")
+
+    def refused(self):
+        """With every capability, from outside, in the container's control group: only that is left to refuse."""
+        rows = self.scanouts()
+        for name in ("desk", "desk3"):
+            mine = self.got(name)
+            for scanout in (mine, 3 if name == "desk" else self.got("desk"), 9):
+                row = rows[scanout]
+                said = self.check(
+                    "p=$(podman inspect --format '{{.State.Pid}}' %s); g=/sys/fs/cgroup$(cut -d: -f3 /proc/$p/cgroup); "
+                    "mknod /dev/helix-probe c %d %d; (echo $BASHPID >$g/cgroup.procs; (exec 3<>/dev/helix-probe) 2>&1 && echo opened); "
+                    "rm -f /dev/helix-probe" % (name, row["dev_major"], row["dev_minor"]))
+                if scanout == mine:
+                    check("opened" in said, f"{name} is refused its own scanout: {said}")
+                else:
+                    check("not permitted" in said, f"{name} may open scanout {scanout}: {said}")
+
+    def killed(self):
+        mine = self.got("desk")
+        self.run("podman", 3)
+        self.blank(3, mine)
+
+    def two_at_once(self):
+        names, got = ("at-once-1", "at-once-2"), []
+        for name in names:
+            text = self.page["podman"][1].replace("--name desk ", f"--name {name} ")
+            self.check(f"systemd-run --quiet --collect --no-block --property=KillMode=none --unit=start-{name} "
+                       f"bash -e -c {shlex.quote(text)}")
+        for name in names:
+            self.wait(lambda: self.inspect(name, "Running") == "true",
+                      lambda: f"{name} runs; " + self.agent.run(f"journalctl -q --no-pager -o cat -u start-{name}").out)
+            got.append(self.got(name))
+        check(sorted(got) == self.leased(), f"they have {got}, leased are {self.leased()}")
+        for name, scanout in zip(names, got):
+            self.has_its_own(name, scanout)
+        self.check(f"podman kill {names[0]}; podman rm --force --time 0 {names[0]} {names[1]}")
+        self.blank(*got)
+        return f"scanouts {got[0]} and {got[1]}"
+
+    def nobody_left(self):
+        self.run("podman", 0)
+        pids = [self.inspect("desk3", "ConmonPid"), self.inspect("desk3", "Pid")]
+        self.check(f"systemctl kill -s KILL helix-leased; kill -KILL {' '.join(pids)}")
+        self.wait(lambda: self.agent.run("helixctl list", HANG).status == 0, "the broker runs again")
+        self.blank(3)
+        self.agent.run("podman rm --force --time 0 desk3", HANG)
+
+    def with_runc(self):
+        start, _, end = self.page["podman"][4].rpartition("podman rm")
+        result = self.bash(start)
+        check(result.status == 0, f"{result.out}{result.err}")
+        scanout = self.got("deskr")
+        self.has_its_own("deskr", scanout)
+        said = self.shows(scanout, log="podman logs deskr 2>&1")
+        self.check("podman rm" + end)
+        self.blank(scanout)
+        return said
+
+    def crun_alone(self):
+        self.run("crun alone", 0)
+        scanout = self.leased()[0]
+        said = self.shows(scanout, log="cat /run/desk-crun/log")
+        found = self.check("crun exec desk-crun ls /dev/helix /dev/input").split()
+        own = self.own(scanout)
+        check({name for name in found if ":" not in name} == own["helix"] | own["input"], f"it has {found}")
+        self.run("crun alone", 1)
+        self.blank(scanout)
+        return said
+
+    def nspawn(self):
+        self.run("systemd-nspawn", 0)
+        log = "journalctl -q --no-pager -o cat -u desk-nspawn"
+        scanout = self.wait(self.leased, lambda: "it has a scanout; " + self.agent.run(log, HANG).out)[0]
+        said = self.shows(scanout, log=log)
+        self.run("systemd-nspawn", 1)
+        self.blank(scanout)
+        return said
+
+    def kernel_quiet(self):
+        found = [line for line in self.check("dmesg").splitlines()
+                 if re.search(r"\bBUG\b|WARNING:|Oops|general protection|hung task|blocked for more|refcount_t|use-after-free", line)]
+        check(not found, "\n".join(found[:20]))
+
+
+def main():
+    report = Report()
+    system = None
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    try:
+        system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, "build/containers/run")
+        system.machine.autostart = 0
+        system.machine.extra += [
+            "-drive", f"if=none,id=containers,file={os.environ['HELIX_CONTAINERS']}/containers.sqfs,format=raw,readonly=on",
+            "-device", "virtio-blk-pci,drive=containers,addr=0c.0"]
+        cases = Cases(system, TOP / "Documentation/containers.rst")
+        if report.case("a guest with podman, crun, runc and systemd-nspawn", cases.boot):
+            for name, function in (
+                    ("helix-leased keeps a CDI specification of every scanout", cases.specification),
+                    ("podman --device helix.dev/scanout=3: an unmodified Weston is seen", cases.by_number),
+                    ("it has the devices of scanout 3, and is its owner", cases.devices),
+                    ("a scanout that is taken is refused, in words", cases.taken),
+                    ("podman --device helix.dev/scanout=any, not as root: is seen, in the size it asked for", cases.any_one),
+                    ("their device cgroups refuse all scanouts but their own", cases.refused),
+                    ("podman kill, and rm --force: scanouts are free and blank", cases.killed),
+                    ("two that start at once get two", cases.two_at_once),
+                    ("with container, conmon and broker killed its scanout is free and blank", cases.nobody_left),
+                    ("podman with runc", cases.with_runc),
+                    ("crun alone, with an OCI bundle", cases.crun_alone),
+                    ("systemd-nspawn", cases.nspawn),
+                    ("the guest's kernel has nothing to complain about", cases.kernel_quiet)):
+                report.case(name, function)
+    except Exception:
+        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
+    finally:
+        if system:
+            system.stop()
+    print(f"1..{report.n}")
+    return 1 if report.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
