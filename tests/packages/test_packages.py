@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The Debian packages in clean trees: installed, upgraded and purged on a host and in a guest.
 
-Runs in the build root. HELIX_TREE_HOST and HELIX_TREE_GUEST are the cache entries of the trees;
+Runs in the build root. HELIX_TREE_HOST and HELIX_TREE_GUEST are the cache entries of the trees.
+With HELIX_PACKAGES_BOOT the guest's is booted as well, with what is in the packages and nothing else.
 usage: test_packages.py PACKAGES WORK, the packages in PACKAGES/old and those of the next version in PACKAGES/new.
 """
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(TOP / "tests/e2e")]
 import tap  # noqa: E402
 from tap import check  # noqa: E402
+from running import Running  # noqa: E402
 from tree import Tree, differences  # noqa: E402
 
 HOST = ("helix-exportd", "helix-qemu")
@@ -157,9 +160,18 @@ class Guest:
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     packages, work = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    return tap.run(Host(os.environ["HELIX_TREE_HOST"], work, packages).cases() +
-                   Guest(os.environ["HELIX_TREE_GUEST"], work, packages).cases())
+    host = Host(os.environ["HELIX_TREE_HOST"], work, packages)
+    guest = Guest(os.environ["HELIX_TREE_GUEST"], work, packages)
+    if not os.environ.get("HELIX_PACKAGES_BOOT"):
+        return tap.run(host.cases() + guest.cases())
+    running = Running(host.tree, guest.tree, os.environ["HELIX_TREE_GUEST"], work)
+    try:
+        return tap.run(host.cases()[:-2] + guest.cases()[:-2] + running.cases() + [("the machine is stopped", running.stop)] +
+                       host.cases()[-2:] + guest.cases()[-2:])
+    finally:
+        running.stop()
 
 
 if __name__ == "__main__":
