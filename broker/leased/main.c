@@ -12,6 +12,7 @@
 #include "cdi-watch.h"
 #include "error.h"
 #include "gpu.h"
+#include "hotplug.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
@@ -71,6 +72,17 @@ static struct watch *start_watch(sd_event *event)
 	return watch;
 }
 
+/* Likewise: a container then keeps the size that it began with. */
+static struct hotplug *start_hotplug(sd_event *event, struct module *mod)
+{
+	struct hotplug *hotplug = NULL;
+	struct hl_error err;
+
+	if (hotplug_new(event, mod, &hotplug, &err))
+		log_warn("containers will not hear of a resize: %s", err.message);
+	return hotplug;
+}
+
 /* Likewise: who asks by the socket gets a scanout all the same. */
 static struct cdi_watch *start_cdi(const struct options *opts, sd_event *event, struct module *mod)
 {
@@ -86,6 +98,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 {
 	struct watch *watch = NULL;
 	struct cdi_watch *cdi = NULL;
+	struct hotplug *hotplug = NULL;
 	struct server *srv = NULL;
 	sd_event *event = NULL;
 	int ret = start_loop(&event, err);
@@ -95,6 +108,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 	if (!ret) {
 		watch = start_watch(event);
 		cdi = start_cdi(opts, event, mod);
+		hotplug = start_hotplug(event, mod);
 		sd_notify(0, "READY=1\nSTATUS=Serving scanouts");
 		log_info("serving");
 		ret = sd_event_loop(event);
@@ -103,6 +117,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 		sd_notify(0, "STOPPING=1");
 	}
 	server_free(srv);
+	hotplug_free(hotplug);
 	cdi_watch_free(cdi);
 	watch_free(watch);
 	sd_event_unref(event);

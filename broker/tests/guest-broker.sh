@@ -9,6 +9,7 @@
 # HELIXCTL, HELIX_LEASED and SETPRIV name the programs, else those in PATH are used.
 # DLM_CLIENT: tests/dlm-client, else that part is left out.
 # EXAMPLE: examples/acquire.c, STALL: tests/stall, likewise; the last wants vgem.
+# HOTPLUGS: tests/hotplugs, likewise.
 # HELIX_ALONE: nobody else uses the GPU, so it may be unbound as well.
 set -u
 . "$(dirname "$0")/tap.sh"
@@ -57,6 +58,7 @@ kill_broker()
 table() { "$helixctl" --direct list | awk 'NR > 1 { print $1, $2, $6, $7 }'; }
 by_broker() { ctl list | awk 'NR > 1 { print $1, $2, $6, $7 }'; }
 column() { ctl list | awk -v n="$1" -v c="$2" '$1 == n { print $c }'; }
+column_direct() { "$helixctl" --direct list | awk -v n="$1" -v c="$2" '$1 == n { print $c }'; }
 is_state() { [ "$(column "$1" 2)" = "$2" ]; }
 leased_now() { "$helixctl" --direct list | awk '$2 == "leased" || $2 == "enabling"' | wc -l; }
 settled() { ! "$helixctl" --direct list | grep -qE ' (enabling|revoking|quiescing) '; }
@@ -133,6 +135,30 @@ status 1 "but not an ended lease" "$helixctl" --direct resize --generation $((ge
 says "which is said" "is not the present lease" "$out"
 status 0 "info of one" ctl info "$scanout1"
 says "has its label" "label: desk1" "$out"
+
+# A compositor in a network namespace where udev's messages do not come, with crun in between.
+if [ -n "${HOTPLUGS:-}" ]; then
+	ctl_bg run --timeout 60 -- sh -c 'echo "has $HELIX_SCANOUT"; "$1"; :' sh "$HOTPLUGS" >"$dir/hotplugs" 2>&1 &
+	plugs=$!
+	pids="$pids $plugs"
+	check "a tenant listens to udev" wait_for grep -q listens "$dir/hotplugs"
+	scanout=$(awk '/^has/ { print $2 }' "$dir/hotplugs")
+	lines() { wc -l <"$dir/hotplugs"; }
+	hears() { [ "$(lines)" -gt "$1" ]; }
+	n=$(lines)
+	status 0 "it is resized" ctl resize --timeout 60 "$scanout" 1024x768
+	check "it hears of it" wait_for hears "$n"
+	is_told() { tail -n 1 "$dir/hotplugs" | grep -qE "^card[0-9]+ $(cat "/sys/class/helix/helix!scanout$scanout/dev") hotplug 1\$"; }
+	check "as of its own node" is_told
+	kill_broker
+	n=$(lines)
+	status 0 "it is resized while there is no broker" "$helixctl" --direct resize --generation "$(column_direct "$scanout" 6)" --timeout 60 "$scanout" 800x600
+	start_broker
+	check "and hears of it from the next one" wait_for hears "$n"
+	kill -KILL "$(awk '/^listens/ { print $2 }' "$dir/hotplugs")"
+	wait "$plugs"
+	check "its scanout is given back" wait_for is_state "$scanout" free
+fi
 
 # The broker is killed and started again.
 table >"$dir/table.before"

@@ -395,6 +395,7 @@ static void records_are_of_its_own_devices(void **state)
 	assert_true(is_there("%s/1/udev/data/c226:0", f->state));
 	assert_true(is_there("%s/1/udev/tags/seat/+input:input3", f->state));
 	assert_true(is_there("%s/1/udev/tags/seat/c226:0", f->state));
+	assert_true(is_there("%s/1/udev/control", f->state));
 	assert_false(is_there("%s/1/udev/data/c13:70", f->state));
 	assert_false(is_there("%s/1/udev/data/c13:73", f->state));
 	assert_false(is_there("%s/1/udev/data/c13:74", f->state));
