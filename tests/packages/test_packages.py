@@ -20,7 +20,7 @@ from running import Running  # noqa: E402
 from tree import Tree, differences  # noqa: E402
 
 HOST = ("helix-exportd", "helix-qemu")
-GUEST = ("helix-lease-dkms", "helix-lease-tools", "libhelix-lease1")
+GUEST = ("helix-lease-dkms", "helix-lease-tools", "helix-login1", "libhelix-lease1")
 
 
 def install(tree, names, folder="/mnt/old"):
