@@ -241,6 +241,10 @@ static int write_scanout(const char *sysroot, const struct cdi_scanout *s,
 		ret = mirror_tags(from, from, to, &ids, err);
 	if (!ret)
 		ret = mirror_tags(to, from, to, &ids, err);
+	/* Without it libudev takes nothing for running, and listens to nobody: see hotplug.h. */
+	snprintf(to, sizeof(to), "%s/%u/udev/control", options->state_dir, s->number);
+	if (!ret)
+		ret = cdi_file_write(to, "", 0, err);
 	if (!ret)
 		ret = write_nspawn(s, options, err);
 	return ret;
