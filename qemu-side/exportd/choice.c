@@ -323,6 +323,15 @@ int choices_pick(const struct choices *choices, unsigned int codecs,
 	return CHOICE_NONE;
 }
 
+bool choices_import(const struct choices *choices)
+{
+	int choice = choices_pick(choices, CODEC_OF_ALL, 0);
+
+	return choices->options->import == ENCODER_IMPORT_AUTO &&
+	       choice != CHOICE_NONE &&
+	       choices->list[choice].kind->import != IMPORT_NONE;
+}
+
 void choices_note_failure(struct choices *choices, int choice)
 {
 	if (choice != CHOICE_NONE)

@@ -50,6 +50,8 @@ bool choices_try(struct choices *choices, char **error);
  */
 int choices_pick(const struct choices *choices, unsigned int codecs,
 		 unsigned int without);
+/* Whether the one for what every viewer has takes dma-bufs, as far as is known. */
+bool choices_import(const struct choices *choices);
 /* It failed. */
 void choices_note_failure(struct choices *choices, int choice);
 /* It hangs: nobody uses it again. */

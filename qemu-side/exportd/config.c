@@ -44,6 +44,7 @@ struct config_key {
 static const char *const config_auths[] = { "none", "token", NULL };
 static const char *const config_levels[] = { "error", "warning", "info",
 					     "debug", NULL };
+static const char *const config_imports[] = { "auto", "off", NULL };
 static const char *const config_formats[] = { "text", "json", "journal", NULL };
 
 #define CONFIG_OF(field)	offsetof(struct config, field)
@@ -126,6 +127,11 @@ static const struct config_key config_keys[] = {
 	{ "encoder", "device", "encoder-device", CONFIG_TEXT,
 	  CONFIG_OF(encoder.device), .arg = "PATH|N",
 	  .help = "GPU for it: a render node for VA-API, a number for NVENC" },
+	{ "encoder", "import", "import", CONFIG_CHOICE,
+	  CONFIG_OF(encoder.import), .choices = config_imports,
+	  .arg = "auto|off",
+	  .help = "whether it takes pictures from QEMU's GPU without a copy,\n"
+		  "where it can (auto)" },
 	{ "encoder", "bitrate", "bitrate", CONFIG_NUMBER,
 	  CONFIG_OF(encoder.bitrate_kbit), 100, 200000, .arg = "KBIT",
 	  .help = "ceiling of each desktop's stream, 100 to 200000 (8000)" },

@@ -47,6 +47,7 @@ struct desktop {
 	bool held_update;
 	gint64 held_at;
 	bool live;
+	bool no_import;			/* a dma-buf could not be had */
 
 	struct stream *streams[RUNG_COUNT];
 	GPtrArray *members;
@@ -57,7 +58,7 @@ struct desktop {
 	struct input input;
 };
 
-static void desktop_listen(struct desktop *desktop);
+static gboolean desktop_listen_again(gpointer data);
 
 /* --- messages to viewers --- */
 
@@ -147,6 +148,26 @@ static void desktop_encoder_failed(const char *encoder, const char *why,
 				"encoder-changed" : "encoder", text)));
 }
 
+/* What QEMU then sends is in memory; it has the whole picture once more. */
+static void desktop_unreadable(const char *encoder, const char *why, void *data)
+{
+	struct desktop *desktop = data;
+	g_autofree char *text = NULL;
+
+	if (desktop->no_import)
+		return;
+	desktop->no_import = true;
+	text = g_strdup_printf("%s: %s; going on with shared memory", encoder,
+			       why);
+	log_desktop(WARN, desktop->id, "dma-buf: %s", text);
+	desktop_broadcast(desktop, desktop_packet(api_error("encoder-changed",
+							    text)));
+	/* not from within the stream or the listener */
+	if (!desktop->listen_timer)
+		desktop->listen_timer = g_timeout_add(0, desktop_listen_again,
+						      desktop);
+}
+
 static bool desktop_is_still(void *data)
 {
 	const struct desktop *desktop = data;
@@ -187,6 +208,7 @@ static void desktop_was_read(void *data)
 static const struct stream_ops desktop_stream_ops = {
 	.config = desktop_config,
 	.failed = desktop_encoder_failed,
+	.unreadable = desktop_unreadable,
 	.is_still = desktop_is_still,
 	.read = desktop_was_read,
 };
@@ -294,15 +316,6 @@ static void desktop_disable(void *data)
 	desktop_set_live(desktop, false);
 }
 
-static gboolean desktop_listen_again(gpointer data)
-{
-	struct desktop *desktop = data;
-
-	desktop->listen_timer = 0;
-	desktop_listen(desktop);
-	return G_SOURCE_REMOVE;
-}
-
 static void desktop_listener_closed(void *data)
 {
 	struct desktop *desktop = data;
@@ -310,6 +323,8 @@ static void desktop_listener_closed(void *data)
 	listener_free(desktop->listener);
 	desktop->listener = NULL;
 	desktop_disable(desktop);
+	if (desktop->listen_timer)
+		g_source_remove(desktop->listen_timer);
 	desktop->listen_timer = g_timeout_add(DESKTOP_RETRY_MS,
 					      desktop_listen_again, desktop);
 }
@@ -373,10 +388,27 @@ static void desktop_listen(struct desktop *desktop)
 {
 	cursor_restart(desktop->cursor, desktop->was_off);
 	desktop->listener = listener_new(desktop->console,
+					 !desktop->no_import &&
+					 choices_import(desktop->env.choices),
 					 &desktop_listener_ops, desktop);
 	if (!desktop->listener)
 		desktop->listen_timer = g_timeout_add(DESKTOP_RETRY_MS,
 					desktop_listen_again, desktop);
+}
+
+/* In the place of the one that there was, if there is one. */
+static gboolean desktop_listen_again(gpointer data)
+{
+	struct desktop *desktop = data;
+
+	desktop->listen_timer = 0;
+	listener_free(desktop->listener);
+	desktop->listener = NULL;
+	surface_unref(desktop->surface);
+	desktop->surface = NULL;
+	desktop_show_streams(desktop);
+	desktop_listen(desktop);
+	return G_SOURCE_REMOVE;
 }
 
 /* --- who controls it --- */

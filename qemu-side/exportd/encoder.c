@@ -4,7 +4,8 @@
  * The picture persists: only damage is converted into it. A thumbnail is scaled from
  * another such picture of full size, always all of it: that costs less than to
  * find out which part, and averaging 4:2:0 looks better than what libyuv has
- * for RGB at ratios that are not whole.
+ * for RGB at ratios that are not whole. Of a surface in a GPU's memory import.c
+ * makes the picture there; it is kept for when nothing has changed.
  *
  * The stream is made for WebCodecs: parameter sets in front of every key frame,
  * no B-frames, and in H.264 a bitstream restriction that says so (decoders then
@@ -34,6 +35,8 @@ struct encoder {
 	int64_t opened_at;
 	AVFrame *frame;		/* its size is even */
 	AVFrame *whole;		/* what a thumbnail is scaled from, else NULL */
+	struct import *import;	/* of a dma-buf; then there is neither of them */
+	AVFrame *imported;	/* the last, or NULL */
 	AVPacket *packet;
 	int width, height;		/* of the surface */
 	int shown_width, shown_height;	/* of the part of frame that counts */
@@ -92,6 +95,9 @@ static void encoder_close(struct encoder *encoder)
 	avcodec_free_context(&encoder->ctx);
 	av_frame_free(&encoder->frame);
 	av_frame_free(&encoder->whole);
+	av_frame_free(&encoder->imported);
+	import_free(encoder->import);
+	encoder->import = NULL;
 	av_packet_free(&encoder->packet);
 	encoder->width = 0;
 	encoder->height = 0;
@@ -224,6 +230,8 @@ static AVFrame *encoder_new_frame(const struct encoder *encoder, int width,
 static bool encoder_open_frames(struct encoder *encoder)
 {
 	encoder->packet = av_packet_alloc();
+	if (encoder->import)
+		return encoder->packet;
 	encoder->frame = encoder_new_frame(encoder, encoder->ctx->width,
 					   encoder->ctx->height);
 	if (encoder_scales(encoder))
@@ -251,7 +259,9 @@ static bool encoder_open_codec(struct encoder *encoder, char *error)
 	encoder->opened_kbit = encoder->kbit;
 	encoder->opened_at = g_get_monotonic_time();
 	encoder_set_common(encoder, encoder->ctx);
-	if (kind->prepare)
+	if (encoder->import)
+		rc = import_prepare(encoder->import, encoder->ctx);
+	else if (kind->prepare)
 		rc = kind->prepare(encoder->ctx, encoder->options.device);
 	if (rc < 0)
 		return encoder_fail(error, "opening the device", rc);
@@ -259,40 +269,72 @@ static bool encoder_open_codec(struct encoder *encoder, char *error)
 	return rc >= 0 || encoder_fail(error, "opening the encoder", rc);
 }
 
-static bool encoder_open(struct encoder *encoder, int width, int height,
-			 char *error)
+static bool encoder_open_import(struct encoder *encoder,
+				const struct dmabuf *dmabuf,
+				struct encoded *out)
 {
+	if (encoder->kind->import == IMPORT_NONE)
+		encoder_fail(out->error, "it takes pictures in memory only", 0);
+	else
+		encoder->import = import_new(encoder->kind->import,
+					     encoder->options.device, dmabuf,
+					     encoder->shown_width,
+					     encoder->shown_height, out->error);
+	out->unreadable = !encoder->import;
+	return encoder->import;
+}
+
+/* For pictures like the one that @surface has. */
+static bool encoder_open(struct encoder *encoder, const struct surface *surface,
+			 struct encoded *out)
+{
+	const struct dmabuf *dmabuf = surface_dmabuf(surface);
+
 	encoder_close(encoder);
 	if (!encoder->kind)
-		return encoder_fail(error, "there is no encoder", 0);
-	encoder_set_size(encoder, width, height);
-	if (!encoder_open_codec(encoder, error)) {
+		return encoder_fail(out->error, "there is no encoder", 0);
+	encoder_set_size(encoder, surface_width(surface),
+			 surface_height(surface));
+	if ((dmabuf && !encoder_open_import(encoder, dmabuf, out)) ||
+	    !encoder_open_codec(encoder, out->error)) {
 		encoder_close(encoder);
 		return false;
 	}
 	if (!encoder_open_frames(encoder)) {
 		encoder_close(encoder);
-		return encoder_fail(error, "no memory for a picture", 0);
+		return encoder_fail(out->error, "no memory for a picture", 0);
 	}
 	return true;
 }
 
-static int encoder_send(const struct encoder *encoder)
+static bool encoder_fits(const struct encoder *encoder,
+			 const struct surface *surface)
 {
-	if (encoder->kind->send)
-		return encoder->kind->send(encoder->ctx, encoder->frame);
-	return avcodec_send_frame(encoder->ctx, encoder->frame);
+	const struct dmabuf *dmabuf = surface_dmabuf(surface);
+
+	if (surface_width(surface) != encoder->width ||
+	    surface_height(surface) != encoder->height)
+		return false;
+	return dmabuf ? encoder->import && import_fits(encoder->import, dmabuf) :
+			!encoder->import;
+}
+
+static int encoder_send(const struct encoder *encoder, const AVFrame *frame)
+{
+	if (encoder->kind->send && !encoder->import)
+		return encoder->kind->send(encoder->ctx, frame);
+	return avcodec_send_frame(encoder->ctx, frame);
 }
 
 static bool encoder_run(struct encoder *encoder, bool key, struct encoded *out)
 {
-	AVFrame *frame = encoder->frame;
+	AVFrame *frame = encoder->import ? encoder->imported : encoder->frame;
 	AVPacket *packet = encoder->packet;
 	int rc;
 
 	frame->pts = encoder->pts++;
 	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-	rc = encoder_send(encoder);
+	rc = encoder_send(encoder, frame);
 	if (rc < 0)
 		return encoder_fail(out->error, "giving a picture to the encoder",
 				    rc);
@@ -338,20 +380,29 @@ static void encoder_scale(const struct encoder *encoder)
 		  to->width, to->height, kFilterBox);
 }
 
-bool encoder_read(struct encoder *encoder, struct surface *surface,
-		  const struct damage *damage, struct encoded *out)
+/* As it was if nothing changed: QEMU may be drawing on it by now. */
+static bool encoder_import(struct encoder *encoder,
+			   const struct surface *surface,
+			   const struct damage *damage, struct encoded *out)
 {
-	int width = surface_width(surface), height = surface_height(surface);
-	struct damage all = { 1, { { 0, 0, width, height } } };
+	if (encoder->imported && damage_is_empty(damage))
+		return true;
+	av_frame_free(&encoder->imported);
+	encoder->imported = import_read(encoder->import,
+					surface_dmabuf(surface), out->error);
+	if (encoder->imported)
+		return true;
+	out->unreadable = true;
+	encoder_close(encoder);
+	return false;
+}
+
+static bool encoder_convert(struct encoder *encoder, struct surface *surface,
+			    const struct damage *damage, struct encoded *out)
+{
 	struct planes planes;
 	int rc;
 
-	memset(out, 0, sizeof(*out));
-	if (width != encoder->width || height != encoder->height) {
-		if (!encoder_open(encoder, width, height, out->error))
-			return false;
-		damage = &all;
-	}
 	/* an encoder that kept the last picture gets a copy, not our changes */
 	rc = av_frame_make_writable(encoder->frame);
 	if (rc < 0) {
@@ -364,6 +415,29 @@ bool encoder_read(struct encoder *encoder, struct surface *surface,
 	if (encoder->whole)
 		encoder_scale(encoder);
 	return true;
+}
+
+bool encoder_read(struct encoder *encoder, struct surface *surface,
+		  const struct damage *damage, struct encoded *out)
+{
+	struct damage all = {
+		1, { { 0, 0, surface_width(surface), surface_height(surface) } },
+	};
+
+	memset(out, 0, sizeof(*out));
+	if (!encoder_fits(encoder, surface)) {
+		if (!encoder_open(encoder, surface, out))
+			return false;
+		damage = &all;
+	}
+	if (encoder->import)
+		return encoder_import(encoder, surface, damage, out);
+	return encoder_convert(encoder, surface, damage, out);
+}
+
+bool encoder_reads_late(const struct encoder *encoder)
+{
+	return encoder->import && import_is_late(encoder->import);
 }
 
 void encoder_tune(struct encoder *encoder, unsigned int kbit, bool fine)

@@ -18,6 +18,12 @@
 
 #define ENCODER_ERROR_LEN	160
 
+/* Whether pictures in a GPU's memory are taken. */
+enum encoder_import {
+	ENCODER_IMPORT_AUTO,	/* where the encoder can */
+	ENCODER_IMPORT_OFF,
+};
+
 struct encoder_options {
 	/* names with commas between them, and "auto"; outlives all of it */
 	const char *name;
@@ -26,6 +32,7 @@ struct encoder_options {
 	unsigned int fps;
 	/* of the thumbnail; 0: ENCODER_THUMB_... */
 	unsigned int thumb_kbit, thumb_fps, thumb_width;
+	unsigned int import;	/* enum encoder_import */
 	/* for a frame in a driver; 0: ENCODER_DEADLINE_MS */
 	unsigned int deadline_ms;
 	/* until a picture stands still; 0: ENCODER_STILL_MS */
@@ -46,6 +53,8 @@ struct encoded {
 	int width, height;	/* of the coded picture */
 	char codec[CODEC_STRING_LEN];	/* for WebCodecs; of the last key frame */
 	char error[ENCODER_ERROR_LEN];	/* if there is no packet */
+	/* then: what failed was to have the picture of the GPU's memory */
+	bool unreadable;
 };
 
 struct encoder *encoder_new(const struct encoder_options *options,
@@ -81,6 +90,11 @@ bool encoder_read(struct encoder *encoder, struct surface *surface,
  * a few seconds and when much has changed.
  */
 void encoder_tune(struct encoder *encoder, unsigned int kbit, bool fine);
+/*
+ * After a read that succeeded: whether the surface must not change before it is
+ * encoded all the same.
+ */
+bool encoder_reads_late(const struct encoder *encoder);
 /* Then it is encoded. */
 bool encoder_encode(struct encoder *encoder, bool key, struct encoded *out);
 

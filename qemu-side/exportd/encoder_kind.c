@@ -155,11 +155,13 @@ static int kind_prepare_nvenc(AVCodecContext *ctx, const char *device)
 #define KIND_NVENC(label, id)						\
 	{ .name = label, .avcodec = label, .codec = id,			\
 	  .hardware = true, .tunes = true, .quality = "cq",		\
-	  .value = "25", .settings = kind_nvenc, .prepare = kind_prepare_nvenc }
+	  .value = "25", .settings = kind_nvenc,			\
+	  .prepare = kind_prepare_nvenc, .import = IMPORT_CUDA }
 #define KIND_VAAPI(label, id)						\
 	{ .name = label, .avcodec = label, .codec = id,			\
 	  .hardware = true, .settings = kind_vaapi,			\
-	  .prepare = kind_prepare_vaapi, .send = kind_send_upload }
+	  .prepare = kind_prepare_vaapi, .send = kind_send_upload,	\
+	  .import = IMPORT_VAAPI }
 
 const struct encoder_kind encoder_kinds[] = {
 	{ .name = "libx264", .avcodec = "libx264", .codec = CODEC_H264,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "codec.h"
+#include "import.h"
 
 struct encoder_kind {
 	const char *name;	/* as it is set and shown */
@@ -33,6 +34,8 @@ struct encoder_kind {
 	 * it is sent as it is.
 	 */
 	int (*send)(AVCodecContext *ctx, const AVFrame *picture);
+	/* Where it gets pictures that are in a GPU's memory, in the place of both. */
+	enum import_way import;
 };
 
 /* All there are; the name behind the last is NULL. */

@@ -8,13 +8,21 @@
  * call waits for its answer, and nobody in the guest waits for it: what the
  * guest draws meanwhile comes in the next one. So the answer says when the next
  * picture is wanted. It comes before LISTENER_HOLD_MS, whatever happens,
- * because other news wait behind it, and QEMU lets go of who never answers.
+ * because other news wait behind it, and QEMU lets go of who never answers. A
+ * dma-buf is different in that the guest waits, too, before it draws on it again.
+ *
+ * QEMU has two kinds of dma-bufs, and does not say which one it sends: textures
+ * that it exports, which it reads back for us if ScanoutDMABUF is a method that
+ * we do not have; and blobs of the guest's, after which it is silent then. So a
+ * refused one is kept until there is shared memory, or it is clear that there
+ * will be none.
  *
  * QEMU authenticates the connection from within RegisterListener with its main
  * loop stopped, so both ends have to be under way at the same time.
  */
 #include "listener.h"
 
+#include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,8 +32,10 @@
 
 #define LISTENER_PATH		"/org/qemu/Display1/Listener"
 #define LISTENER_CALL_MS	5000
+#define LISTENER_READBACK_MS	1000	/* it takes QEMU one round of its main loop */
 
 struct listener {
+	bool import;
 	const struct listener_ops *ops;
 	void *data;
 	char *path;		/* of the console, for messages */
@@ -38,6 +48,9 @@ struct listener {
 	struct surface *surface;
 	GDBusMethodInvocation *owed;	/* an answer to it */
 	guint owed_timer;
+	struct dmabuf refused;	/* its fd is -1: none */
+	guint refused_timer;
+	bool blobs;		/* QEMU reads nothing back */
 };
 
 static void listener_fail(struct listener *listener, const char *why)
@@ -85,16 +98,29 @@ static void listener_owe(struct listener *listener,
 					     listener_is_late, listener);
 }
 
+/* Of @call, which it takes. */
 static void listener_note_damage(struct listener *listener,
+				 GDBusMethodInvocation *call,
 				 const struct rect *rect)
 {
+	listener_owe(listener, call);
 	listener->ops->damage(rect, 1, g_get_monotonic_time(), listener->data);
+}
+
+static void listener_forget(struct listener *listener)
+{
+	if (listener->refused.fd < 0)
+		return;
+	close(listener->refused.fd);
+	listener->refused.fd = -1;
+	g_source_remove(listener->refused_timer);
 }
 
 /* Takes the reference. */
 static void listener_set_surface(struct listener *listener,
 				 struct surface *surface)
 {
+	listener_forget(listener);
 	surface_unref(listener->surface);
 	listener->surface = surface;
 	if (surface)
@@ -137,8 +163,7 @@ static gboolean listener_update(QemuListener *base, GDBusMethodInvocation *call,
 			    format, &error))
 		return listener_refuse(call, error);
 	(void)base;
-	listener_owe(listener, call);
-	listener_note_damage(listener, &rect);
+	listener_note_damage(listener, call, &rect);
 	return TRUE;
 }
 
@@ -217,21 +242,141 @@ static gboolean listener_update_map(QemuListenerUnixMap *map,
 	if (!listener->surface)
 		return listener_refuse(call, "update before any picture");
 	(void)map;
-	listener_owe(listener, call);
-	listener_note_damage(listener, &rect);
+	listener_note_damage(listener, call, &rect);
 	return TRUE;
 }
 
-static gboolean listener_update_map2(QemuListenerUnixDamage *damage,
-				     GDBusMethodInvocation *call,
-				     guint64 timestamp, GVariant *list,
-				     struct listener *listener)
+static gboolean listener_cannot_read_back(gpointer data)
+{
+	struct listener *listener = data;
+	struct surface *surface;
+	const char *error;
+
+	surface = surface_map_dmabuf(&listener->refused, &error);
+	if (surface)
+		log_info("listening to %s: QEMU reads no dma-buf back; they are mapped",
+			 listener->path);
+	else
+		log_error("listening to %s: there is no picture: %s, and QEMU reads none back",
+			  listener->path, error);
+	listener->blobs = surface;
+	/* it ends with this function */
+	close(listener->refused.fd);
+	listener->refused.fd = -1;
+	listener_set_surface(listener, surface);
+	if (!surface)
+		listener->ops->disable(listener->data);
+	return G_SOURCE_REMOVE;
+}
+
+/* Answers @call so that QEMU reads it and its like back, if it can. */
+static void listener_decline(struct listener *listener,
+			     GDBusMethodInvocation *call,
+			     const struct dmabuf *dmabuf)
+{
+	listener_forget(listener);
+	g_dbus_method_invocation_return_error_literal(call, G_DBUS_ERROR,
+				G_DBUS_ERROR_UNKNOWN_METHOD,
+				"no dma-buf is taken here");
+	listener->refused = *dmabuf;
+	listener->refused.fd = fcntl(dmabuf->fd, F_DUPFD_CLOEXEC, 0);
+	if (listener->refused.fd < 0) {
+		log_warn("listening to %s: no descriptor left to keep a dma-buf",
+			 listener->path);
+		return;
+	}
+	listener->refused_timer = g_timeout_add(LISTENER_READBACK_MS,
+				listener_cannot_read_back, listener);
+}
+
+/* NULL: it is to be declined. */
+static struct surface *listener_take(const struct listener *listener,
+				     const struct dmabuf *dmabuf)
+{
+	struct surface *surface = NULL;
+	const char *error = NULL;
+
+	if (listener->blobs)
+		surface = surface_map_dmabuf(dmabuf, &error);
+	else if (listener->import)
+		surface = surface_import(dmabuf, &error);
+	if (error)
+		log_warn("listening to %s: %s (%ux%u, stride %u, format %#x, modifier %#" G_GINT64_MODIFIER "x)",
+			 listener->path, error, dmabuf->width, dmabuf->height,
+			 dmabuf->stride, dmabuf->fourcc, dmabuf->modifier);
+	return surface;
+}
+
+static gboolean listener_scanout_dmabuf(QemuListener *base,
+					GDBusMethodInvocation *call,
+					GUnixFDList *fds, GVariant *handle,
+					guint width, guint height, guint stride,
+					guint fourcc, guint64 modifier,
+					gboolean y0_top,
+					struct listener *listener)
+{
+	struct dmabuf dmabuf = {
+		.fd = -1, .width = width, .height = height, .stride = stride,
+		.fourcc = fourcc, .modifier = modifier, .y0_top = y0_top,
+	};
+	struct surface *surface;
+
+	if (fds)
+		dmabuf.fd = g_unix_fd_list_get(fds,
+					g_variant_get_handle(handle), NULL);
+	if (dmabuf.fd < 0)
+		return listener_refuse(call, "dma-buf did not come along");
+	surface = listener_take(listener, &dmabuf);
+	if (surface) {
+		qemu_listener_complete_scanout_dmabuf(base, call, NULL);
+		listener_set_surface(listener, surface);
+	} else {
+		listener_decline(listener, call, &dmabuf);
+	}
+	close(dmabuf.fd);
+	return TRUE;
+}
+
+/* Of what was refused: there will be another picture. True: @call is answered. */
+static bool listener_pass_over(struct listener *listener,
+			       GDBusMethodInvocation *call)
+{
+	if (listener->refused.fd < 0)
+		return false;
+	g_dbus_method_invocation_return_value(call, NULL);
+	return true;
+}
+
+static gboolean listener_update_dmabuf(QemuListener *base,
+				       GDBusMethodInvocation *call, gint x,
+				       gint y, gint width, gint height,
+				       struct listener *listener)
+{
+	struct rect rect = { x, y, width, height };
+
+	(void)base;
+	if (listener_pass_over(listener, call))
+		return TRUE;
+	if (!listener->surface)
+		return listener_refuse(call, "update before any picture");
+	listener_note_damage(listener, call, &rect);
+	return TRUE;
+}
+
+/* Both UpdateMap2 and UpdateDMABUF2: there is one surface. */
+static gboolean listener_update2(QemuListenerUnixDamage *damage,
+				 GDBusMethodInvocation *call,
+				 guint64 timestamp, GVariant *list,
+				 struct listener *listener)
 {
 	struct rect rects[DAMAGE_RECTS_MAX];
 	unsigned int count = 0;
 	GVariantIter iter;
 	gint64 now, at;
 
+	(void)damage;
+	if (listener_pass_over(listener, call))
+		return TRUE;
 	if (!listener->surface)
 		return listener_refuse(call, "update before any picture");
 	if (g_variant_n_children(list) < 1 ||
@@ -242,7 +387,6 @@ static gboolean listener_update_map2(QemuListenerUnixDamage *damage,
 				   &rects[count].y, &rects[count].width,
 				   &rects[count].height))
 		count++;
-	(void)damage;
 	listener_owe(listener, call);
 	now = g_get_monotonic_time();
 	at = (gint64)(timestamp / 1000);
@@ -265,6 +409,8 @@ static bool listener_export(struct listener *listener, GError **error)
 	g_object_connect(listener->base,
 		"signal::handle-scanout", listener_scanout, listener,
 		"signal::handle-update", listener_update, listener,
+		"signal::handle-scanout-dmabuf", listener_scanout_dmabuf, listener,
+		"signal::handle-update-dmabuf", listener_update_dmabuf, listener,
 		"signal::handle-disable", listener_disable, listener,
 		"signal::handle-mouse-set", listener_mouse_set, listener,
 		"signal::handle-cursor-define", listener_cursor_define, listener,
@@ -273,8 +419,10 @@ static bool listener_export(struct listener *listener, GError **error)
 		"signal::handle-scanout-map", listener_scanout_map, listener,
 		"signal::handle-update-map", listener_update_map, listener,
 		NULL);
-	g_signal_connect(listener->damage, "handle-update-map2",
-			 G_CALLBACK(listener_update_map2), listener);
+	g_object_connect(listener->damage,
+		"signal::handle-update-map2", listener_update2, listener,
+		"signal::handle-update-dmabuf2", listener_update2, listener,
+		NULL);
 	return g_dbus_interface_skeleton_export(
 			G_DBUS_INTERFACE_SKELETON(listener->base),
 			listener->conn, LISTENER_PATH, error) &&
@@ -332,7 +480,7 @@ static void listener_registered(GObject *source, GAsyncResult *result,
 		listener_fail(data, error->message);
 }
 
-struct listener *listener_new(struct console *console,
+struct listener *listener_new(struct console *console, bool import,
 			      const struct listener_ops *ops, void *data)
 {
 	g_autoptr(GSocketConnection) stream = NULL;
@@ -355,8 +503,10 @@ struct listener *listener_new(struct console *console,
 	stream = g_socket_connection_factory_create_connection(socket);
 
 	listener = g_new0(struct listener, 1);
+	listener->import = import;
 	listener->ops = ops;
 	listener->data = data;
+	listener->refused.fd = -1;
 	listener->path = g_strdup(console->path);
 	listener->cancellable = g_cancellable_new();
 	g_dbus_connection_call_with_unix_fd_list(
@@ -377,6 +527,7 @@ void listener_free(struct listener *listener)
 	if (!listener)
 		return;
 	listener_answer(listener);
+	listener_forget(listener);
 	g_cancellable_cancel(listener->cancellable);
 	g_object_unref(listener->cancellable);
 	if (listener->base) {

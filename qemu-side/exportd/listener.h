@@ -32,7 +32,11 @@ struct listener_ops {
 
 #define LISTENER_HOLD_MS	500
 
-struct listener *listener_new(struct console *console,
+/*
+ * @import: surfaces may be dma-bufs. Else QEMU is told to read them back into
+ * shared memory; what it cannot read back is mapped.
+ */
+struct listener *listener_new(struct console *console, bool import,
 			      const struct listener_ops *ops, void *data);
 void listener_free(struct listener *listener);
 

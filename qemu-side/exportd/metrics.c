@@ -245,11 +245,12 @@ static void metrics_stream_encoders(struct metrics *m, const struct hub *hub)
 
 			if (!stream->encoder)
 				continue;
-			all = g_strdup_printf("%s,rung=\"%s\",encoder=\"%s\",codec=\"%s\"",
+			all = g_strdup_printf("%s,rung=\"%s\",encoder=\"%s\",codec=\"%s\",import=\"%s\"",
 					      labels,
 					      rung_name((enum rung)rung),
 					      stream->encoder,
-					      codec_name(stream->codec));
+					      codec_name(stream->codec),
+					      stream_import_name(stream));
 			metrics_sample(m, 1, all);
 		}
 	}

@@ -202,6 +202,9 @@ static struct json_object *api_rungs(const struct desktop_info *info)
 		json_object_object_add(rung, "codec", info->rung[i].encoder ?
 			json_object_new_string(codec_name(info->rung[i].codec)) :
 			NULL);
+		json_object_object_add(rung, "import", info->rung[i].encoder ?
+			json_object_new_string(stream_import_name(&info->rung[i])) :
+			NULL);
 		api_add_number(rung, "frames", info->rung[i].frames);
 		api_add_number(rung, "bytes", info->rung[i].bytes);
 		api_add_decimal(rung, "fps", info->rung[i].fps);

@@ -77,6 +77,7 @@ struct stream {
 	gint64 timer_at;
 	char codec[CODEC_STRING_LEN];
 	const struct encoder_kind *coded_by;
+	bool imported;			/* so was its picture */
 	int width, height;		/* coded */
 	int desktop_width, desktop_height;
 	struct packet *config;
@@ -196,6 +197,7 @@ static void stream_publish(struct stream *stream, struct frame *frame)
 		g_strlcpy(stream->codec, out->codec, sizeof(stream->codec));
 		stream_make_config(stream);
 	}
+	stream->imported = surface_dmabuf(frame->surface);
 	packet_seal_video(out->packet, out->key, stream->seq++,
 			  (uint64_t)frame->flushed, (uint32_t)out->width,
 			  (uint32_t)out->height, stream->config);
@@ -270,9 +272,29 @@ static void stream_failed(struct stream *stream, const char *why)
 	stream_damage_all(stream);
 }
 
+/* Nothing is wrong with the encoder: another picture will do. */
+static void stream_unreadable(struct stream *stream, const char *why)
+{
+	const struct encoder_kind *kind = choices_kind(stream->choices,
+						       stream->choice);
+
+	stream->key_asked = true;
+	stream->key_at = 0;
+	stream_damage_all(stream);
+	/* unless there is another one by now */
+	if (stream->surface && surface_dmabuf(stream->surface))
+		stream->ops->unreadable(kind->name, why, stream->data);
+}
+
 static struct frame *frame_of(struct job *job)
 {
 	return (struct frame *)((char *)job - offsetof(struct frame, job));
+}
+
+static void frame_encode(struct frame *frame)
+{
+	encoder_tune(frame->encoder, frame->kbit, frame->fine);
+	encoder_encode(frame->encoder, frame->key, &frame->out);
 }
 
 /* In a worker: one that fails says so in @out. */
@@ -287,18 +309,17 @@ static void frame_read(struct job *job)
 	}
 	encoder_use(frame->encoder,
 		    choices_kind(frame->choices, frame->choice));
-	encoder_read(frame->encoder, frame->surface, &frame->damage,
-		     &frame->out);
+	if (encoder_read(frame->encoder, frame->surface, &frame->damage,
+			 &frame->out) && encoder_reads_late(frame->encoder))
+		frame_encode(frame);
 }
 
 static void frame_work(struct job *job)
 {
 	struct frame *frame = frame_of(job);
 
-	if (!*frame->out.error) {
-		encoder_tune(frame->encoder, frame->kbit, frame->fine);
-		encoder_encode(frame->encoder, frame->key, &frame->out);
-	}
+	if (!*frame->out.error && !frame->out.packet)
+		frame_encode(frame);
 	if (atomic_load(&frame->given_up)) {
 		encoder_free(frame->encoder);
 		frame->encoder = NULL;
@@ -327,6 +348,8 @@ static void frame_done(struct job *job)
 		if (frame->out.packet) {
 			stream->failed_at = 0;
 			stream_publish(stream, frame);
+		} else if (frame->out.unreadable) {
+			stream_unreadable(stream, frame->out.error);
 		} else {
 			stream_failed(stream, frame->out.error);
 		}
@@ -448,6 +471,10 @@ static void stream_encode(struct stream *stream, bool key, bool fine,
 	kind = choices_kind(stream->choices, stream->choice);
 	if (!kind) {
 		stream_failed(stream, "no encoder works that all who watch can decode");
+		return;
+	}
+	if (surface_dmabuf(stream->surface) && kind->import == IMPORT_NONE) {
+		stream_unreadable(stream, "it takes pictures in memory only");
 		return;
 	}
 	frame = g_new0(struct frame, 1);
@@ -727,6 +754,11 @@ void stream_tick(struct stream *stream)
 	stream_kick(stream);
 }
 
+const char *stream_import_name(const struct stream_info *info)
+{
+	return info->imported ? "dmabuf" : "shm";
+}
+
 void stream_describe(const struct stream *stream, struct stream_info *info)
 {
 	enum latency_part part;
@@ -737,6 +769,7 @@ void stream_describe(const struct stream *stream, struct stream_info *info)
 	info->viewers = stream->viewers->len;
 	info->encoder = stream->coded_by ? stream->coded_by->name : NULL;
 	info->codec = stream->coded_by ? stream->coded_by->codec : CODEC_H264;
+	info->imported = stream->imported;
 	info->width = stream->width;
 	info->height = stream->height;
 	info->kbit = stream->kbit;

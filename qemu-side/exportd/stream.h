@@ -40,6 +40,12 @@ struct stream_ops {
 	 */
 	void (*failed)(const char *encoder, const char *why, const char *next,
 		       void *data);
+	/*
+	 * @encoder cannot have the picture where it is, in a GPU's memory: the
+	 * stream goes on when it is shown one in memory. May be told more than
+	 * once. The surface has to stay until the stream has returned.
+	 */
+	void (*unreadable)(const char *encoder, const char *why, void *data);
 	/* Whether nobody draws on the surface until read() was called. */
 	bool (*is_still)(void *data);
 	/* It is not being read any more, for now. */
@@ -52,6 +58,7 @@ struct stream_info {
 	unsigned int viewers;
 	const char *encoder;		/* NULL before the first frame */
 	enum codec codec;		/* of that encoder */
+	bool imported;			/* the last frame, of a GPU's memory */
 	int width, height;		/* coded; 0 before the first frame */
 	unsigned int kbit, fps_limit;	/* what it is held to now */
 	struct latency_figures latency[LATENCY_PARTS];
@@ -98,6 +105,8 @@ void stream_kick(struct stream *stream);
 /* Every half second. */
 void stream_tick(struct stream *stream);
 
+/* "dmabuf" or "shm": how QEMU's pictures come into it. */
+const char *stream_import_name(const struct stream_info *info);
 void stream_describe(const struct stream *stream, struct stream_info *info);
 
 #endif

@@ -3,17 +3,24 @@
  * Owns the pixels. Rule: sizes are checked against the memory behind them
  * once, when the surface is made; after that they never change. A mapping may
  * be written by QEMU while it is read (that frame tears, and the damage that
- * follows repairs it); a copy has a lock.
+ * follows repairs it); a copy has a lock. A dma-buf is only kept; or it is mapped, and
+ * read between two calls that wait for the GPU.
  */
 #include "surface.h"
 
+#include <fcntl.h>
 #include <glib.h>
 #include <libyuv.h>
+#include <linux/dma-buf.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SURFACE_WAIT_MS	100	/* a frame that takes longer is late anyway */
 
 /* libyuv names words, pixman names words too, but of the other end first. */
 typedef int (*surface_converter)(const uint8_t *src, int src_stride,
@@ -38,14 +45,15 @@ static const struct {
 struct surface {
 	gatomicrefcount refs;
 	int width, height;
-	size_t stride;
+	ptrdiff_t stride;	/* to the row below */
 	uint32_t format;
 	surface_converter convert;
-	uint8_t *pixels;	/* of the first row */
+	uint8_t *pixels;	/* of the first row; NULL of a surface_import() */
 
 	void *map;		/* of a surface_map(), else NULL */
 	size_t map_len;
 	pthread_mutex_t lock;		/* pixels of a surface_copy() */
+	struct dmabuf dmabuf;		/* fd -1: it is none */
 };
 
 static surface_converter surface_find_format(uint32_t format)
@@ -87,9 +95,10 @@ static struct surface *surface_new(uint32_t width, uint32_t height,
 	pthread_mutex_init(&surface->lock, NULL);
 	surface->width = (int)width;
 	surface->height = (int)height;
-	surface->stride = stride;
+	surface->stride = (ptrdiff_t)stride;
 	surface->format = format;
 	surface->convert = surface_find_format(format);
+	surface->dmabuf.fd = -1;
 	return surface;
 }
 
@@ -123,6 +132,62 @@ struct surface *surface_map(int fd, uint32_t offset, uint32_t width,
 	return surface;
 }
 
+struct surface *surface_import(const struct dmabuf *dmabuf, const char **error)
+{
+	struct surface *surface;
+	int fd;
+
+	*error = dmabuf_check(dmabuf);
+	if (*error)
+		return NULL;
+	fd = fcntl(dmabuf->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) {
+		*error = "too many files are open to keep a dma-buf";
+		return NULL;
+	}
+	surface = surface_new(dmabuf->width, dmabuf->height, dmabuf->stride,
+			      dmabuf_pixman(dmabuf));
+	surface->dmabuf = *dmabuf;
+	surface->dmabuf.fd = fd;
+	return surface;
+}
+
+struct surface *surface_map_dmabuf(const struct dmabuf *dmabuf,
+				   const char **error)
+{
+	struct surface *surface;
+	size_t len;
+
+	if (!dmabuf_is_linear(dmabuf)) {
+		*error = "dma-buf is tiled";
+		return NULL;
+	}
+	surface = surface_import(dmabuf, error);
+	if (!surface)
+		return NULL;
+	len = surface_bytes(dmabuf->width, dmabuf->height, dmabuf->stride);
+	surface->map = mmap(NULL, len, PROT_READ, MAP_SHARED,
+			    surface->dmabuf.fd, 0);
+	if (surface->map == MAP_FAILED) {
+		surface->map = NULL;
+		surface_unref(surface);
+		*error = "dma-buf cannot be mapped";
+		return NULL;
+	}
+	surface->map_len = len;
+	surface->pixels = surface->map;
+	if (dmabuf->y0_top) {
+		surface->pixels += surface->stride * (surface->height - 1);
+		surface->stride = -surface->stride;
+	}
+	return surface;
+}
+
+const struct dmabuf *surface_dmabuf(const struct surface *surface)
+{
+	return surface->pixels ? NULL : &surface->dmabuf;
+}
+
 struct surface *surface_copy(const void *data, size_t len, uint32_t width,
 			     uint32_t height, uint32_t stride, uint32_t format,
 			     const char **error)
@@ -149,7 +214,7 @@ bool surface_update(struct surface *surface, const struct rect *rect,
 	uint8_t *to;
 	int row;
 
-	if (surface->map || format != surface->format) {
+	if (surface->map || !surface->pixels || format != surface->format) {
 		*error = "update does not fit the picture before it";
 		return false;
 	}
@@ -169,8 +234,7 @@ bool surface_update(struct surface *surface, const struct rect *rect,
 		return false;
 	}
 	pthread_mutex_lock(&surface->lock);
-	to = surface->pixels + (size_t)rect->y * surface->stride +
-	     (size_t)rect->x * 4;
+	to = surface->pixels + rect->y * surface->stride + rect->x * 4;
 	for (row = 0; row < rect->height; row++) {
 		memcpy(to, from, (size_t)rect->width * 4);
 		to += surface->stride;
@@ -194,6 +258,8 @@ void surface_unref(struct surface *surface)
 		munmap(surface->map, surface->map_len);
 	else
 		g_free(surface->pixels);
+	if (surface->dmabuf.fd >= 0)
+		close(surface->dmabuf.fd);
 	pthread_mutex_destroy(&surface->lock);
 	g_free(surface);
 }
@@ -221,8 +287,8 @@ static void surface_convert_rect(struct surface *surface,
 		width += width & 1;
 	if (y + height < surface->height)
 		height += height & 1;
-	surface->convert(surface->pixels + (size_t)y * surface->stride +
-				(size_t)x * 4, (int)surface->stride,
+	surface->convert(surface->pixels + y * surface->stride + x * 4,
+			 (int)surface->stride,
 			 planes->data[0] + y * planes->stride[0] + x,
 			 planes->stride[0],
 			 planes->data[1] + y / 2 * planes->stride[1] + x / 2,
@@ -248,14 +314,43 @@ static void surface_pad(const struct surface *surface,
 		       (size_t)(surface->width + 1) & ~(size_t)1);
 }
 
+/*
+ * Waits for who draws on it, and not for ever: then what there is will do. What
+ * is no real dma-buf, as shared memory in the place of one, has no such call.
+ */
+static bool surface_begin(const struct surface *surface)
+{
+	struct dma_buf_sync sync = {
+		.flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_START,
+	};
+	struct pollfd drawn = { .fd = surface->dmabuf.fd, .events = POLLIN };
+
+	return surface->dmabuf.fd >= 0 &&
+	       poll(&drawn, 1, SURFACE_WAIT_MS) > 0 &&
+	       !ioctl(surface->dmabuf.fd, DMA_BUF_IOCTL_SYNC, &sync);
+}
+
+static void surface_end(const struct surface *surface)
+{
+	struct dma_buf_sync sync = {
+		.flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_END,
+	};
+
+	ioctl(surface->dmabuf.fd, DMA_BUF_IOCTL_SYNC, &sync);
+}
+
 void surface_convert(struct surface *surface, const struct damage *damage,
 		     const struct planes *planes)
 {
 	unsigned int i;
+	bool begun;
 
 	pthread_mutex_lock(&surface->lock);
+	begun = surface_begin(surface);
 	for (i = 0; i < damage->count; i++)
 		surface_convert_rect(surface, &damage->rects[i], planes);
+	if (begun)
+		surface_end(surface);
 	pthread_mutex_unlock(&surface->lock);
 	surface_pad(surface, planes);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "damage.h"
+#include "dmabuf.h"
 
 #define SURFACE_DIMENSION_MAX 16384
 
@@ -32,6 +33,17 @@ struct surface *surface_copy(const void *data, size_t len, uint32_t width,
 bool surface_update(struct surface *surface, const struct rect *rect,
 		    const void *data, size_t len, uint32_t stride,
 		    uint32_t format, const char **error);
+
+/*
+ * Takes over @dmabuf (its descriptor stays the caller's) as it is: not for
+ * surface_convert(), but for who can do with surface_dmabuf().
+ */
+struct surface *surface_import(const struct dmabuf *dmabuf, const char **error);
+/* Maps it instead, for which it has to be linear. */
+struct surface *surface_map_dmabuf(const struct dmabuf *dmabuf,
+				   const char **error);
+/* Of a surface_import(), else NULL. */
+const struct dmabuf *surface_dmabuf(const struct surface *surface);
 
 struct surface *surface_ref(struct surface *surface);
 void surface_unref(struct surface *surface);

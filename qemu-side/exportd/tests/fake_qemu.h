@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "display.h"
+#include "dmabuf.h"
 #include "guard.h"
 #include "test.h"
 
@@ -33,6 +34,8 @@ static GDBusConnection *qemu;		/* of the listener, QEMU's end */
 static GDBusNodeInfo *node;
 static struct console console = { .path = (char *)PATH };
 static unsigned int calls, answers, errors;
+static unsigned int unknown;		/* of the errors: QEMU would read back */
+static unsigned int listeners;		/* that have registered */
 
 GDBusConnection *__wrap_display_connection(struct display *display);
 void __wrap_console_let_go(struct console *released);
@@ -86,6 +89,8 @@ static void called(GDBusConnection *conn, const char *sender, const char *path,
 	(void)method;
 	(void)args;
 	(void)data;
+	listeners++;
+	g_clear_object(&qemu);
 	connect_fd(g_unix_fd_list_get(fds, 0, NULL), true, &qemu);
 	g_dbus_method_invocation_return_value(call, NULL);
 }
@@ -95,14 +100,17 @@ static const GDBusInterfaceVTable vtable = { .method_call = called };
 static void answered(GObject *source, GAsyncResult *result, gpointer data)
 {
 	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(GError) error = NULL;
 
 	(void)data;
 	reply = g_dbus_connection_call_with_unix_fd_list_finish(
-			G_DBUS_CONNECTION(source), NULL, result, NULL);
+			G_DBUS_CONNECTION(source), NULL, result, &error);
 	if (reply)
 		answers++;
 	else
 		errors++;
+	if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD))
+		unknown++;
 }
 
 static void call(const char *interface, const char *method, GVariant *args,
@@ -115,7 +123,7 @@ static void call(const char *interface, const char *method, GVariant *args,
 		NULL);
 }
 
-static void call_update(uint64_t since_ns)
+static inline void call_update(uint64_t since_ns)
 {
 	GVariantBuilder list;
 
@@ -126,7 +134,7 @@ static void call_update(uint64_t since_ns)
 	     g_variant_new("(ta(iiii))", since_ns, &list), NULL);
 }
 
-static void call_scanout(void)
+static inline void call_scanout(void)
 {
 	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
 	int fd = memfd_create("picture", MFD_CLOEXEC);
@@ -138,12 +146,34 @@ static void call_scanout(void)
 	     g_variant_new("(huuuuu)", 0, 0, SIZE, SIZE, SIZE * 4, XRGB), fds);
 }
 
+/* Its pixels are those of @fd, which stays the caller's. */
+static inline void call_scanout_dmabuf(int fd, const struct dmabuf *dmabuf)
+{
+	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+
+	g_unix_fd_list_append(fds, fd, NULL);
+	call("org.qemu.Display1.Listener", "ScanoutDMABUF",
+	     g_variant_new("(huuuutb)", 0, dmabuf->width, dmabuf->height,
+			   dmabuf->stride, dmabuf->fourcc, dmabuf->modifier,
+			   dmabuf->y0_top), fds);
+}
+
+static inline void call_update_dmabuf(void)
+{
+	GVariantBuilder list;
+
+	g_variant_builder_init(&list, G_VARIANT_TYPE("a(iiii)"));
+	g_variant_builder_add(&list, "(iiii)", 0, 0, SIZE, SIZE);
+	call("org.qemu.Display1.Listener.Unix.Damage", "UpdateDMABUF2",
+	     g_variant_new("(ta(iiii))", (guint64)1, &list), NULL);
+}
+
 /* Both ends of the display; the listener's come when it registers. */
 static int fake_open(void)
 {
 	int pair[2];
 
-	calls = answers = errors = 0;
+	calls = answers = errors = unknown = listeners = 0;
 	ours = qemus = qemu = NULL;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -1;

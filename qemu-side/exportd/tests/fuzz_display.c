@@ -4,6 +4,7 @@
  * updates, damage, cursors, and a guest's clipboard. The conversion runs into
  * planes of just the right size, so that a pixel too many is noticed.
  */
+#include <drm_fourcc.h>
 #include <glib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -66,6 +67,32 @@ static struct surface *map(const struct shape *shape, uint32_t offset)
 	return surface;
 }
 
+static struct surface *map_dmabuf(const struct shape *shape, struct fuzz *fuzz)
+{
+	static const uint32_t fourccs[] = {
+		DRM_FORMAT_XRGB8888, DRM_FORMAT_ABGR8888, DRM_FORMAT_RGBA8888,
+		DRM_FORMAT_BGRX8888, DRM_FORMAT_NV12,
+	};
+	struct dmabuf dmabuf = {
+		.fd = memfd_create("dma-buf", MFD_CLOEXEC),
+		.width = shape->width,
+		.height = shape->height,
+		.stride = shape->stride,
+		.fourcc = fourccs[fuzz_byte(fuzz) % G_N_ELEMENTS(fourccs)],
+		.modifier = fuzz_byte(fuzz) & 7 ? 0 : fuzz_word(fuzz),
+		.y0_top = fuzz_byte(fuzz) & 1,
+	};
+	const char *error = NULL;
+	struct surface *surface;
+
+	expect(dmabuf.fd >= 0 && !ftruncate(dmabuf.fd, (off_t)shape->len));
+	surface = surface_map_dmabuf(&dmabuf, &error);
+	close(dmabuf.fd);
+	expect(surface || error);
+	expect(!surface || !surface_dmabuf(surface));
+	return surface;
+}
+
 static struct surface *copy(const struct shape *shape)
 {
 	/* exactly as long as it says: what is read beyond is noticed */
@@ -111,13 +138,14 @@ static void convert(struct surface *surface, const struct damage *damage)
 
 static void picture(struct fuzz *fuzz)
 {
-	bool mapped = fuzz_byte(fuzz) & 1;
+	uint8_t how = fuzz_byte(fuzz) % 4;
 	struct shape shape = take_shape(fuzz);
 	struct surface *surface;
 	struct damage damage;
 	struct rect rect;
 
-	surface = mapped ? map(&shape, fuzz_near(fuzz, 4096)) : copy(&shape);
+	surface = how & 1 ? map(&shape, fuzz_near(fuzz, 4096)) :
+		  how ? map_dmabuf(&shape, fuzz) : copy(&shape);
 	if (!surface)
 		return;
 	damage_clear(&damage);

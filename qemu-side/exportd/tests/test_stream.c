@@ -116,7 +116,10 @@ static void read_it(void *data)
 	reads++;
 }
 
-static const struct stream_ops ops = { config, failed, is_still, read_it };
+static const struct stream_ops ops = {
+	.config = config, .failed = failed, .is_still = is_still,
+	.read = read_it,
+};
 
 static void wake(void *data)
 {

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "standin_gpu.h"
 #include "surface.h"
 #include "test.h"
 
@@ -227,6 +228,83 @@ static void test_odd_sizes_are_padded(void **state)
 	surface_unref(surface);
 }
 
+static void expect_mapped(const struct dmabuf *dmabuf, int first, int last)
+{
+	const struct damage all = { 1, { { 0, 0, 64, 48 } } };
+	const struct damage some = { 1, { { 8, 2, 8, 4 } } };
+	struct surface *surface;
+	const char *error;
+
+	surface = surface_map_dmabuf(dmabuf, &error);
+	assert_non_null(surface);
+	assert_null(surface_dmabuf(surface));
+	surface_convert(surface, &all, &planes);
+	assert_int_equal(luma[0], first);
+	assert_int_equal(luma[23 * 66 + 63], first);
+	assert_int_equal(luma[24 * 66], last);
+	assert_int_equal(luma[47 * 66 + 63], last);
+	memset(luma, 1, sizeof(luma));
+	surface_convert(surface, &some, &planes);
+	assert_int_equal(luma[2 * 66 + 8], first);
+	assert_int_equal(luma[5 * 66 + 15], first);
+	assert_int_equal(luma[66 + 8], 1);
+	assert_int_equal(luma[6 * 66 + 8], 1);
+	surface_unref(surface);
+}
+
+static void test_a_dma_buf_is_mapped_either_way_up(void **state)
+{
+	struct dmabuf dmabuf = standin_dmabuf(64, 48);
+
+	(void)state;
+	standin_draw(&dmabuf, 24, 0x00ffffff, 0);
+	expect_mapped(&dmabuf, 235, 16);
+	dmabuf.y0_top = true;
+	expect_mapped(&dmabuf, 16, 235);
+	close(dmabuf.fd);
+}
+
+static void test_a_dma_buf_is_checked_against_its_memory(void **state)
+{
+	static const uint64_t modifiers[] = {
+		I915_FORMAT_MOD_Y_TILED_CCS, DRM_FORMAT_MOD_VIVANTE_TILED,
+		DRM_FORMAT_MOD_NVIDIA_BLOCK_LINEAR_2D(1, 2, 2, 6, 0),
+		AMD_FMT_MOD | AMD_FMT_MOD_SET(DCC, 1), 1ull << 63, 1,
+		I915_FORMAT_MOD_4_TILED_DG2_RC_CCS,
+	};
+	struct dmabuf good = standin_dmabuf(64, 48), bad;
+	struct surface *surface;
+	const char *error;
+	size_t i;
+
+	(void)state;
+	assert_null(dmabuf_check(&good));
+	bad = good, bad.height++;
+	assert_non_null(dmabuf_check(&bad));
+	bad = good, bad.stride += 4;
+	assert_non_null(dmabuf_check(&bad));
+	bad = good, bad.stride = 255;
+	assert_non_null(dmabuf_check(&bad));
+	bad = good, bad.width = 1u << 30, bad.stride = 0;
+	assert_non_null(dmabuf_check(&bad));
+	bad = good, bad.fd = -1;
+	assert_non_null(dmabuf_check(&bad));
+	for (i = 0; i < sizeof(modifiers) / sizeof(modifiers[0]); i++) {
+		bad = good, bad.modifier = modifiers[i];
+		assert_non_null(dmabuf_check(&bad));
+	}
+	/* tiled in one plane: for a GPU, and not for us */
+	bad = good, bad.modifier = AMD_FMT_MOD;
+	assert_null(dmabuf_check(&bad));
+	assert_null(surface_map_dmabuf(&bad, &error));
+	surface = surface_import(&bad, &error);
+	assert_non_null(surface);
+	assert_true(surface_dmabuf(surface)->modifier == AMD_FMT_MOD);
+	assert_true(surface_dmabuf(surface)->fd != good.fd);
+	surface_unref(surface);
+	close(good.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +317,8 @@ int main(void)
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_only_damage_is_converted),
 		cmocka_unit_test(test_odd_sizes_are_padded),
+		cmocka_unit_test(test_a_dma_buf_is_mapped_either_way_up),
+		cmocka_unit_test(test_a_dma_buf_is_checked_against_its_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

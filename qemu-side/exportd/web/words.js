@@ -45,7 +45,7 @@ export function streamError({ code, message }) {
     busy: 'As many people watch this desktop as the server takes. Trying again.',
     'no-desktop': 'The server has no such desktop for you. Trying again.',
     'view-only': 'Your link lets you watch this desktop, not use it.',
-    'encoder-changed': 'The encoder of the server failed; it goes on with another one.',
+    'encoder-changed': 'The GPU or the encoder of the server failed; it goes on in another way.',
     encoder: 'The server could not encode this desktop; it tries again every second.',
   }[code] ?? (message ? `The server says: ${message}` : '');
 }
