@@ -120,10 +120,16 @@ bool attach_parse(const char *text, size_t len, unsigned int fds,
 {
 	struct json_tokener *tokener = json_tokener_new_ex(4);
 	struct json_object *root;
+	size_t end;
 
 	*out = (struct attach_request){ .clipboard = VM_CLIPBOARD_OFF };
 	root = json_tokener_parse_ex(tokener, text, (int)len);
 	*error = attach_read(root, fds, out);
+	for (end = json_tokener_get_parse_end(tokener);
+	     end < len && g_ascii_isspace(text[end]);)
+		end++;
+	if (!*error && end != len)
+		*error = "there is something after the JSON object";
 	json_object_put(root);
 	json_tokener_free(tokener);
 	return !*error;

@@ -33,6 +33,31 @@ static void test_the_least(void **state)
 	assert_int_equal(req.control, -1);
 }
 
+static void test_nothing_comes_after_the_object(void **state)
+{
+	static const char *const after[] = {
+		"x", "{}", " {", "\n\t]", "\"",
+	};
+	size_t i;
+
+	(void)state;
+	assert_true(parse("{\"name\":\"a\",\"fds\":[\"display\"]} \r\n", 1));
+	assert_false(attach_parse("{\"name\":\"a\",\"fds\":[\"display\"]}",
+				  sizeof("{\"name\":\"a\",\"fds\":[\"display\"]}"),
+				  1, &req, &error));
+	assert_string_equal(error, "there is something after the JSON object");
+	for (i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+		g_autofree char *text = NULL;
+
+		text = g_strconcat("{\"name\":\"a\",\"fds\":[\"display\"]}",
+				   after[i], NULL);
+		if (parse(text, 1))
+			fail_msg("accepted: %s", text);
+		assert_string_equal(error,
+				    "there is something after the JSON object");
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -76,6 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_that_can_be_said),
 		cmocka_unit_test(test_the_least),
+		cmocka_unit_test(test_nothing_comes_after_the_object),
 		cmocka_unit_test(test_refused),
 	};
 
