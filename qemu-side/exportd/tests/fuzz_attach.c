@@ -12,8 +12,9 @@
 #include "attach.h"
 #include "fuzz.h"
 #include "log.h"
+#include "send_fds.h"
 
-#define FDS_MAX		4
+#define FDS_MAX		SEND_FDS_MAX
 #define TURNS_MAX	1000	/* of the main loop, for one packet */
 
 static char path[64];
@@ -63,25 +64,9 @@ static int visit(void)
 
 static void say(int fd, const uint8_t *data, size_t size, unsigned int fds)
 {
-	int all[FDS_MAX] = { fd, fd, fd, fd };
-	union {
-		char buf[CMSG_SPACE(sizeof(all))];
-		struct cmsghdr align;
-	} ctl = { 0 };
-	struct iovec iov = { (void *)data, size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
+	const int all[FDS_MAX] = { fd, fd, fd, fd };
 
-	if (fds) {
-		msg.msg_control = ctl.buf;
-		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(fds * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), all, fds * sizeof(int));
-	}
-	expect(sendmsg(fd, &msg, 0) == (ssize_t)size);
+	expect(send_fds(fd, data, size, all, fds, 0) == (ssize_t)size);
 }
 
 /* The answer is one packet, whatever was said; then it hangs up. */

@@ -15,6 +15,7 @@
 #include "control.h"
 #include "fuzz.h"
 #include "log.h"
+#include "send_fds.h"
 
 #define STEPS		64
 #define TURNS		8	/* of the main loop after each */
@@ -84,28 +85,12 @@ static void prepare(void)
 /* Who is there no more is not told: that is no error. */
 static void say(int sock, const void *data, size_t len, unsigned int fds)
 {
-	int all[4] = { memory, doorbell, completion, memory };
-	union {
-		char buf[CMSG_SPACE(sizeof(all))];
-		struct cmsghdr align;
-	} ctl = { 0 };
-	struct iovec iov = { (void *)data, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
+	const int all[] = { memory, doorbell, completion, memory };
 	ssize_t n;
 
 	if (!len)
 		return;
-	if (fds) {
-		msg.msg_control = ctl.buf;
-		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(fds * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), all, fds * sizeof(int));
-	}
-	n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = send_fds(sock, data, len, all, fds, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)n;
 }
 

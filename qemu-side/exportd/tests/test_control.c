@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "send_fds.h"
 #include "test.h"
 
 #define PATIENCE_US (5 * G_USEC_PER_SEC)
@@ -90,31 +91,16 @@ static void settle(void)
 
 static void send_message(uint32_t type, unsigned int fds)
 {
-	int all[3] = { memory, doorbell, completion };
-	struct helix_ctl_msg raw = {
+	const int all[] = { memory, doorbell, completion };
+	const struct helix_ctl_msg raw = {
 		.magic = htole32(HELIX_CTL_MAGIC),
 		.version = htole32(HELIX_CTL_VERSION),
 		.type = htole32(type),
 		.shm_size = htole32(HELIX_CTL_SHM_SIZE),
 	};
-	union {
-		char buf[CMSG_SPACE(sizeof(all))];
-		struct cmsghdr align;
-	} ctl = { 0 };
-	struct iovec iov = { &raw, sizeof(raw) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
 
-	if (fds) {
-		msg.msg_control = ctl.buf;
-		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(fds * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), all, fds * sizeof(int));
-	}
-	assert_int_equal(sendmsg(device, &msg, 0), sizeof(raw));
+	assert_int_equal(send_fds(device, &raw, sizeof(raw), all, fds, 0),
+			 sizeof(raw));
 }
 
 static void connect_mediator(void)
