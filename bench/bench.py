@@ -128,7 +128,7 @@ def desktops():
         for name, pid in pids.items():
             share = 100 * (cpu_seconds(pid) - before[name]) / took
             rows.append({"name": f"cpu_{name}", "value": round(share, 1), "unit": "% of one CPU"})
-        rate = sum(d["bytes"] for d in report["desktops"]) * 8 / 1000 / report["measured_s"]
+        rate = sum(d["kbit_s"] for d in report["desktops"])
         rows.append({"name": f"bitrate_{DESKTOPS}_desktops_total", "value": round(rate, 1), "unit": "kbit/s"})
     finally:
         system.stop()
