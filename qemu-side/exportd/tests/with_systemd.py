@@ -20,7 +20,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
+
+import patience
 
 PATIENCE = 90   # seconds: a guard against hanging, not a measure of anything
 SYSTEMD = "/usr/lib/systemd/systemd"
@@ -111,13 +112,7 @@ def outside(exportd, units):
 
 
 def wait(what, probe):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        value = probe()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain for: {what}; {state()}"
-        time.sleep(0.05)
+    return patience.wait(what, probe, PATIENCE, state)
 
 
 def systemctl(*arguments):
