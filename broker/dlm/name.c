@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "name.h"
 
@@ -66,11 +68,42 @@ static uint32_t read_id(const char *path)
 	return number(text);
 }
 
+/*
+ * Which output of its GPU the connector at @path is, -1 if that cannot be read: a GPU
+ * makes its connectors in the order of its outputs, and numbers of a type only rise.
+ */
+static int output_of(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	size_t prefix = (size_t)(strrchr(name, '-') + 1 - name);
+	char *folder = strndup(path, (size_t)(name - path));
+	DIR *dir = folder ? opendir(folder) : NULL;
+	int before = dir ? 0 : -1;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, name, prefix) && number(entry->d_name + prefix) &&
+		    number(entry->d_name + prefix) < number(name + prefix))
+			before++;
+	if (dir)
+		closedir(dir);
+	free(folder);
+	return before;
+}
+
+/* Linux 6.1 does not tell a connector's id: there it is known by its place. */
+static bool is_connector(const struct hl_scanout *scanout, uint32_t id, int output)
+{
+	return id ? scanout->connector_id == id :
+		    output >= 0 && scanout->output == (uint32_t)output;
+}
+
 /* True where this machine has that connector; *@scanout is 0 if it is none's. */
 static bool find_connector(const char *sysfs, const char *name, const struct hl_scanout *list,
 			   size_t n, uint32_t *scanout)
 {
 	char *path = NULL, *real = NULL, *file = NULL;
+	int output = -1;
 	uint32_t id = 0;
 	long gpu = -1;
 	bool there;
@@ -86,10 +119,12 @@ static bool find_connector(const char *sysfs, const char *name, const struct hl_
 		if (asprintf(&file, "%s/connector_id", real) < 0)
 			file = NULL;
 	}
-	if (file)
+	if (file && access(file, F_OK))
+		output = output_of(real);
+	else if (file)
 		id = read_id(file);
-	for (size_t i = 0; id && i < n; i++)
-		if (list[i].connector_id == id && list[i].gpu == gpu)
+	for (size_t i = 0; i < n; i++)
+		if (list[i].gpu == gpu && is_connector(&list[i], id, output))
 			*scanout = list[i].scanout;
 	free(path);
 	free(file);

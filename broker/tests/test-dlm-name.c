@@ -20,6 +20,10 @@ static const struct hl_scanout list[] = {
 	{ .scanout = 1, .gpu = 0x10, .connector_id = 41 },
 	{ .scanout = 2, .gpu = 0x10, .connector_id = 47 },
 	{ .scanout = 16, .gpu = 0x18, .connector_id = 41 },
+	/* of a kernel that does not tell ids */
+	{ .scanout = 31, .gpu = 0x20, .connector_id = 41, .output = 1 },
+	{ .scanout = 32, .gpu = 0x20, .connector_id = 47, .output = 2 },
+	{ .scanout = 40, .gpu = 0x20, .connector_id = 53, .output = 10 },
 };
 
 static void command(const char *fmt, const char *a, const char *b)
@@ -51,7 +55,14 @@ static int setup(void **state)
 	connector("02.0", "card0-Virtual-2", "41");
 	connector("02.0", "card0-Virtual-3", "47");
 	connector("03.0", "card1-Virtual-18", "41");
-	connector("02.0", "card0-Virtual-4", NULL);
+	connector("02.0", "card0-Virtual-4", "");
+	for (int i = 33; i < 44; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "card2-Virtual-%d", i);
+		connector("04.0", name, NULL);
+	}
+	connector("04.0", "card2-HDMI-A-1", NULL);
 	return 0;
 }
 
@@ -85,9 +96,19 @@ static void test_connectors_there_are(void **state)
 	assert_int_equal(find("card0-Virtual-2"), 1);
 	assert_int_equal(find("card0-Virtual-3"), 2);
 	assert_int_equal(find("card1-Virtual-18"), 16);
-	/* The console's, and one that does not tell its id: not by their numbers. */
+	/* The console's, and one whose id is none: not by their numbers. */
 	assert_int_equal(find("card0-Virtual-1"), -ENOENT);
 	assert_int_equal(find("card0-Virtual-4"), -ENOENT);
+}
+
+static void test_connectors_that_do_not_tell_their_ids(void **state)
+{
+	(void)state;
+	assert_int_equal(find("card2-Virtual-33"), -ENOENT);	/* the console's */
+	assert_int_equal(find("card2-Virtual-34"), 31);
+	assert_int_equal(find("card2-Virtual-35"), 32);
+	assert_int_equal(find("card2-Virtual-43"), 40);
+	assert_int_equal(find("card2-Virtual-36"), -ENOENT);
 }
 
 static void test_connectors_of_other_hardware(void **state)
@@ -118,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_names),
 		cmocka_unit_test(test_connectors_there_are),
+		cmocka_unit_test(test_connectors_that_do_not_tell_their_ids),
 		cmocka_unit_test(test_connectors_of_other_hardware),
 		cmocka_unit_test(test_no_names),
 	};
