@@ -5,20 +5,17 @@
  * then comes the next. usage: stall SOCKET, until a signal comes.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <drm/vgem_drm.h>
-#include <linux/dma-buf.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
 #include "helix-lease-client.h"
+#include "vgem_fence.h"
 
 #define FLIP_MS	60000	/* a guard: six times what vgem waits */
 
@@ -26,48 +23,6 @@ static int failed(const char *what)
 {
 	fprintf(stderr, "stall: %s: %s\n", what, strerror(errno));
 	return -1;
-}
-
-static int open_vgem(void)
-{
-	for (int i = 0; i < 8; i++) {
-		char path[32];
-		drmVersionPtr version;
-		int fd, is;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		is = version && !strcmp(version->name, "vgem");
-		drmFreeVersion(version);
-		if (is)
-			return fd;
-		close(fd);
-	}
-	errno = ENODEV;
-	return failed("vgem");
-}
-
-/* A sync file that is pending. */
-static int make_fence(int vgem)
-{
-	struct dma_buf_export_sync_file export = { .flags = DMA_BUF_SYNC_READ };
-	struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
-	uint32_t pitch;
-	uint64_t size;
-	int buf, ret;
-
-	if (drmModeCreateDumbBuffer(vgem, 64, 64, 32, 0, &attach.handle, &pitch, &size))
-		return failed("buffer");
-	if (drmIoctl(vgem, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach))
-		return failed("fence");
-	if (drmPrimeHandleToFD(vgem, attach.handle, O_CLOEXEC, &buf))
-		return failed("dma-buf");
-	ret = ioctl(buf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export);
-	close(buf);
-	return ret ? failed("sync file") : export.fd;
 }
 
 static uint32_t property(int fd, uint32_t plane, const char *name)
@@ -109,11 +64,14 @@ static int flip_stuck(int fd, const struct hl_lease *lease, uint32_t fb, int vge
 	drmModeAtomicReq *req = drmModeAtomicAlloc();
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	uint32_t plane = lease->primary_plane_id;
-	int fence = make_fence(vgem), ret;
 	char event[256];
+	uint32_t name;
+	int fence = vgem_fence(vgem, &name), ret;
 
-	if (fence < 0)
-		return -1;
+	if (fence < 0) {
+		errno = -fence;
+		return failed("fence");
+	}
 	drmModeAtomicAddProperty(req, plane, property(fd, plane, "FB_ID"), fb);
 	drmModeAtomicAddProperty(req, plane, property(fd, plane, "IN_FENCE_FD"), fence);
 	ret = drmModeAtomicCommit(fd, req, DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT, NULL);
@@ -137,8 +95,10 @@ int main(int argc, char **argv)
 	int vgem = open_vgem();
 	uint32_t fb;
 
-	if (argc != 2 || vgem < 0)
+	if (argc != 2 || vgem < 0) {
+		fprintf(stderr, "stall: usage: stall SOCKET, with vgem's card\n");
 		return 2;
+	}
 	if (hl_connect(argv[1], &conn, &err) || hl_acquire(conn, &args, &lease, &err)) {
 		fprintf(stderr, "stall: %s\n", err.message);
 		return 1;
