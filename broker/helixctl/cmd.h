@@ -34,6 +34,7 @@ int cmd_run(const struct context *ctx, int argc, char **argv);
 int cmd_revoke(const struct context *ctx, int argc, char **argv);
 int cmd_resize(const struct context *ctx, int argc, char **argv);
 int cmd_policy(const struct context *ctx, int argc, char **argv);
+int cmd_host(const struct context *ctx, int argc, char **argv);
 int cmd_cdi(const struct context *ctx, int argc, char **argv);
 int cmd_unbind(const struct context *ctx, int argc, char **argv);
 int cmd_top(const struct context *ctx, int argc, char **argv);

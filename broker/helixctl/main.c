@@ -27,6 +27,7 @@ static const struct command {
 	{ "monitor", cmd_monitor, "tell what happens to scanouts as it happens" },
 	{ "doctor", cmd_doctor, "say what is wrong and what to do" },
 	{ "cdi", cmd_cdi, "give scanouts to containers" },
+	{ "host", cmd_host, "end leases when the host asks for it" },
 	{ "unbind", cmd_unbind, "have the module let go of the GPUs" },
 	{ 0 },
 };

@@ -40,7 +40,7 @@ pids+=($!)
 check "the broker serves" wait_for grep -q serving "$dir/broker.out"
 
 status 0 "--help succeeds" "$helixctl" --help
-for cmd in list info acquire run resize revoke policy top monitor doctor unbind; do
+for cmd in list info acquire run resize revoke policy top monitor doctor host unbind; do
 	status 0 "$cmd --help succeeds" ctl "$cmd" --help
 	says "$cmd --help is about it" "usage: helixctl $cmd" "$out"
 done

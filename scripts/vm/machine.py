@@ -128,6 +128,9 @@ class Machine:
             # a mouse of the agent's would take the pointer of all desktops
             "-chardev", "qemu-vdagent,id=clipboard,clipboard=on,mouse=off",
             "-device", "virtserialport,chardev=clipboard,name=com.redhat.spice.0",
+            # what exportd asks the guest about its leases
+            "-chardev", "dbus,id=leases,name=dev.helix.lease",
+            "-device", "virtserialport,chardev=leases,name=dev.helix.lease",
             "-chardev", f"file,id=console,path={run}/console.log", "-serial", "chardev:console",
             "-device", "virtio-rng-pci,addr=0b.0",
             *self.input_devices(), *self.extra,
