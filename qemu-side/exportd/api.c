@@ -46,6 +46,24 @@ struct json_object *api_figures(const struct latency_figures *figures)
 	return root;
 }
 
+/*
+ * NULL where desktops stay for ever. How long it was not used is not in it: the
+ * list would have to be told twice a second for every desktop that stands still.
+ */
+static struct json_object *api_idle(const struct desktop_info *info)
+{
+	bool ending = info->idle == IDLE_ENDING || info->idle == IDLE_OVER;
+	struct json_object *root;
+
+	if (info->idle == IDLE_OFF)
+		return NULL;
+	root = json_object_new_object();
+	api_add_string(root, "state", idle_state_name(info->idle));
+	json_object_object_add(root, "ends_in", ending ?
+			       json_object_new_int64(info->idle_left) : NULL);
+	return root;
+}
+
 struct json_object *api_desktop(const struct desktop *desktop)
 {
 	struct json_object *root = json_object_new_object();
@@ -66,6 +84,7 @@ struct json_object *api_desktop(const struct desktop *desktop)
 	api_add_decimal(root, "fps", info.fps);
 	api_add_string(root, "encoder", info.encoder);
 	api_add_number(root, "viewers", info.viewers);
+	json_object_object_add(root, "idle", api_idle(&info));
 	json_object_object_add(root, "latency", api_figures(&info.latency));
 	json_object_object_add(root, "controller", controller ?
 			       json_object_new_uint64(controller) : NULL);

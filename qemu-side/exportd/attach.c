@@ -186,6 +186,8 @@ static void client_request(struct client *client, const char *text, size_t len,
 					.console0 = req.console0,
 					.clipboard = req.clipboard,
 					.priority = req.priority,
+					.idle_after = VM_IDLE_DEFAULT,
+					.idle_warn = VM_IDLE_DEFAULT,
 			       }, fds[req.display],
 			       req.control < 0 ? -1 : fds[req.control]);
 	if (status == VMS_OK)

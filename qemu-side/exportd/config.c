@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "choice.h"
+#include "idle.h"
 #include "proxy.h"
 #include "request.h"
 
@@ -45,6 +46,8 @@ static const char *const config_auths[] = { "none", "token", NULL };
 static const char *const config_levels[] = { "error", "warning", "info",
 					     "debug", NULL };
 static const char *const config_imports[] = { "auto", "off", NULL };
+/* Of the file, those that are there once. */
+static const char *const config_groups[] = { "server", "idle", "encoder", NULL };
 static const char *const config_formats[] = { "text", "json", "journal", NULL };
 
 #define CONFIG_OF(field)	offsetof(struct config, field)
@@ -64,6 +67,10 @@ static const struct config_key config_keys[] = {
 	  .help = "the desktop that has the VM's clipboard (none)" },
 	{ "vm", "priority", NULL, CONFIG_NUMBER, CONFIG_OF_VM(priority),
 	  0, VM_PRIORITY_MAX, .live = true },
+	{ "vm", "idle-after", NULL, CONFIG_NUMBER, CONFIG_OF_VM(idle_after),
+	  0, IDLE_AFTER_MAX, .live = true },
+	{ "vm", "idle-warn", NULL, CONFIG_NUMBER, CONFIG_OF_VM(idle_warn),
+	  0, IDLE_WARN_MAX, .live = true },
 
 	{ "server", "listen", "listen", CONFIG_TEXT, CONFIG_OF(http.listen),
 	  .arg = "ADDRESS", .help = "address to serve on (127.0.0.1); other than loopback\n"
@@ -119,6 +126,16 @@ static const struct config_key config_keys[] = {
 	{ "server", "log-level", "log-level", CONFIG_CHOICE,
 	  CONFIG_OF(log_level), .choices = config_levels, .live = true,
 	  .arg = "error|warning|info|debug", .help = "how much of it (info)" },
+
+	{ "idle", "after", "idle-after", CONFIG_NUMBER, CONFIG_OF(idle.after),
+	  0, IDLE_AFTER_MAX, .live = true, .arg = "SECONDS",
+	  .help = "end a desktop that nobody uses for so long, 0: never (0)" },
+	{ "idle", "warn", "idle-warn", CONFIG_NUMBER, CONFIG_OF(idle.warn),
+	  0, IDLE_WARN_MAX, .live = true, .arg = "SECONDS",
+	  .help = "of them, how many it is told before (60)" },
+	{ "idle", "count-thumbnails", "idle-count-thumbnails", CONFIG_SWITCH,
+	  CONFIG_OF(idle.thumbnails), .live = true,
+	  .help = "who sees it in a grid uses it" },
 
 	{ "encoder", "name", "encoder", CONFIG_TEXT, CONFIG_OF(encoder.name),
 	  .check = choices_check, .arg = "NAME,...",
@@ -301,6 +318,8 @@ static struct vm_options *config_vm(struct config *config, const char *name)
 	*vm = (struct vm_options){
 		.name = config_keep(config, name),
 		.clipboard = VM_CLIPBOARD_OFF,
+		.idle_after = VM_IDLE_DEFAULT,
+		.idle_warn = VM_IDLE_DEFAULT,
 	};
 	return vm;
 }
@@ -402,13 +421,13 @@ static bool config_read_file(struct config *config, char **error)
 	}
 	groups = g_key_file_get_groups(keys, NULL);
 	for (i = 0; ok && groups[i]; i++) {
-		if (!strcmp(groups[i], "server") || !strcmp(groups[i], "encoder")) {
+		if (g_strv_contains(config_groups, groups[i])) {
 			ok = config_read_group(config, keys, groups[i],
 					       groups[i], config, error);
 		} else if (g_str_has_prefix(groups[i], "vm ")) {
 			ok = config_read_vm(config, keys, groups[i], error);
 		} else {
-			*error = g_strdup_printf("%s: [%s]: there is no such group; there are [server], [encoder] and [vm NAME]",
+			*error = g_strdup_printf("%s: [%s]: there is no such group; there are [server], [idle], [encoder] and [vm NAME]",
 						 config->file, groups[i]);
 			ok = false;
 		}
@@ -554,6 +573,7 @@ static void config_defaults(struct config *config)
 			.bitrate_kbit = 8000,
 			.fps = 60,
 		},
+		.idle = { .warn = 60 },
 		.threads = CLAMP(g_get_num_processors(), 1, 8),
 		.log_level = LOG_LEVEL_INFO,
 		.log_format = log_is_journal() ? LOG_FORMAT_JOURNAL :
@@ -571,6 +591,26 @@ static const char *config_wrong_proxy(const char *const *proxies)
 	for (i = 0; proxies && proxies[i]; i++)
 		if (!proxy_valid(proxies[i]))
 			return proxies[i];
+	return NULL;
+}
+
+/* NULL if every warning fits into the time that it is of. */
+static char *config_wrong_idle(const struct config *config)
+{
+	unsigned int i;
+
+	if (config->idle.after && config->idle.warn > config->idle.after)
+		return g_strdup_printf("[idle] warn=%u is more than after=%u",
+				       config->idle.warn, config->idle.after);
+	for (i = 0; i < config->nr_vms; i++) {
+		const struct idle_policy policy =
+			vm_idle_policy(&config->vms[i], &config->idle);
+
+		if (policy.after && policy.warn > policy.after)
+			return g_strdup_printf("[vm %s] idle-warn=%u is more than idle-after=%u",
+					       config->vms[i].name, policy.warn,
+					       policy.after);
+	}
 	return NULL;
 }
 
@@ -598,6 +638,8 @@ static bool config_check(const struct config *config, char **error)
 					 "Either set auth=token with token-key, and tls-certificate with tls-key; "
 					 "or listen on 127.0.0.1 and forward the port: ssh -L 8800:127.0.0.1:8800 HOST",
 					 http->listen);
+	else if (!*error)
+		*error = config_wrong_idle(config);
 	return !*error;
 }
 

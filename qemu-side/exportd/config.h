@@ -10,6 +10,7 @@
 
 #include "encoder.h"
 #include "http.h"
+#include "idle.h"
 #include "log.h"
 #include "vms.h"
 
@@ -19,6 +20,7 @@ struct config {
 	unsigned int threads;	/* that encode */
 	unsigned int log_level, log_format;
 	const char *attach;	/* socket on which VMs are handed over, or NULL */
+	struct idle_policy idle;	/* of what is not used; a VM can have another */
 	const char *vm_directory;	/* the API's VMs have their sockets below */
 	struct vm_options vms[VMS_MAX];
 	unsigned int nr_vms;

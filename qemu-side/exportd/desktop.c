@@ -25,6 +25,7 @@
 struct member {
 	struct viewer *viewer;
 	enum rung rung;
+	bool tile;
 	void (*gone)(struct viewer *viewer);
 };
 
@@ -56,6 +57,8 @@ struct desktop {
 	struct clipboard *clipboard;	/* the VM's, or NULL */
 	struct seat *seat;
 	struct input input;
+	struct idle idle;
+	struct idle_policy idle_policy;	/* by which it was looked at last */
 };
 
 static gboolean desktop_listen_again(gpointer data);
@@ -451,6 +454,49 @@ void desktop_release_control(struct desktop *desktop)
 	seat_clear(desktop->seat, g_get_monotonic_time());
 }
 
+/* --- whether it is used --- */
+
+bool desktop_keep(struct desktop *desktop)
+{
+	idle_touch(&desktop->idle);
+	return desktop->idle.state != IDLE_OFF;
+}
+
+/* Of what is in a grid, one look long ago is not use; of what is open, it is. */
+static bool desktop_is_used(const struct desktop *desktop,
+			    const struct idle_policy *policy)
+{
+	unsigned int i;
+
+	for (i = 0; i < desktop->members->len; i++) {
+		const struct member *member = desktop->members->pdata[i];
+		bool tile = member->tile || member->rung == RUNG_THUMB;
+
+		if (member->rung != RUNG_NONE && (!tile || policy->thumbnails))
+			return true;
+	}
+	return false;
+}
+
+enum idle_state desktop_idle(struct desktop *desktop,
+			     const struct idle_policy *policy, bool able)
+{
+	desktop->idle_policy = *policy;
+	return idle_look(&desktop->idle, policy,
+			 desktop_is_used(desktop, policy), able,
+			 g_get_monotonic_time());
+}
+
+enum idle_state desktop_idle_state(const struct desktop *desktop)
+{
+	return desktop->idle.state;
+}
+
+bool desktop_is_due(struct desktop *desktop)
+{
+	return idle_is_due(&desktop->idle);
+}
+
 uint32_t desktop_controller(const struct desktop *desktop)
 {
 	return seat_controller(desktop->seat);
@@ -579,6 +625,9 @@ void desktop_configure(struct desktop *desktop,
 	enum rung rung;
 
 	memcpy(before, desktop->name, sizeof(before));
+	/* a later lease on the same output is another desktop */
+	if (desktop->generation != config->generation)
+		idle_touch(&desktop->idle);
 	g_strlcpy(desktop->vm, config->vm, sizeof(desktop->vm));
 	desktop->scanout = config->scanout;
 	g_snprintf(desktop->id, sizeof(desktop->id), "%s:%u", desktop->vm,
@@ -624,6 +673,7 @@ struct desktop *desktop_new(const struct desktop_env *env,
 	console->changed = desktop_reconfigure;
 	console->changed_data = desktop;
 	console_let_go(console);
+	idle_start(&desktop->idle, g_get_monotonic_time());
 	desktop_listen(desktop);
 	return desktop;
 }
@@ -732,12 +782,15 @@ void desktop_describe(const struct desktop *desktop, struct desktop_info *info)
 		info->encoder = kind ? kind->name : "";
 	}
 	info->viewers = desktop->members->len;
+	info->idle = desktop->idle.state;
+	info->idle_s = (unsigned int)(desktop->idle.unused_us / G_USEC_PER_SEC);
+	info->idle_left = idle_left(&desktop->idle, &desktop->idle_policy);
 }
 
 /* --- viewers --- */
 
 void desktop_join(struct desktop *desktop, struct viewer *viewer,
-		  enum rung rung, void (*gone)(struct viewer *viewer))
+		  enum rung rung, bool tile, void (*gone)(struct viewer *viewer))
 {
 	struct member *member = g_new0(struct member, 1);
 	struct packet *state;
@@ -751,7 +804,7 @@ void desktop_join(struct desktop *desktop, struct viewer *viewer,
 	viewer_queue_text(viewer, state);
 	packet_unref(state);
 	seat_join(desktop->seat, viewer);
-	desktop_watch(desktop, viewer, rung);
+	desktop_watch(desktop, viewer, rung, tile);
 }
 
 static struct member *desktop_find_member(const struct desktop *desktop,
@@ -768,13 +821,11 @@ static struct member *desktop_find_member(const struct desktop *desktop,
 	return NULL;
 }
 
-void desktop_watch(struct desktop *desktop, struct viewer *viewer,
-		   enum rung rung)
+static void desktop_switch(struct desktop *desktop, struct member *member,
+			   enum rung rung)
 {
-	struct member *member = desktop_find_member(desktop, viewer);
+	struct viewer *viewer = member->viewer;
 
-	if (!member || member->rung == rung)
-		return;
 	if (member->rung != RUNG_NONE)
 		stream_leave(desktop->streams[member->rung], viewer);
 	member->rung = rung;
@@ -783,6 +834,21 @@ void desktop_watch(struct desktop *desktop, struct viewer *viewer,
 		desktop_show_cursor(desktop, viewer);
 	if (rung != RUNG_NONE)
 		stream_join(desktop->streams[rung], viewer);
+}
+
+void desktop_watch(struct desktop *desktop, struct viewer *viewer,
+		   enum rung rung, bool tile)
+{
+	struct member *member = desktop_find_member(desktop, viewer);
+
+	if (!member)
+		return;
+	member->tile = tile;
+	if (member->rung != rung)
+		desktop_switch(desktop, member, rung);
+	/* who opens it and goes before anybody looks has used it, too */
+	if (desktop_is_used(desktop, &desktop->idle_policy))
+		idle_touch(&desktop->idle);
 }
 
 void desktop_leave(struct desktop *desktop, struct viewer *viewer)
@@ -909,6 +975,8 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 
 	if (!desktop_may(desktop, viewer, msg, now))
 		return;
+	if (desktop_is_control(msg->type))
+		idle_touch(&desktop->idle);
 	switch (msg->type) {
 	case MESSAGE_CONTROL:
 		seat_message(desktop->seat, viewer, msg->control.action,
@@ -922,7 +990,8 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		desktop_ack(desktop, viewer, msg);
 		break;
 	case MESSAGE_WATCH:
-		desktop_watch(desktop, viewer, msg->watch.rung);
+		desktop_watch(desktop, viewer, msg->watch.rung,
+			      msg->watch.tile);
 		break;
 	case MESSAGE_RESIZE:
 		desktop_wish(desktop, viewer, msg, now);

@@ -12,6 +12,7 @@
 
 #include "choice.h"
 #include "display.h"
+#include "idle.h"
 #include "message.h"
 #include "stream.h"
 #include "viewer.h"
@@ -51,6 +52,9 @@ struct desktop_info {
 	double fps;			/* of the rung that has most */
 	const char *encoder;		/* of the largest rung that has one */
 	unsigned int viewers;		/* also who watches no rung now */
+	enum idle_state idle;
+	unsigned int idle_s;		/* since somebody used it */
+	unsigned int idle_left;		/* until it ends, while that is told */
 	struct stream_info rung[RUNG_COUNT];
 	/* flush to paint, of the largest rung of which somebody tells */
 	struct latency_figures latency;
@@ -75,14 +79,16 @@ uint64_t desktop_generation(const struct desktop *desktop);
 void desktop_describe(const struct desktop *desktop, struct desktop_info *info);
 
 /*
- * The viewer has its role already. @gone is called when the desktop ends, after
+ * The viewer has its role already. @tile: it shows the desktop as one of many,
+ * whatever the rung. @gone is called when the desktop ends, after
  * its last message was queued; the viewer is not part of it any more then.
  */
 void desktop_join(struct desktop *desktop, struct viewer *viewer,
-		  enum rung rung, void (*gone)(struct viewer *viewer));
+		  enum rung rung, bool tile,
+		  void (*gone)(struct viewer *viewer));
 /* From now on another rung, or none. */
 void desktop_watch(struct desktop *desktop, struct viewer *viewer,
-		   enum rung rung);
+		   enum rung rung, bool tile);
 void desktop_leave(struct desktop *desktop, struct viewer *viewer);
 /*
  * Asks the guest for a size, 16 to 8192 pixels each way, and a refresh rate, 0
@@ -94,6 +100,18 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 		   const struct message *msg);
 /* Nobody controls it, until somebody does again. */
 void desktop_release_control(struct desktop *desktop);
+/* Somebody says that it is still wanted. False: it stays for ever as it is. */
+bool desktop_keep(struct desktop *desktop);
+/*
+ * What is to become of it for not being used; @able: somebody could end it. What
+ * a tile shows counts as @policy says, what is open in full always.
+ */
+enum idle_state desktop_idle(struct desktop *desktop,
+			     const struct idle_policy *policy, bool able);
+/* What the last look said. */
+enum idle_state desktop_idle_state(const struct desktop *desktop);
+/* See idle_is_due(). */
+bool desktop_is_due(struct desktop *desktop);
 /* The number of who controls it, 0: nobody. */
 uint32_t desktop_controller(const struct desktop *desktop);
 /* All who watch get a key frame. */

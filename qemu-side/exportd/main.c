@@ -58,6 +58,7 @@ static gboolean main_tick(gpointer data)
 	struct daemon *daemon = data;
 
 	hub_tick(daemon->hub);
+	vms_tick(daemon->vms);
 	http_tick(daemon->http);
 	main_status(daemon, service_status);
 	return G_SOURCE_CONTINUE;
@@ -88,6 +89,7 @@ static void main_apply(struct daemon *daemon, struct config *config)
 	g_autofree char *error = NULL;
 
 	main_set_log(config);
+	vms_set_idle(daemon->vms, &config->idle);
 	vms_configure(daemon->vms, config->vms, config->nr_vms);
 	api_set_vm_directory(daemon->api, config->vm_directory);
 	http_reload(daemon->http, &config->http);
@@ -156,6 +158,7 @@ static int main_serve(struct daemon *daemon)
 	sources[1] = g_unix_signal_add(SIGTERM, main_quit, daemon);
 	sources[2] = g_unix_signal_add(SIGINT, main_quit, daemon);
 	sources[3] = g_unix_signal_add(SIGHUP, main_reload, daemon);
+	vms_set_idle(daemon->vms, &daemon->config.idle);
 	vms_configure(daemon->vms, daemon->config.vms, daemon->config.nr_vms);
 	main_announce(daemon);
 	service_watch();

@@ -240,8 +240,12 @@ static bool message_watch(struct json_object *root, struct message *msg,
 				  ARRAY_SIZE(rung_names));
 
 	*error = "watch needs \"rung\": full, thumb or none";
+	if (rung < 0)
+		return false;
+	*error = "watch \"tile\" is a boolean";
 	msg->watch.rung = (enum rung)rung;
-	return rung >= 0;
+	return !json_object_object_get_ex(root, "tile", NULL) ||
+	       message_bool(root, "tile", &msg->watch.tile);
 }
 
 static bool message_time(struct json_object *root, struct message *msg,

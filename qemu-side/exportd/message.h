@@ -85,6 +85,7 @@ struct message {
 		} ack;
 		struct {
 			enum rung rung;
+			bool tile;	/* as one of many */
 		} watch;
 		struct {
 			uint64_t client;	/* microseconds of its clock */

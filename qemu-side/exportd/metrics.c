@@ -201,6 +201,30 @@ static double desktop_viewers(const struct desktop_info *info)
 	return info->viewers;
 }
 
+static double desktop_unused(const struct desktop_info *info)
+{
+	return info->idle_s;
+}
+
+/* Only of those that are about to: 0 would say that it is now. */
+static void metrics_ending(struct metrics *m, const struct hub *hub)
+{
+	unsigned int i;
+
+	metrics_family(m, "desktop_ends_in_seconds", "gauge",
+		       "Until it ends for not being used; absent if it does not.");
+	for (i = 0; i < hub_count(hub); i++) {
+		g_autofree char *labels = NULL;
+		struct desktop_info info;
+
+		desktop_describe(hub_get(hub, i), &info);
+		if (info.idle != IDLE_ENDING && info.idle != IDLE_OVER)
+			continue;
+		labels = metrics_desktop_labels(&info);
+		metrics_sample(m, info.idle_left, labels);
+	}
+}
+
 static double rung_frames(const struct stream_info *info)
 {
 	return (double)info->frames;
@@ -268,6 +292,10 @@ static void metrics_desktops(struct metrics *m, const struct hub *hub)
 	metrics_family(m, "desktop_viewers", "gauge",
 		       "Clients connected to the desktop, watching or not.");
 	metrics_each_desktop(m, hub, desktop_viewers);
+	metrics_family(m, "desktop_unused_seconds", "gauge",
+		       "Since somebody used it; 0 where that is not counted.");
+	metrics_each_desktop(m, hub, desktop_unused);
+	metrics_ending(m, hub);
 	metrics_family(m, "frames_total", "counter", "Frames encoded.");
 	metrics_each_rung(m, hub, rung_frames);
 	metrics_family(m, "stream_bytes_total", "counter", "Bytes encoded.");
@@ -310,33 +338,69 @@ static void metrics_encoders(struct metrics *m, const struct choices *choices)
 	}
 }
 
+static double vm_connected(const struct vm_info *info)
+{
+	return info->connected;
+}
+
+static double vm_attached(const struct vm_info *info)
+{
+	return info->attached;
+}
+
+static double vm_ends_leases(const struct vm_info *info)
+{
+	return info->ends_leases;
+}
+
+static double vm_desktops(const struct vm_info *info)
+{
+	return info->desktops;
+}
+
+static double vm_connects(const struct vm_info *info)
+{
+	return info->connects;
+}
+
+static double vm_idle_ends(const struct vm_info *info)
+{
+	return info->idle_ends;
+}
+
 static void metrics_vms(struct metrics *m, const struct vms *vms)
 {
-	static const char *const names[] = {
-		"vm_connected", "vm_control_attached", "vm_desktops",
-		"vm_connects_total",
-	};
-	static const char *const helps[] = {
-		"Whether the VM's display is connected.",
-		"Whether the VM's control device is attached.",
-		"Outputs that are enabled.",
-		"How often the VM's display was connected.",
+	static const struct {
+		const char *name, *type, *help;
+		double (*value)(const struct vm_info *info);
+	} families[] = {
+		{ "vm_connected", "gauge",
+		  "Whether the VM's display is connected.", vm_connected },
+		{ "vm_control_attached", "gauge",
+		  "Whether the VM's control device is attached.", vm_attached },
+		{ "vm_ends_leases", "gauge",
+		  "Whether the guest ends the leases that it is asked to.",
+		  vm_ends_leases },
+		{ "vm_desktops", "gauge", "Outputs that are enabled.",
+		  vm_desktops },
+		{ "vm_connects_total", "counter",
+		  "How often the VM's display was connected.", vm_connects },
+		{ "vm_idle_ends_total", "counter",
+		  "Desktops that the guest was asked to end for not being used.",
+		  vm_idle_ends },
 	};
 	unsigned int family, i;
 
-	for (family = 0; family < G_N_ELEMENTS(names); family++) {
-		metrics_family(m, names[family],
-			       family == 3 ? "counter" : "gauge", helps[family]);
+	for (family = 0; family < G_N_ELEMENTS(families); family++) {
+		metrics_family(m, families[family].name, families[family].type,
+			       families[family].help);
 		for (i = 0; i < vms_count(vms); i++) {
 			g_autofree char *labels = NULL;
 			struct vm_info info;
 
 			vm_describe(vms_get(vms, i), &info);
 			labels = g_strdup_printf("vm=\"%s\"", info.name);
-			metrics_sample(m, family == 0 ? info.connected :
-					  family == 1 ? info.attached :
-					  family == 2 ? info.desktops :
-							info.connects, labels);
+			metrics_sample(m, families[family].value(&info), labels);
 		}
 	}
 }

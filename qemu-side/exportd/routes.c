@@ -227,6 +227,7 @@ static void api_get_stats(struct call *call)
 	struct desktop_info info;
 
 	desktop_describe(call->desktop, &info);
+	api_add_number(root, "unused_s", info.idle_s);
 	json_object_object_add(root, "rungs", api_rungs(&info));
 	/* those who look at it in full */
 	json_object_object_add(root, "latency",
@@ -279,6 +280,18 @@ static void api_post_release_control(struct call *call)
 	api_done(call, 200, "released");
 }
 
+static void api_post_keep(struct call *call)
+{
+	if (!desktop_keep(call->desktop)) {
+		api_refuse(call, 409, "stays",
+			   "this desktop is not ended for not being used");
+		return;
+	}
+	log_peer(INFO, call->req->peer, "desktop %s is to be kept",
+		 desktop_id(call->desktop));
+	api_done(call, 200, "kept");
+}
+
 /* --- virtual machines --- */
 
 static const char *const api_origins[] = {
@@ -306,6 +319,8 @@ static struct json_object *api_vm(const struct vms *vms, unsigned int index)
 	api_add_string(root, "state", info.connected ? "connected" : "connecting");
 	json_object_object_add(root, "attached",
 			       json_object_new_boolean(info.attached));
+	json_object_object_add(root, "ends_leases",
+			       json_object_new_boolean(info.ends_leases));
 	api_add_or_null(root, "error", info.error);
 	api_add_number(root, "desktops", info.desktops);
 	return root;
@@ -337,7 +352,11 @@ static bool api_path_allowed(const char *path, const char *directory)
 static void api_post_vms(struct call *call)
 {
 	const char *directory = call->api->env.vm_directory;
-	struct vm_options options = { .clipboard = VM_CLIPBOARD_OFF };
+	struct vm_options options = {
+		.clipboard = VM_CLIPBOARD_OFF,
+		.idle_after = VM_IDLE_DEFAULT,
+		.idle_warn = VM_IDLE_DEFAULT,
+	};
 	struct vms *vms = call->api->env.vms;
 
 	if (!body_text(call, "name", true, &options.name) ||
@@ -598,6 +617,7 @@ static const struct api_route api_routes[] = {
 	{ "POST", "/api/desktops/{id}/keyframe", API_DESKTOP, ROLE_CONTROL, false, api_post_keyframe },
 	{ "POST", "/api/desktops/{id}/resize", API_DESKTOP, ROLE_CONTROL, true, api_post_resize },
 	{ "POST", "/api/desktops/{id}/release-control", API_DESKTOP, ROLE_ADMIN, false, api_post_release_control },
+	{ "POST", "/api/desktops/{id}/keep", API_DESKTOP, ROLE_CONTROL, false, api_post_keep },
 	{ "GET", "/api/vms", API_SERVER, ROLE_ADMIN, false, api_get_vms },
 	{ "POST", "/api/vms", API_SERVER, ROLE_ADMIN, true, api_post_vms },
 	{ "DELETE", "/api/vms/{name}", API_SERVER, ROLE_ADMIN, false, api_delete_vm },

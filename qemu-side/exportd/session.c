@@ -123,6 +123,15 @@ static enum rung session_rung(struct lws *wsi)
 	return rung;
 }
 
+/* Whether it shows the desktop as one of many: "tile=1" of the query. */
+static bool session_is_tile(struct lws *wsi)
+{
+	char word[sizeof("tile=1")] = "";	/* as above: with its name */
+
+	return lws_get_urlarg_by_name_safe(wsi, "tile", word, sizeof(word)) > 0 &&
+	       !strcmp(word, "1");
+}
+
 /* What it can decode: "codecs=h264,av1" of the query. */
 static unsigned int session_codecs(struct lws *wsi)
 {
@@ -158,7 +167,7 @@ static void session_open_desktop(struct session *session)
 	session->desktop = desktop;
 	session->viewer->codecs = session_codecs(session->wsi);
 	desktop_join(desktop, session->viewer, session_rung(session->wsi),
-		     session_gone);
+		     session_is_tile(session->wsi), session_gone);
 }
 
 static bool session_wants_events(struct lws *wsi)

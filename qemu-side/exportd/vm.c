@@ -18,6 +18,7 @@
 
 #include "control.h"
 #include "display.h"
+#include "leaseport.h"
 #include "log.h"
 #include "qmp.h"
 
@@ -34,12 +35,15 @@ struct vm {
 	struct display *display;
 	bool display_ready;
 	struct control *control;
+	struct leaseport *leases;
 	guint display_timer, control_timer;
 	guint deadline;		/* of the display to become ready */
 	unsigned int display_delay, control_delay;	/* milliseconds */
 	bool complained;	/* about the monitor, since it last worked */
 	char *error;		/* the last, until it works */
 	unsigned int connects;
+	struct idle_policy idle;	/* of its desktops, at the last look */
+	unsigned int idle_ends;
 	bool closed;		/* the hub may have another VM of our name */
 
 	bool handed;
@@ -57,6 +61,87 @@ static unsigned int vm_back_off(unsigned int *delay)
 
 	*delay = MIN(now * 2, VM_RETRY_MAX_MS);
 	return now;
+}
+
+/* --- desktops that nobody uses --- */
+
+struct idle_policy vm_idle_policy(const struct vm_options *options,
+				  const struct idle_policy *all)
+{
+	struct idle_policy policy = *all;
+
+	if (options->idle_after != VM_IDLE_DEFAULT)
+		policy.after = options->idle_after;
+	if (options->idle_warn != VM_IDLE_DEFAULT)
+		policy.warn = options->idle_warn;
+	return policy;
+}
+
+void vm_set_idle(struct vm *vm, const struct vm_options *options)
+{
+	vm->options.idle_after = options->idle_after;
+	vm->options.idle_warn = options->idle_warn;
+}
+
+static void vm_told(struct vm *vm, struct desktop *desktop, unsigned int seconds)
+{
+	leaseport_tell(vm->leases, desktop_scanout(desktop),
+		       desktop_generation(desktop), seconds);
+}
+
+static void vm_idle_changed(struct vm *vm, struct desktop *desktop,
+			    enum idle_state before)
+{
+	struct desktop_info now;
+
+	desktop_describe(desktop, &now);
+	switch (now.idle) {
+	case IDLE_ENDING:
+		log_desktop(INFO, now.id, "nobody uses it: ends in %u seconds",
+			    now.idle_left);
+		vm_told(vm, desktop, now.idle_left);
+		return;
+	case IDLE_STUCK:
+		log_desktop(WARN, now.id, "nobody uses it, and nobody in the guest would end it: is \"helixctl host\" running there?");
+		return;
+	case IDLE_OVER:
+		log_desktop(INFO, now.id, "nobody used it for %u seconds: the guest is asked to end it",
+			    now.idle_s);
+		vm->idle_ends++;
+		return;
+	default:
+		break;
+	}
+	if (before == IDLE_ENDING || before == IDLE_OVER) {
+		log_desktop(INFO, now.id, "it is wanted, and stays");
+		vm_told(vm, desktop, 0);
+	}
+}
+
+static void vm_look_at(struct vm *vm, struct desktop *desktop)
+{
+	enum idle_state before = desktop_idle_state(desktop);
+
+	if (desktop_idle(desktop, &vm->idle, leaseport_is_ready(vm->leases)) !=
+	    before)
+		vm_idle_changed(vm, desktop, before);
+	if (desktop_is_due(desktop))
+		leaseport_revoke(vm->leases, desktop_scanout(desktop),
+				 desktop_generation(desktop));
+}
+
+void vm_tick(struct vm *vm, const struct idle_policy *all)
+{
+	unsigned int i;
+
+	vm->idle = vm_idle_policy(&vm->options, all);
+	for (i = 0; i < hub_count(vm->hub); i++) {
+		struct desktop *desktop = hub_get(vm->hub, i);
+
+		if (!strcmp(desktop_vm(desktop), vm->options.name) &&
+		    desktop_generation(desktop))
+			vm_look_at(vm, desktop);
+	}
 }
 
 /* --- the guest's requests --- */
@@ -177,7 +262,7 @@ static int vm_enable(struct vm *vm, struct console *console,
 
 	if (status)
 		return status;
-	hub_add(vm->hub, console, &config);
+	vm_look_at(vm, hub_add(vm->hub, console, &config));
 	return 0;
 }
 
@@ -298,6 +383,12 @@ static void vm_drop_control(struct vm *vm)
 	vm->control = NULL;
 }
 
+static void vm_drop_leases(struct vm *vm)
+{
+	leaseport_free(vm->leases);
+	vm->leases = NULL;
+}
+
 /* What hangs on the display goes with it. */
 static void vm_drop(struct vm *vm, const char *why)
 {
@@ -305,6 +396,7 @@ static void vm_drop(struct vm *vm, const char *why)
 	if (!vm->closed)
 		hub_remove_all(vm->hub, vm->options.name, why);
 	vm_drop_control(vm);
+	vm_drop_leases(vm);
 	display_free(vm->display);
 	vm->display = NULL;
 	vm->display_ready = false;
@@ -369,6 +461,7 @@ static void vm_display_ready(void *data)
 	vm->display_delay = 0;
 	vm->complained = false;
 	vm->connects++;
+	vm->leases = leaseport_new(vm->display, vm->options.name);
 	if (vm->options.console0)
 		display_foreach(vm->display, vm_add_console0, vm);
 	if (vm->options.control || vm->control_fd >= 0)
@@ -492,6 +585,7 @@ void vm_close(struct vm *vm, const char *why)
 	hub_remove_all(vm->hub, vm->options.name, why);
 	vm->closed = true;
 	vm_drop_control(vm);
+	vm_drop_leases(vm);
 	/* not ready: nothing was sent that it has to hear */
 	if (!vm->display_ready) {
 		display_free(vm->display);
@@ -534,8 +628,10 @@ void vm_describe(const struct vm *vm, struct vm_info *info)
 		.handed = vm->handed,
 		.connected = vm->display_ready,
 		.attached = vm->control && control_is_attached(vm->control),
+		.ends_leases = leaseport_is_ready(vm->leases),
 		.error = vm->error,
 		.connects = vm->connects,
+		.idle_ends = vm->idle_ends,
 	};
 	for (i = 0; i < hub_count(vm->hub); i++)
 		if (!strcmp(desktop_vm(hub_get(vm->hub, i)), info->name))

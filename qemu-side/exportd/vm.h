@@ -6,12 +6,14 @@
 #ifndef HELIX_VM_H
 #define HELIX_VM_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "hub.h"
 
 #define VM_PRIORITY_MAX 255
 #define VM_CLIPBOARD_OFF (-1)
+#define VM_IDLE_DEFAULT UINT_MAX	/* what the server has for all */
 
 struct vm;
 
@@ -22,7 +24,12 @@ struct vm_options {
 	bool console0;		/* the console is a desktop too */
 	int clipboard;		/* scanout that has the VM's, or off */
 	unsigned int priority;	/* on top of that of leases */
+	unsigned int idle_after, idle_warn;	/* seconds, or VM_IDLE_DEFAULT */
 };
+
+/* What holds for its desktops, where @all is for whom nothing else is said. */
+struct idle_policy vm_idle_policy(const struct vm_options *options,
+				  const struct idle_policy *all);
 
 /* [A-Za-z0-9_-]{1,32} */
 bool vm_name_valid(const char *name);
@@ -48,15 +55,25 @@ void vm_free(struct vm *vm);
 void vm_close(struct vm *vm, const char *why);
 bool vm_is_busy(const struct vm *vm);
 
+/*
+ * Every half second: desktops that nobody uses are told and ended, by asking the
+ * guest to. The console, which is nobody's lease, stays.
+ */
+void vm_tick(struct vm *vm, const struct idle_policy *all);
+
 const struct vm_options *vm_options(const struct vm *vm);
+/* Takes what changes nothing but what vm_tick() does. */
+void vm_set_idle(struct vm *vm, const struct vm_options *options);
 
 struct vm_info {
 	const char *name, *qmp, *control;	/* sockets may be NULL */
 	bool handed;
 	bool connected;		/* to the display */
 	bool attached;		/* to the control device */
+	bool ends_leases;	/* somebody in the guest ends what it is asked to */
 	const char *error;	/* why not, or NULL */
 	unsigned int desktops, connects;
+	unsigned int idle_ends;	/* desktops that were asked to end for that */
 };
 
 void vm_describe(const struct vm *vm, struct vm_info *info);

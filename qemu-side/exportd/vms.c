@@ -25,6 +25,7 @@ struct vms {
 	GPtrArray *leaving;	/* of struct vm */
 	gint64 linger_until;	/* of the last that leaves */
 	guint linger;
+	struct idle_policy idle;
 };
 
 struct vms *vms_new(struct hub *hub)
@@ -129,6 +130,7 @@ static void vms_insert(struct vms *vms, struct vm *vm, enum vm_origin origin)
 
 	g_array_append_val(vms->entries, entry);
 	vms_set_first(vms);
+	vm_tick(vm, &vms->idle);
 	log_vm(INFO, vm_options(vm)->name, "added");
 }
 
@@ -204,6 +206,8 @@ void vms_configure(struct vms *vms, const struct vm_options *options,
 		else if (wanted && (entry->origin != VM_CONFIGURED ||
 				    !vms_same(wanted, vm_options(entry->vm))))
 			vms_drop(vms, i, "its configuration changed");
+		else if (wanted)
+			vm_set_idle(entry->vm, wanted);
 	}
 	for (i = 0; i < count; i++)
 		if (vms_add(vms, &options[i], VM_CONFIGURED) == VMS_FULL)
@@ -212,6 +216,19 @@ void vms_configure(struct vms *vms, const struct vm_options *options,
 }
 
 /* --- all of them --- */
+
+void vms_set_idle(struct vms *vms, const struct idle_policy *policy)
+{
+	vms->idle = *policy;
+}
+
+void vms_tick(struct vms *vms)
+{
+	unsigned int i;
+
+	for (i = 0; i < vms->entries->len; i++)
+		vm_tick(vms_entry(vms, i)->vm, &vms->idle);
+}
 
 unsigned int vms_count(const struct vms *vms)
 {

@@ -46,6 +46,11 @@ bool vms_remove(struct vms *vms, const char *name, const char *why);
 void vms_configure(struct vms *vms, const struct vm_options *options,
 		   unsigned int count);
 
+/* For whom nothing else is configured. */
+void vms_set_idle(struct vms *vms, const struct idle_policy *policy);
+/* Every half second. */
+void vms_tick(struct vms *vms);
+
 unsigned int vms_count(const struct vms *vms);
 struct vm *vms_get(const struct vms *vms, unsigned int index);
 enum vm_origin vms_origin(const struct vms *vms, unsigned int index);

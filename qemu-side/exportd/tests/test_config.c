@@ -83,6 +83,9 @@ static void test_defaults(void **state)
 	assert_int_equal(config.http.token_failures, 10);
 	assert_string_equal(config.encoder.name, "auto");
 	assert_null(config.encoder.device);
+	assert_int_equal(config.idle.after, 0);
+	assert_int_equal(config.idle.warn, 60);
+	assert_false(config.idle.thumbnails);
 	assert_int_equal(config.nr_vms, 1);
 	assert_string_equal(config.vms[0].name, "vm");
 	assert_int_equal(config.vms[0].clipboard, VM_CLIPBOARD_OFF);
@@ -113,6 +116,44 @@ static void test_file(void **state)
 	assert_int_equal(config.vms[0].priority, 7);
 	assert_string_equal(config.vms[1].qmp, "/run/b/qmp");
 	assert_false(config.vms[1].console0);
+}
+
+static void test_idle(void **state)
+{
+	struct idle_policy policy;
+
+	(void)state;
+	assert_int_equal(load_file("[idle]\nafter=1800\nwarn=120\ncount-thumbnails=true\n"
+				   "[vm a]\nqmp=/run/a\n"
+				   "[vm b]\nqmp=/run/b\nidle-after=0\n"
+				   "[vm c]\nqmp=/run/c\nidle-after=300\nidle-warn=0\n"),
+			 CONFIG_RUN);
+	policy = vm_idle_policy(&config.vms[0], &config.idle);
+	assert_int_equal(policy.after, 1800);
+	assert_int_equal(policy.warn, 120);
+	assert_true(policy.thumbnails);
+	policy = vm_idle_policy(&config.vms[1], &config.idle);
+	assert_int_equal(policy.after, 0);
+	policy = vm_idle_policy(&config.vms[2], &config.idle);
+	assert_int_equal(policy.after, 300);
+	assert_int_equal(policy.warn, 0);
+	each_end(NULL);
+	assert_int_equal(load("--qmp=/q", "--idle-after=90", "--idle-warn=90"),
+			 CONFIG_RUN);
+	assert_int_equal(config.idle.after, 90);
+	each_end(NULL);
+	/* the default warning does not fit; that is said, not guessed about */
+	assert_int_equal(load("--qmp=/q", "--idle-after=30"), CONFIG_WRONG);
+	assert_string_equal(error, "[idle] warn=60 is more than after=30");
+	each_end(NULL);
+	assert_int_equal(load_file("[idle]\nafter=100\n[vm a]\nqmp=/run/a\nidle-after=50\n"),
+			 CONFIG_WRONG);
+	assert_string_equal(error, "[vm a] idle-warn=60 is more than idle-after=50");
+	each_end(NULL);
+	refused("[idle]\nafter=31536001\n", "[idle]", "after=31536001", "0 to 31536000");
+	refused("[idle]\nwarn=-1\n", "warn=-1", "0 to 86400");
+	refused("[idle]\ncount-thumbnails=1\n", "true or false");
+	refused("[idle]\ncount=1\n", "after, warn, count-thumbnails");
 }
 
 static void test_flags_go_before_the_file(void **state)
@@ -259,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_defaults, each_end),
 		cmocka_unit_test_teardown(test_file, each_end),
+		cmocka_unit_test_teardown(test_idle, each_end),
 		cmocka_unit_test_teardown(test_flags_go_before_the_file, each_end),
 		cmocka_unit_test_teardown(test_errors_say_where_and_what, each_end),
 		cmocka_unit_test_teardown(test_no_file, each_end),

@@ -71,7 +71,7 @@ static struct viewer *join(enum rung rung)
 {
 	struct viewer *viewer = viewer_new(wake, NULL);
 
-	desktop_join(desktop, viewer, rung, gone);
+	desktop_join(desktop, viewer, rung, false, gone);
 	return viewer;
 }
 
@@ -162,11 +162,11 @@ static void test_switching_rungs_moves_the_viewer(void **state)
 
 	(void)state;
 	until(viewer->frames);
-	desktop_watch(desktop, viewer, RUNG_THUMB);
+	desktop_watch(desktop, viewer, RUNG_THUMB, false);
 	assert_int_equal(describe().rung[RUNG_FULL].viewers, 0);
 	assert_int_equal(describe().rung[RUNG_THUMB].viewers, 1);
 	until(describe().rung[RUNG_THUMB].frames && viewer->frames);
-	desktop_watch(desktop, viewer, RUNG_NONE);
+	desktop_watch(desktop, viewer, RUNG_NONE, false);
 	assert_int_equal(viewer->frames, 0);
 	assert_int_equal(describe().rung[RUNG_THUMB].viewers, 0);
 	assert_int_equal(describe().viewers, 1);
@@ -194,6 +194,41 @@ static void test_what_qemu_shows_on_an_output_that_was_off_is_not_shown(void **s
 	assert_true(describe().live);
 }
 
+static enum idle_state look(const struct idle_policy *policy)
+{
+	return desktop_idle(desktop, policy, true);
+}
+
+static void test_who_counts_as_a_viewer(void **state)
+{
+	struct idle_policy policy = { .after = 600, .warn = 60 };
+	struct viewer *viewer;
+
+	(void)state;
+	assert_int_equal(describe().idle, IDLE_OFF);
+	assert_false(desktop_keep(desktop));
+	assert_int_equal(look(&policy), IDLE_COUNTING);
+	assert_true(desktop_keep(desktop));
+	viewer = join(RUNG_FULL);
+	assert_int_equal(look(&policy), IDLE_USED);
+	/* the same picture, but as one of many */
+	desktop_watch(desktop, viewer, RUNG_FULL, true);
+	assert_int_equal(look(&policy), IDLE_COUNTING);
+	desktop_watch(desktop, viewer, RUNG_THUMB, false);
+	assert_int_equal(look(&policy), IDLE_COUNTING);
+	policy.thumbnails = true;
+	assert_int_equal(look(&policy), IDLE_USED);
+	/* a page that nobody can see is no viewer in any case */
+	desktop_watch(desktop, viewer, RUNG_NONE, false);
+	assert_int_equal(look(&policy), IDLE_COUNTING);
+	desktop_watch(desktop, viewer, RUNG_FULL, false);
+	assert_int_equal(look(&policy), IDLE_USED);
+	leave(viewer);
+	assert_int_equal(look(&policy), IDLE_COUNTING);
+	policy.after = 0;
+	assert_int_equal(look(&policy), IDLE_OFF);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define T_OFF(name) cmocka_unit_test_setup_teardown(name, setup_off, teardown)
 
@@ -205,6 +240,7 @@ int main(void)
 		T(test_each_update_is_a_frame_while_it_is_watched),
 		T(test_a_thumbnail_alone_sets_the_pace),
 		T(test_switching_rungs_moves_the_viewer),
+		T(test_who_counts_as_a_viewer),
 		T_OFF(test_what_qemu_shows_on_an_output_that_was_off_is_not_shown),
 	};
 

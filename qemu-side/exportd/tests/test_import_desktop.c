@@ -60,7 +60,7 @@ static int setup(void **state)
 	decoder->thread_count = 1;
 	frame = av_frame_alloc();
 	viewer = viewer_new(wake, NULL);
-	desktop_join(desktop, viewer, RUNG_FULL, gone);
+	desktop_join(desktop, viewer, RUNG_FULL, false, gone);
 	return avcodec_open2(decoder, NULL, NULL);
 }
 

@@ -134,6 +134,11 @@ static void test_watch(void **state)
 		assert_int_equal(msg.type, MESSAGE_WATCH);
 		assert_int_equal(msg.watch.rung, rung);
 	}
+	assert_true(parse("{\"type\":\"watch\",\"rung\":\"full\",\"tile\":true}", &msg));
+	assert_true(msg.watch.tile);
+	assert_true(parse("{\"type\":\"watch\",\"rung\":\"full\"}", &msg));
+	assert_false(msg.watch.tile);
+	refused("{\"type\":\"watch\",\"rung\":\"full\",\"tile\":1}");
 	refused("{\"type\":\"watch\"}");
 	refused("{\"type\":\"watch\",\"rung\":\"FULL\"}");
 	refused("{\"type\":\"watch\",\"rung\":\"full\\u0000\"}");

@@ -144,7 +144,7 @@ static void test_metrics_may_be_open_on_loopback(void **state)
 
 static void test_other_desktops_do_not_exist(void **state)
 {
-	static const char *const posts[] = { "keyframe", "resize", "release-control" };
+	static const char *const posts[] = { "keyframe", "resize", "release-control", "keep" };
 	size_t i;
 
 	(void)state;

@@ -192,6 +192,46 @@ class Gpu:
                      struct.pack("<IIIIIIII", 0, x, y, 0, resource, hot_x, hot_y, 0))
 
 
+class LeasePort:
+    """What "helixctl host" would be in a guest, at a serial port in the place of a virtio one."""
+
+    DATA, STATUS = 0x3F8, 0x3FD
+
+    def __init__(self, guest, session):
+        self.guest = guest
+        self.session = session
+        self.rest = b""
+
+    def send(self, **message):
+        for byte in json.dumps(message).encode() + b"\n":
+            self.guest.command(f"outb {self.DATA:#x} {byte:#x}")
+
+    def hello(self):
+        self.send(op="hello", version=1, session=self.session)
+
+    def take(self):
+        while int(self.guest.command(f"inb {self.STATUS:#x}"), 16) & 1:
+            self.rest += bytes([int(self.guest.command(f"inb {self.DATA:#x}"), 16)])
+        return b"\n" in self.rest
+
+    def receive(self):
+        wait("a word about the leases", self.take)
+        line, self.rest = self.rest.split(b"\n", 1)
+        return json.loads(line)
+
+    def skip_to_hello(self):
+        """Whatever was said before, maybe in part, by exportds that are gone."""
+        wait("a hello", lambda: self.take() and self.rest.endswith(b'{"op":"hello","version":1}\n'))
+        self.rest = b""
+
+    def expect(self, op, scanout, generation):
+        """The next that is said; nothing is passed over."""
+        said = self.receive()
+        seconds = said.pop("seconds", None)
+        assert said == {"op": op, "session": self.session, "scanout": scanout, "generation": generation}, said
+        return seconds
+
+
 class Socket:
     """Just enough of a WebSocket client."""
 
@@ -310,6 +350,7 @@ class Bench:
              "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
              "-qtest-log", "/dev/null", "-trace", "dbus_kbd_*", "-trace", "dbus_mouse_*",
              "-trace", "virtio_gpu_ui_*", "-trace", "dbus_touch_*", "-trace", "dbus_clipboard_*", "-trace", "input_event_btn", "-trace", "input_event_key_qcode",
+             "-chardev", "dbus,id=leases,name=dev.helix.lease", "-device", "isa-serial,chardev=leases",
              "-device", "virtio-tablet-pci,display=gpu,head=0,addr=04.0",
              "-device", "virtio-multitouch-pci,display=gpu,head=0,addr=05.0",
              "-device", "virtio-multitouch-pci,id=touch9,display=gpu,head=9,addr=06.0",
@@ -317,18 +358,25 @@ class Bench:
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.guest = Guest(f"{self.dir}/qtest.sock")
 
-    def start_exportd(self):
+    def start_exportd(self, *options):
         self.exportd = subprocess.Popen(
             [self.exportd_path, "--qmp", f"{self.dir}/qmp.sock", "--control", f"{self.dir}/control.sock", "--port",
-             str(self.port), "--web", self.web, "--console0", "--clipboard", "0", "--verbose", *self.options],
+             str(self.port), "--web", self.web, "--console0", "--clipboard", "0", "--verbose", *self.options, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         line = self.exportd.stdout.readline().decode()
         found = re.match(r"listening http://127\.0\.0\.1:(\d+)/$", line)
         assert found, f"said {line!r} and not where it listens"
         self.port = int(found.group(1))
 
-    def get(self, path, **headers):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+    def restart_exportd(self, *options):
+        self.exportd.kill()
+        self.exportd.wait()
+        self.exportd.stdout.close()
+        self.start_exportd(*options)
+        wait("the host bit", self.guest.host)
+
+    def get(self, path, method="GET", **headers):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status, answer.read(), answer.headers
@@ -894,6 +942,73 @@ def test_killed_it_leaves_no_key_button_or_finger_down(b):
     assert not b.said(mark, r"input_event_btn con \d+, button \w+, down 1")
     wait("the host bit", b.guest.host)
     assert b.guest.enable(3, 2, "Third once more") == 0
+
+
+def test_what_nobody_uses_is_told_and_then_ended_by_the_guest(b):
+    """Each word to the guest is waited for, in its order: how fast that goes does not matter."""
+    port = LeasePort(b.guest, "0123456789abcdef")
+    assert b.desktops()[3]["idle"] is None
+    assert b.get("/api/desktops/vm:3/keep", "POST")[0] == 409
+    policy = ("--idle-after", "5", "--idle-warn", "4")
+    b.restart_exportd(*policy)
+    assert b.guest.enable(4, 41, "Unused") == 0 and b.guest.enable(6, 61, "Watched") == 0
+    watching = Socket(b.port, "scanout=6&rung=full")
+    watching.say("role")
+    port.skip_to_hello()
+
+    def idle(scanout):
+        found = b.desktops()[scanout]["idle"]
+        return found["state"], found["ends_in"]
+
+    # nobody in the guest has answered: nothing can be ended, and it says so
+    wait("a word that nobody would end it", lambda: idle(4) == ("stuck", None))
+    port.hello()
+    assert port.expect("ending", 4, 41) == 4
+    state, left = idle(4)
+    assert state == "ending" and 0 < left <= 4, (state, left)
+    assert idle(6) == ("used", None)
+    metrics = b.get("/metrics")[1].decode()
+    assert re.search(r'^helix_exportd_desktop_ends_in_seconds\{vm="vm",scanout="4"\} [1-4]$', metrics, re.M), metrics
+    assert 'desktop_ends_in_seconds{vm="vm",scanout="6"}' not in metrics
+    assert 'helix_exportd_vm_ends_leases{vm="vm"} 1' in metrics
+
+    # who only sees it in a grid does not keep it; who opens it does, and who says so
+    tile = Socket(b.port, "scanout=4&rung=full&tile=1")
+    tile.say("role")
+    thumb = Socket(b.port, "scanout=4&rung=thumb")
+    thumb.say("role")
+    assert idle(4)[0] == "ending"
+    tile.send({"type": "watch", "rung": "full"})
+    port.expect("kept", 4, 41)
+    assert idle(4) == ("used", None)
+    tile.send({"type": "watch", "rung": "full", "tile": True})
+    assert port.expect("ending", 4, 41) == 4
+    assert b.get("/api/desktops/vm:4/keep", "POST")[0] == 200
+    port.expect("kept", 4, 41)
+    port.expect("ending", 4, 41)
+    thumb.send({"type": "key", "code": "KeyA", "down": True})
+    thumb.send({"type": "key", "code": "KeyA", "down": False})
+    port.expect("kept", 4, 41)
+    port.expect("ending", 4, 41)
+
+    # a restart ends nothing early: it is counted and told anew
+    b.restart_exportd(*policy)
+    assert b.guest.enable(4, 41, "Unused") == 0 and b.guest.enable(6, 61, "Watched") == 0
+    watching = Socket(b.port, "scanout=6&rung=full")
+    watching.say("role")
+    port.skip_to_hello()
+    port.hello()
+    assert port.expect("ending", 4, 41) == 4
+    mark = b.mark()
+    port.expect("revoke", 4, 41)
+    assert idle(4) == ("over", 0)
+    port.send(op="failed", scanout=4, error="not yet")
+    wait("the reason in the log", lambda: b.said(mark, "has not ended scanout 4: not yet"))
+    assert b.guest.ask(DISABLE, output=4, scanout=4, generation=41) == 0
+    port.send(op="done", scanout=4)
+    wait("the word that it is done", lambda: b.said(mark, "has ended scanout 4"))
+    assert list(b.desktops()) == [6] and idle(6) == ("used", None)
+    assert re.search(r'^helix_exportd_vm_idle_ends_total\{vm="vm"\} 1$', b.get("/metrics")[1].decode(), re.M)
 
 
 def test_impossible_ring_index_is_survived(b):
