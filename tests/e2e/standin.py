@@ -133,6 +133,7 @@ class Viewer:
     def __init__(self, socket, number, role, rung):
         self.socket, self.number, self.role, self.rung = socket, number, role, rung
         self.codecs = ["h264"]      # it can decode
+        self.tile = False           # it shows the desktop as one of many
         self.restart = True         # the next frame is a key frame
         self.told = None            # the last config; None: it is to be told again
         self.captured = {}          # sequence number -> when, of the last frames
@@ -162,6 +163,8 @@ class Desktop:
         self.viewers = []
         self.controller = None      # the number of a viewer
         self.cursor = None          # the binary message
+        self.ends_in = None         # seconds until it ends, as nobody uses it
+        self.kept = 0               # so often was said that it is to be kept
         self.latencies = []         # microseconds, as the viewers told
 
     @property
@@ -171,6 +174,10 @@ class Desktop:
     def rungs(self):
         """What is being watched, for tests."""
         return sorted(viewer.rung for viewer in self.viewers)
+
+    def tiles(self):
+        """How many who are sent the full picture show it as one of many."""
+        return sum(viewer.tile for viewer in self.viewers if viewer.rung == "full")
 
 
 def allow_post():
@@ -273,6 +280,13 @@ class StandIn:
             self.tell()
         self.call(begin())
 
+    def end_in(self, scanout, seconds):
+        """Nobody uses it: it ends in so many seconds; None: it does not."""
+        async def change():
+            self.desktops[scanout].ends_in = seconds
+            self.tell()
+        self.call(change())
+
     def drop_streams(self, scanout):
         async def drop():
             for socket in list(self.desktops[scanout].sockets):
@@ -303,7 +317,8 @@ class StandIn:
 
     def listed(self):
         return [{**({} if self.plain else {"id": f"vm:{d.scanout}", "vm": "vm", "controller": d.controller,
-                                           "latency": percentiles(d.latencies)}),
+                                           "latency": percentiles(d.latencies),
+                                           "idle": {"state": "used" if d.ends_in is None else "ending", "ends_in": d.ends_in}}),
                  "scanout": d.scanout, "name": d.name, "width": d.width, "height": d.height, "state": d.state,
                  "frames": d.frames, "bytes": 0, "fps": float(self.fps), "encoder": "stand-in",
                  "viewers": len(d.viewers)} for _, d in sorted(self.desktops.items())]
@@ -329,6 +344,11 @@ class StandIn:
                 ticket = secrets.token_urlsafe(16)
                 self.tickets[ticket] = self.tokens[token] if self.tokens is not None else self.role
                 return self.json({"ticket": ticket, "expires_in": 30})
+            if url.path.endswith("/keep") and "method=POST" in url.query:
+                desktop = self.desktops[int(url.path.split("/")[-2].removeprefix("vm:"))]
+                desktop.kept, desktop.ends_in = desktop.kept + 1, None
+                self.tell()
+                return self.json({"status": "kept"})
             if url.path.endswith("/stats"):
                 part = {"p50": 1.5, "p95": 2.5, "p99": 3.5}
                 return self.json({"latency": {"capture": part, "encode": part, "send": part, "network": part}})
@@ -379,6 +399,7 @@ class StandIn:
             self.numbers += 1
             rung = "full" if self.plain else query.get("rung", ["full"])[0]
             viewer = Viewer(socket, self.numbers, socket.helix_role, rung)
+            viewer.tile = query.get("tile") == ["1"]
             viewer.codecs = query.get("codecs", ["h264"])[0].split(",")
             desktop.viewers.append(viewer)
             reader = asyncio.create_task(self.read(desktop, viewer))
@@ -420,6 +441,7 @@ class StandIn:
             await viewer.say(type="time", client=message["client"], server=time.monotonic_ns() // 1000)
             return
         if kind == "watch":
+            viewer.tile = message.get("tile", False)
             viewer.rung, viewer.restart, viewer.told = message["rung"], True, None
             return
         if not self.plain and kind in INPUT and not self.may_input(desktop, viewer, kind):

@@ -534,12 +534,16 @@ class PageTest:
         wait_rungs("thumb", "thumb")
         self.browser.resize(1600, 1000)
         wait_rungs("full", "full")
+        # in full, and yet no more than a glance: the server is told the difference
+        wait_for(lambda: all(d.tiles() == 1 for d in self.standin.desktops.values()), LONG, "the tiles do not say that they are")
         wait_for(lambda: all(d["canvasWidth"] == 1280 for d in self.browser.desktops().values()), 20,
                  lambda: f"the tiles have {self.browser.desktops()}")
         self.open_full(2)
         wait_rungs("full", "thumb")
+        wait_for(lambda: self.standin.desktops[2].tiles() == 0, LONG, "the open desktop is watched as a tile")
         self.browser.js("location.hash = ''")
         wait_rungs("full", "full")
+        wait_for(lambda: self.standin.desktops[2].tiles() == 1, LONG, "the tile is watched as an open desktop")
         self.browser.resize(1280, 720)
         wait_rungs("thumb", "thumb")
 
@@ -927,6 +931,54 @@ class PageTest:
         finally:
             self.standin.tokens = None
             self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
+
+    # A desktop that nobody uses
+
+    def ending(self, scanout):
+        """What its tile says, and whether that has a button."""
+        return self.browser.js("""
+            const ends = document.querySelector(`.tile[data-scanout='${arguments[0]}'] .ends`);
+            return ends.checkVisibility() ? [ends.querySelector('.ending').textContent,
+                                             ends.querySelector('.keep').checkVisibility()] : null""", scanout)
+
+    def wait_ending(self, scanout, wanted):
+        wait_for(lambda: self.ending(scanout) == wanted, LONG, lambda: f"the tile says {self.ending(scanout)} and not {wanted}")
+
+    def a_desktop_that_is_about_to_end_says_so_and_can_be_kept(self):
+        self.fresh()
+        check(self.ending(2) is None, "a desktop that stays says that it ends")
+        self.standin.end_in(2, 47)
+        self.wait_ending(2, ["Nobody uses it: ends in 47 s", True])
+        self.standin.end_in(2, 300)
+        self.wait_ending(2, ["Nobody uses it: ends in 5 min", True])
+        check(self.ending(1) is None, "another desktop says that it ends")
+        check(not self.browser.js(CONTRAST)["faint"], "the words cannot be read")
+        wait_for(lambda: "Desktop 2: ends soon" in self.browser.js("return document.querySelector('#announcer').textContent"),
+                 LONG, "who does not look is not told")
+        self.browser.js("document.querySelector(`.tile[data-scanout='2'] .keep`).click()")
+        self.wait_ending(2, None)
+        check(self.standin.desktops[2].kept == 1, f"the server was told {self.standin.desktops[2].kept} times")
+        check(self.browser.js("return window.helix.view") == "grid", "the button opened the desktop")
+        # while it is open, too: a page that was in the background comes back to it
+        self.open_full(3)
+        self.standin.end_in(3, 9)
+        wait_for(lambda: self.browser.text("#ending-text") == "Nobody uses it: ends in 9 s", LONG,
+                 "the open desktop does not say that it ends")
+        self.browser.js("document.querySelector('#ending-keep').click()")
+        wait_for(lambda: self.standin.desktops[3].kept == 1, LONG, "the server was not told")
+        wait_for(lambda: not self.browser.js("return document.querySelector('#ending').checkVisibility()"), LONG,
+                 "the open desktop still says that it ends")
+        self.browser.js("location.hash = ''")
+
+    def who_may_only_watch_cannot_keep_a_desktop(self):
+        self.standin.role = "view"
+        try:
+            self.fresh()
+            self.standin.end_in(2, 47)
+            self.wait_ending(2, ["Nobody uses it: ends in 47 s", False])
+        finally:
+            self.standin.role = "admin"
+            self.standin.end_in(2, None)
 
     # Who does not see, and what else a page owes
 

@@ -7,8 +7,9 @@
 import { State } from './desktop.js';
 
 const GATHER_MS = 700;
+const ENDING = 'ends soon, as nobody uses it';
 // What passes by itself in a moment is not news.
-const NEWS = new Set([State.LIVE, State.LOST, State.GONE, State.FAILED, State.WAITING]);
+const NEWS = new Set([State.LIVE, State.LOST, State.GONE, State.FAILED, State.WAITING, ENDING]);
 
 export class Announcer {
   #element;
@@ -31,11 +32,12 @@ export class Announcer {
   #tell(desktops) {
     const groups = new Map();       // word -> names
     for (const desktop of desktops) {
-      const { state } = desktop;
-      if (!NEWS.has(state) || this.#said.get(desktop) === state)
+      const news = desktop.ending === null ? desktop.state : ENDING;
+      if (!NEWS.has(news) || this.#said.get(desktop) === news)
         continue;
-      this.#said.set(desktop, state);
-      groups.set(desktop.stateWord, [...groups.get(desktop.stateWord) ?? [], desktop.name]);
+      this.#said.set(desktop, news);
+      const word = news === ENDING ? ENDING : desktop.stateWord;
+      groups.set(word, [...groups.get(word) ?? [], desktop.name]);
     }
     if (groups.size)
       this.say([...groups].map(([word, names]) => `${names.join(', ')}: ${word.toLowerCase()}.`).join(' '));

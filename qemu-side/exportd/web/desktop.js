@@ -5,7 +5,7 @@
 // element and the handle of the stream that paints on it. Rule: the stream is
 // open while somebody watches and the desktop exists, and only then.
 
-import { access } from './access.js';
+import { access, ask } from './access.js';
 import { Rung, streamUrl } from './protocol.js';
 import { forgetCodec, otherCodecs } from './support.js';
 import { streamError } from './words.js';
@@ -51,6 +51,7 @@ export const keyOf = (entry) => entry.id ?? String(entry.scanout);
 export class Desktop extends EventTarget {
   #call;
   #wanted = Rung.NONE;
+  #tile = false;                    // and shown as one of many
   #started = false;
   #connected = false;
   #everConnected = false;
@@ -173,11 +174,26 @@ export class Desktop extends EventTarget {
     this.#end();
   }
 
-  /** Be sent this rung from now on. */
-  watch(rung) {
-    if (rung === this.#wanted)
+  /** Seconds until it ends because nobody uses it; null where it does not. */
+  get ending() { return this.#gone ? null : this.entry.idle?.ends_in ?? null; }
+
+  get mayKeep() { return this.ending > 0 && this.role !== 'view' && this.id !== null; }
+
+  /** Says that it is still wanted; the server's list tells what comes of it. False if that did not get there. */
+  async keep() {
+    try {
+      return (await ask(`api/desktops/${this.id}/keep`, { method: 'POST' })).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Be sent this rung from now on; tile: it is shown as one of many, and that alone does not keep it. */
+  watch(rung, tile = false) {
+    if (rung === this.#wanted && tile === this.#tile)
       return;
     this.#wanted = rung;
+    this.#tile = tile;
     if (rung === Rung.NONE)
       this.stats = { ...this.stats, rate: 0, kbit: 0 };
     this.#apply();
@@ -230,7 +246,7 @@ export class Desktop extends EventTarget {
       framesPainted: stats.painted, framesSkipped: stats.skipped,
       framesDecoded: stats.decoded, packetsDropped: stats.dropped,
       decoderErrors: stats.errors, keyframesAsked: stats.asked,
-      latency: this.latency, control: this.control, canvas: this.canvas,
+      latency: this.latency, control: this.control, ending: this.ending, canvas: this.canvas,
     });
   }
 
@@ -240,10 +256,10 @@ export class Desktop extends EventTarget {
     } else if (this.#started) {
       if (this.#wanted === Rung.NONE)
         this.#shown = false;
-      this.#call('watch', this.#wanted);
+      this.#call('watch', this.#wanted, this.#tile);
     } else {
       this.#started = true;
-      this.#call('start', streamUrl(this, this.#wanted, otherCodecs()), access(), this.#wanted);
+      this.#call('start', streamUrl(this, this.#wanted, this.#tile, otherCodecs()), access(), this.#wanted, this.#tile);
     }
     this.#changed();
   }

@@ -6,6 +6,7 @@
 // sharing.js (clipboard), sizing.js and statistics.js.
 
 import { State } from './desktop.js';
+import { endingWords } from './grid.js';
 import { Input } from './input.js';
 import { Pointer } from './pointer.js';
 import { Seat } from './seat.js';
@@ -47,6 +48,7 @@ export class FullView {
       touchedAt: (point) => this.#pointer.movedByTouch(point),
     });
     byId('back').addEventListener('click', leave);
+    byId('ending-keep').addEventListener('click', () => this.#keep());
     byId('fullscreen').addEventListener('click', () => this.#toggleFullscreen());
     byId('strip-toggle').addEventListener('click', () => this.#toggleStrip());
     byId('typing-toggle').addEventListener('click', () => this.#showTyping(this.#typing.hidden));
@@ -102,6 +104,7 @@ export class FullView {
       part.detach();
     this.say('');
     byId('asker').hidden = true;
+    byId('ending').hidden = true;
     tile.desktop.removeEventListener('change', this.#onChange);
     tile.desktop.removeEventListener('servererror', this.#onServerError);
     tile.open(false);
@@ -131,6 +134,9 @@ export class FullView {
     byId('full-state').title = desktop.stateWord;
     this.#message.textContent = desktop.explanation;
     this.#message.hidden = !desktop.explanation;
+    byId('ending').hidden = desktop.ending === null;
+    byId('ending-text').textContent = endingWords(desktop.ending);
+    byId('ending-keep').hidden = !desktop.mayKeep;
     byId('clipboard-toggle').hidden = !desktop.takes.clipboard;
     byId('clipboard').hidden ||= !desktop.takes.clipboard;
     byId('lock').hidden = desktop.takes.absolute || !this.#stage.requestPointerLock;
@@ -154,6 +160,12 @@ export class FullView {
     element.textContent = text;
     if (text)
       this.#saidTimer = setTimeout(() => { element.textContent = ''; }, SAID_FOR_MS);
+  }
+
+  async #keep() {
+    this.#stage.focus();
+    if (!await this.desktop.keep())
+      this.say('The server was not told that this desktop is to be kept.');
   }
 
   #serverError({ code, text }) {

@@ -31,6 +31,8 @@ class Tile {
   #rate;
   #people;
   #controller;
+  #ending;
+  #keep;
   #goneTimer = 0;
   #unwatchTimer = 0;
   #visible = false;
@@ -52,6 +54,9 @@ class Tile {
     this.#rate = fragment.querySelector('.rate');
     this.#people = fragment.querySelector('.people');
     this.#controller = fragment.querySelector('.controller');
+    this.#ending = fragment.querySelector('.ending');
+    this.#keep = fragment.querySelector('.keep');
+    this.#keep.addEventListener('click', () => desktop.keep());
     this.element.dataset.scanout = desktop.scanout;
     this.element.dataset.key = desktop.key;
     this.link.href = addressOf(desktop);
@@ -86,11 +91,17 @@ class Tile {
     setText(this.#controller, control);
     setText(this.#message, desktop.explanation);
     this.#message.hidden = !desktop.explanation;
+    this.#ending.parentElement.hidden = desktop.ending === null;
+    setText(this.#ending, endingWords(desktop.ending));
+    this.#keep.hidden = !desktop.mayKeep;
+    const keep = `Keep ${desktop.name}`;
+    if (this.#keep.getAttribute('aria-label') !== keep)
+      this.#keep.setAttribute('aria-label', keep);
     const label = [
       desktop.name, where, size.replace('×', ' by '),
       live ? `live, ${rate} frames per second` : desktop.stateWord,
       latency === null ? '' : `${latency} milliseconds old`,
-      viewers > 1 ? `${viewers} viewers` : '', control,
+      viewers > 1 ? `${viewers} viewers` : '', control, desktop.ending === null ? '' : 'ends soon',
     ].filter(Boolean).join(', ');
     // Set only when it differs, for the same reason as text.
     if (this.link.getAttribute('aria-label') !== `${label}. Open full size.`)
@@ -139,7 +150,7 @@ class Tile {
   #watch() {
     clearTimeout(this.#unwatchTimer);
     if (!this.#paused && (this.#visible || this.#open))
-      this.desktop.watch(this.#open || this.#crisp ? Rung.FULL : Rung.THUMB);
+      this.desktop.watch(this.#open || this.#crisp ? Rung.FULL : Rung.THUMB, this.#crisp && !this.#open);
     else
       this.#unwatchTimer = setTimeout(() => this.desktop.watch(Rung.NONE), UNWATCH_AFTER_MS);
   }
@@ -174,6 +185,15 @@ function controlWords(desktop) {
   if (controller === null)
     return '';
   return desktop.control === 'mine' ? 'You control' : `Viewer ${controller} controls`;
+}
+
+/** What becomes of a desktop that nobody uses; '' when nothing does. */
+export function endingWords(seconds) {
+  if (seconds === null)
+    return '';
+  if (seconds === 0)
+    return 'Ending: nobody used it';
+  return seconds < 120 ? `Nobody uses it: ends in ${seconds} s` : `Nobody uses it: ends in ${Math.ceil(seconds / 60)} min`;
 }
 
 /** The address of one open desktop, within the page. */

@@ -33,11 +33,11 @@ function socketUrl(query) {
 
 /**
  * The address of the stream of one desktop; id is null with a server that numbers them only. codecs
- * are those that can be decoded besides H.264, by the protocol's names.
+ * are those that can be decoded besides H.264, by the protocol's names; tile: it is shown as one of many.
  */
-export function streamUrl({ id, scanout }, rung, codecs) {
+export function streamUrl({ id, scanout }, rung, tile, codecs) {
   const which = id ? `desktop=${encodeURIComponent(id).replaceAll('%3A', ':')}` : `scanout=${scanout}`;
-  return socketUrl(which + (rung === Rung.FULL ? '' : `&rung=${rung}`)
+  return socketUrl(which + (rung === Rung.FULL ? '' : `&rung=${rung}`) + (tile ? '&tile=1' : '')
     + (codecs.length ? `&codecs=h264,${codecs.join(',')}` : ''));
 }
 
@@ -103,7 +103,7 @@ export const message = {
   touch: (points) => ({ type: 'touch', points }),
   release: () => ({ type: 'release' }),
   keyframe: () => ({ type: 'keyframe' }),
-  watch: (rung) => ({ type: 'watch', rung }),
+  watch: (rung, tile) => (tile ? { type: 'watch', rung, tile } : { type: 'watch', rung }),
   time: (client) => ({ type: 'time', client }),
   ack: (seq, times) => ({ type: 'ack', seq, ...times }),
   control: (action, viewer) => (viewer === undefined ? { type: 'control', action } : { type: 'control', action, viewer }),

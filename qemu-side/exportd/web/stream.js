@@ -30,6 +30,9 @@ export class Stream {
   #decoder;
   #painter;
   #rung = Rung.FULL;
+  #tile = false;                    // shown as one of many
+  #opensAsTile = false;             // what the address says of that, whenever the socket is opened
+  #toldTile = false;
   #hasRungs = false;                // the server knows rungs and times
   #timesRefused = false;
   #painted = 0;                     // frames since the socket was opened
@@ -55,6 +58,7 @@ export class Stream {
     this.#connection = new Connection({
       open: () => {
         this.#painted = 0;
+        this.#toldTile = this.#opensAsTile;
         this.#tell('open', {});
       },
       text: (object) => this.#text(object),
@@ -73,8 +77,9 @@ export class Stream {
 
   // What the page may call
 
-  start(url, access, rung) {
+  start(url, access, rung, tile) {
     this.#rung = rung;
+    this.#tile = this.#opensAsTile = tile;
     this.#connection.start(url, access);
   }
 
@@ -84,19 +89,25 @@ export class Stream {
   }
 
   /** Another rung of the same desktop; none keeps the socket and costs nothing. */
-  watch(rung) {
-    if (rung === this.#rung)
+  watch(rung, tile) {
+    const same = rung === this.#rung;
+    if (same && tile === this.#tile)
       return;
     this.#rung = rung;
+    this.#tile = tile;
     if (!this.#hasRungs)
       return;
+    if (same) {
+      this.#sayWatch();
+      return;
+    }
     this.#decoder.interrupt();
     if (rung === Rung.NONE) {
       this.#painter.clear();
       this.#painted = 0;
     }
     this.#latency.clear();
-    this.#connection.send(message.watch(rung));
+    this.#sayWatch();
   }
 
   hold(held) { this.#connection.hold(held); }
@@ -130,6 +141,11 @@ export class Stream {
     return { parts: this.#latency.summary(), roundTripMs: this.#clock.roundTripMs };
   }
 
+  #sayWatch() {
+    this.#toldTile = this.#tile;
+    this.#connection.send(message.watch(this.#rung, this.#tile));
+  }
+
   // What the server says
 
   #text(object) {
@@ -140,8 +156,8 @@ export class Stream {
     case 'config':
       this.#hasRungs = 'rung' in object;
       // What was asked for may have changed while the socket was being opened.
-      if (this.#hasRungs && object.rung !== this.#rung)
-        this.#connection.send(message.watch(this.#rung));
+      if (this.#hasRungs && (object.rung !== this.#rung || this.#toldTile !== this.#tile))
+        this.#sayWatch();
       this.#decoder.configure(object);
       // At once: of a still desktop there may be only one frame to measure.
       this.#askTime();
