@@ -83,6 +83,28 @@ def wait_for(condition, text, seconds=HANG):
         time.sleep(1)
 
 
+class Watcher:
+    """A viewer of one desktop, who takes what comes and answers pings: who does not is hung up on."""
+
+    def __init__(self, port, query):
+        self.socket = Socket(port, query)
+        self.told = []      # every message but the pictures
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        while (frame := self.socket.receive()) and frame[0] != 8:
+            if frame[0] == 9:
+                self.socket.frame(10, frame[1])
+            elif frame[0] == 1:
+                self.told.append(json.loads(frame[1]))
+
+    def close(self):
+        self.socket.sock.shutdown(socket.SHUT_RDWR)
+        self.thread.join(HANG)
+        self.socket.close()
+
+
 class Cases:
     def __init__(self, system, report):
         self.system = system
@@ -250,28 +272,63 @@ class Cases:
             return found[-1:]
 
         wait_for(lambda: said("ready"), "the guest's agent and QEMU have met")
-        viewer = Socket(self.system.exportd.port, f"scanout={CLIPBOARD}&rung=none")
-        texts = []
+        viewer = Watcher(self.system.exportd.port, f"scanout={CLIPBOARD}&rung=none")
 
-        def listen():
-            while (frame := viewer.receive()) and frame[0] != 8:
-                if frame[0] == 9:       # who does not answer a ping is hung up on
-                    viewer.frame(10, frame[1])
-                elif frame[0] == 1 and (message := json.loads(frame[1]))["type"] == "clipboard":
-                    texts.append(message["text"])
+        def copied():
+            return [message["text"] for message in viewer.told if message["type"] == "clipboard"]
 
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
         try:
-            viewer.send({"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "from here \u00e4"})
+            viewer.socket.send({"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "from here \u00e4"})
             wait_for(lambda: said("got") == ["from here \u00e4"], "the guest has what the viewer copied")
-            wait_for(lambda: texts, "the viewer has what the guest copied")
-            check(texts == ["von dr\u00fcben"], f"the viewer got {texts}")
+            wait_for(copied, "the viewer has what the guest copied")
+            check(copied() == ["von dr\u00fcben"], f"the viewer got {copied()}")
             wait_for(lambda: said("given"), "the guest has given its text")
         finally:
-            viewer.sock.shutdown(socket.SHUT_RDWR)
-            listener.join(HANG)
             viewer.close()
+
+    def restart_exportd(self, *options):
+        """With these options and no others beyond what it always has."""
+        exportd = self.system.exportd
+        exportd.stop()
+        before, exportd.options = exportd.options, [*exportd.options, *options]
+        try:
+            exportd.start()
+        finally:
+            exportd.options = before
+
+    def unused_is_ended(self):
+        victim = self.system.desktops
+        others = [n for n in self.numbers if n != victim]
+        # Its service would start another one in its place.
+        once = f"/run/systemd/system/helix-desktop@{victim}.service.d/once.conf"
+        self.agent.check(f"mkdir -p {os.path.dirname(once)} && printf '[Service]\\nRestart=no\\n' >{once} && systemctl daemon-reload")
+        wait_for(lambda: self.agent.run("systemctl is-active helix-host").status == 0, "the guest listens to the host")
+        containers, leases = self.containers(), self.leases()
+        check(set(leases) == set(self.numbers), f"leased before: {leases}")
+        watchers = []
+        try:
+            self.restart_exportd("--idle-after", "15", "--idle-warn", "5")
+            wait_for(lambda: {row["scanout"] for row in self.system.exportd.desktops()} == set(self.numbers),
+                     "every desktop is announced again")
+            watchers = [Watcher(self.system.exportd.port, f"scanout={n}") for n in others]
+            wait_for(lambda: victim not in self.leases(), f"nobody watched desktop {victim}: its lease is over")
+            check(self.leases() == {n: leases[n] for n in others}, f"leases were {leases}, are {self.leases()}")
+            check(victim not in {row["scanout"] for row in self.system.exportd.desktops()}, "its output is still shown")
+            wait_for(lambda: json.loads(self.agent.check(f"helixctl info --json {victim}", HANG))["state"] == "free",
+                     f"scanout {victim} is free")
+            wait_for(lambda: victim not in self.containers(), "its container is gone")
+            check(self.containers() == {n: containers[n] for n in others}, f"containers were {containers}, are {self.containers()}")
+            check({row["idle"]["state"] for row in self.system.exportd.desktops()} == {"used"}, "those that are watched are not used")
+            said = self.agent.check("journalctl -u helix-host -b -o cat --no-pager", HANG)
+            for words in (f"scanout {victim} generation {leases[victim]} ends in 5 s: nobody uses it",
+                          f"scanout {victim} generation {leases[victim]} ended: the host asked for it"):
+                check(words in said, f"the guest's journal does not say '{words}': {said}")
+        finally:
+            for watcher in watchers:
+                watcher.close()
+            self.restart_exportd()
+            self.agent.check(f"rm -f {once} && systemctl daemon-reload && systemctl restart --no-block helix-desktop@{victim}")
+        wait_for(lambda: len(self.system.exportd.live()) == self.system.desktops, "every desktop is live again")
 
     def one_crashes(self):
         victim = self.system.desktops
@@ -353,6 +410,7 @@ def main():
             report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
             report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
             report.case("one desktop crashes: it starts again, the others do not notice", cases.one_crashes)
+            report.case("a desktop that nobody watches is ended, those that are watched stay", cases.unused_is_ended)
             cases.broker_tests()
             report.case(f"{MOST} desktops are live in the same guest", cases.fifteen_live)
             cases.fifteen_end_to_end()
