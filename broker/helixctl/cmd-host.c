@@ -59,6 +59,7 @@ struct host {
 	char line[LINE_MAX_BYTES];
 	size_t len;
 	bool too_long;		/* up to its end */
+	bool hello_due;		/* the host waits for it, or will when it is there */
 };
 
 /* What is asked of us, about which lease. */
@@ -69,18 +70,20 @@ struct host_request {
 	uint64_t seconds;
 };
 
-/* Takes @obj. With no host there is nobody to be told. */
-static void say(const struct host *host, json_object *obj)
+/* Takes @obj. False if there is no host to be told, as far as the port knows by now. */
+static bool say(const struct host *host, json_object *obj)
 {
 	char text[LINE_MAX_BYTES];
 	int len = snprintf(text, sizeof(text), "%s\n",
 			   json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN));
 
 	json_object_put(obj);
-	if (len >= (int)sizeof(text) || write(host->fd, text, (size_t)len) == len ||
-	    errno == EAGAIN)
-		return;
-	fprintf(stderr, "helixctl: host: the host cannot be answered: %s\n", strerror(errno));
+	if (len >= (int)sizeof(text) || write(host->fd, text, (size_t)len) == len)
+		return true;
+	if (errno != EAGAIN)
+		fprintf(stderr, "helixctl: host: the host cannot be answered: %s\n",
+			strerror(errno));
+	return errno != EAGAIN;
 }
 
 static json_object *answer(const char *op)
@@ -91,13 +94,17 @@ static json_object *answer(const char *op)
 	return obj;
 }
 
-static void say_hello(const struct host *host)
+/*
+ * What a host says may be here before the port knows that there is a host, and takes
+ * anything for it: then it is due until the port does.
+ */
+static void say_hello(struct host *host)
 {
 	json_object *obj = answer("hello");
 
 	json_object_object_add(obj, "version", json_object_new_int(HOST_VERSION));
 	json_object_object_add(obj, "session", json_object_new_string(host->session));
-	say(host, obj);
+	host->hello_due = !say(host, obj);
 }
 
 /* -EINVAL where it is not there, no whole number, or out of range. */
@@ -177,10 +184,10 @@ static void do_revoke(const struct host *host, const struct host_request *req)
 		       req->scanout, req->generation);
 }
 
-static void obey(const struct host *host, const struct host_request *req)
+static void obey(struct host *host, const struct host_request *req)
 {
 	if (!strcmp(req->op, "hello"))
-		say_hello(host);
+		host->hello_due = true;
 	else if (!strcmp(req->op, "revoke"))
 		do_revoke(host, req);
 	else if (!strcmp(req->op, "kept"))
@@ -192,7 +199,7 @@ static void obey(const struct host *host, const struct host_request *req)
 	fflush(stdout);
 }
 
-static void take_line(const struct host *host, const char *text, size_t len)
+static void take_line(struct host *host, const char *text, size_t len)
 {
 	struct host_request req = { 0 };
 	json_object *obj = NULL;
@@ -264,9 +271,11 @@ static int serve(struct host *host, struct hl_error *err)
 				   strerror(errno));
 		goto out;
 	}
-	say_hello(host);
+	host->hello_due = true;
 	do {
 		ret = take_all(host, err);
+		if (host->hello_due)
+			say_hello(host);
 		if (!ret && epoll_wait(poller, &event, 1, -1) < 0 && errno != EINTR)
 			ret = hl_error_set(err, errno, "host: waiting: %s", strerror(errno));
 	} while (!ret);
