@@ -97,11 +97,14 @@ static struct file *helix_handle_file(struct helix_lease *lease)
 	return filp;
 }
 
+#define HELIX_ACQUIRE_FLAGS	(HELIX_LEASE_ACQUIRE_END_ON_CLOSE | HELIX_LEASE_ACQUIRE_PIDFD | \
+				 HELIX_LEASE_ACQUIRE_CGROUP)
+
 static int helix_acquire_check(const struct helix_lease_acquire *acq)
 {
 	int i;
 
-	if (acq->flags & ~(HELIX_LEASE_ACQUIRE_END_ON_CLOSE | HELIX_LEASE_ACQUIRE_PIDFD))
+	if (acq->flags & ~HELIX_ACQUIRE_FLAGS)
 		return -EOPNOTSUPP;
 	if (!(acq->flags & HELIX_LEASE_ACQUIRE_PIDFD) && acq->pidfd)
 		return -EINVAL;
@@ -122,13 +125,12 @@ static int helix_acquire_check(const struct helix_lease_acquire *acq)
 
 /* Make the lease of an enabled scanout, and have it in LEASED; takes over @pidfd. */
 static struct helix_lease *helix_acquire_grant(struct helix_scanout *s,
-					       const struct helix_lease_acquire *acq,
 					       struct helix_pidfd *pidfd)
 {
 	struct helix_lease *lease;
 	int ret = 0;
 
-	lease = helix_lease_new(s, acq->flags & HELIX_LEASE_ACQUIRE_END_ON_CLOSE);
+	lease = helix_lease_new(s);
 	if (IS_ERR(lease)) {
 		helix_pidfd_free(pidfd);
 		return lease;
@@ -160,7 +162,11 @@ static struct helix_lease *helix_acquire_scanout(const struct helix_lease_acquir
 	ret = helix_owner_get(&owner, acq->owner_pid);
 	if (ret)
 		goto err_pidfd;
-	s = helix_policy_claim(acq, &owner);
+	/* A cgroup that everybody is in keeps nobody out. */
+	if ((acq->flags & HELIX_LEASE_ACQUIRE_CGROUP) && owner.in_root)
+		s = ERR_PTR(-ENOENT);
+	else
+		s = helix_policy_claim(acq, &owner);
 	put_pid(owner.pid);
 	if (IS_ERR(s)) {
 		ret = PTR_ERR(s);
@@ -171,7 +177,7 @@ static struct helix_lease *helix_acquire_scanout(const struct helix_lease_acquir
 	if (ret)
 		goto err_give_up;
 
-	lease = helix_acquire_grant(s, acq, pidfd);
+	lease = helix_acquire_grant(s, pidfd);
 	pidfd = NULL;
 	if (IS_ERR(lease)) {
 		ret = PTR_ERR(lease);

@@ -63,11 +63,13 @@ struct helix_resize;
  * @pid: thread group, referenced
  * @uid: its effective user
  * @cgroup: cgroup v2 id
+ * @in_root: that is the root cgroup, which everybody is below
  */
 struct helix_owner {
 	struct pid *pid;
 	kuid_t uid;
 	u64 cgroup;
+	bool in_root;
 };
 
 /**
@@ -316,6 +318,7 @@ struct helix_notice {
  * @height: as asked for
  * @refresh_mhz: as asked for
  * @priority: as given
+ * @acquire_flags: as given
  * @label: as given
  * @owner: of the lease; no pid while FREE
  * @grants: leases ever granted
@@ -366,6 +369,7 @@ struct helix_scanout {
 	u32 height;
 	u32 refresh_mhz;
 	u32 priority;
+	u32 acquire_flags;
 	u8 label[HELIX_LEASE_LABEL_LEN];
 	struct helix_owner owner;
 	u64 grants;
@@ -389,6 +393,7 @@ struct helix_lessee {
  * @ref: held by the scanout while live, by the handle and every open
  * @scanout: referenced
  * @generation: never used again
+ * @cgroup: only who is in it, or below it, may open the node; 0: whoever has one
  * @end_on_close: the last close of the node ends it, as that of the handle does
  * @keep: that of the handle does not; set once
  * @pidfd: the process whose end ends it, NULL if there is none
@@ -403,6 +408,7 @@ struct helix_lease {
 	struct kref ref;
 	struct helix_scanout *scanout;
 	u64 generation;
+	u64 cgroup;
 	bool end_on_close;
 	bool keep;
 	struct helix_pidfd *pidfd;
@@ -479,7 +485,6 @@ void helix_scanout_set_wait(struct helix_scanout *s, enum helix_lease_wait wait_
 			    const char *name);
 void helix_scanout_set_wait_locked(struct helix_scanout *s, enum helix_lease_wait wait_for,
 				   const char *name);
-int helix_owner_get(struct helix_owner *owner, u32 pid);
 struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 					  const struct helix_owner *owner);
 int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease);
@@ -548,8 +553,12 @@ void helix_debugfs_exit(void);
 /* sysfs.c */
 extern const struct attribute_group *helix_scanout_groups[];
 
+/* owner.c */
+int helix_owner_get(struct helix_owner *owner, u32 nr);
+int helix_lease_may_open(const struct helix_lease *lease);
+
 /* lease.c */
-struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close);
+struct helix_lease *helix_lease_new(struct helix_scanout *s);
 void helix_lease_revoke_rights(struct helix_lease *lease);
 void helix_lease_get(struct helix_lease *lease);
 void helix_lease_put(struct helix_lease *lease);

@@ -124,7 +124,7 @@ static int helix_lease_add_lessee(struct helix_lease *lease)
 	return ret;
 }
 
-struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close)
+struct helix_lease *helix_lease_new(struct helix_scanout *s)
 {
 	struct helix_lease *lease;
 	int ret;
@@ -145,7 +145,9 @@ struct helix_lease *helix_lease_new(struct helix_scanout *s, bool end_on_close)
 	lease->scanout = s;
 	/* Ours while it is ENABLING: nobody else changes it. */
 	lease->generation = s->generation;
-	lease->end_on_close = end_on_close;
+	lease->end_on_close = s->acquire_flags & HELIX_LEASE_ACQUIRE_END_ON_CLOSE;
+	if (s->acquire_flags & HELIX_LEASE_ACQUIRE_CGROUP)
+		lease->cgroup = s->owner.cgroup;
 
 	ret = helix_lease_add_lessee(lease);
 	if (ret) {

@@ -146,7 +146,9 @@ static int helix_node_open(struct inode *inode, struct file *filp)
 	if (!lease)
 		return -ENXIO;
 
-	ret = helix_node_attach(lease, filp);
+	ret = helix_lease_may_open(lease);
+	if (!ret)
+		ret = helix_node_attach(lease, filp);
 	helix_lease_put(lease);
 	return ret;
 }

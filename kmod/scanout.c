@@ -14,11 +14,8 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/capability.h>
-#include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/pid.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include <drm/drm_connector.h>
@@ -287,50 +284,6 @@ bool helix_scanout_has_size(struct helix_scanout *s)
 	       !helix_mode_ok(s, near_width, height + 1);
 }
 
-static u64 helix_task_cgroup(struct task_struct *task)
-{
-#ifdef CONFIG_CGROUPS
-	u64 id;
-
-	rcu_read_lock();
-	id = cgroup_id(task_dfl_cgroup(task));
-	rcu_read_unlock();
-	return id;
-#else
-	return 0;
-#endif
-}
-
-/**
- * helix_owner_get - look up who a lease is for
- * @owner: filled in; the caller puts its pid
- * @nr: as the caller's PID namespace sees it, 0 for the caller
- *
- * Return: 0, -ESRCH if there is no such process, -EPERM if the caller may not speak for it.
- */
-int helix_owner_get(struct helix_owner *owner, u32 nr)
-{
-	struct task_struct *task;
-
-	if (nr > INT_MAX)
-		return -ESRCH;
-	owner->pid = nr ? find_get_pid(nr) : get_pid(task_tgid(current));
-	task = get_pid_task(owner->pid, PIDTYPE_TGID);
-	if (!task) {
-		put_pid(owner->pid);
-		return -ESRCH;
-	}
-	owner->uid = task_euid(task);
-	owner->cgroup = helix_task_cgroup(task);
-	put_task_struct(task);
-
-	if (owner->pid != task_tgid(current) && !capable(CAP_SYS_ADMIN)) {
-		put_pid(owner->pid);
-		return -EPERM;
-	}
-	return 0;
-}
-
 /* Returns 0 if @s was FREE and is ours now. */
 static int helix_scanout_try_claim(struct helix_scanout *s,
 				   const struct helix_lease_acquire *acq,
@@ -349,6 +302,7 @@ static int helix_scanout_try_claim(struct helix_scanout *s,
 		s->height = acq->height;
 		s->refresh_mhz = acq->refresh_mhz;
 		s->priority = acq->priority;
+		s->acquire_flags = acq->flags;
 		memcpy(s->label, acq->label, sizeof(s->label));
 		s->owner = *owner;
 		get_pid(s->owner.pid);
@@ -690,10 +644,13 @@ void helix_scanout_query(struct helix_scanout *s, struct helix_lease_query *q)
 	q->owner_pid = 0;
 	q->owner_uid = 0;
 	q->owner_cgroup = 0;
+	q->acquire_flags = 0;
+	q->__reserved = 0;
 	if (s->owner.pid) {
 		q->owner_pid = pid_vnr(s->owner.pid);
 		q->owner_uid = from_kuid_munged(current_user_ns(), s->owner.uid);
 		q->owner_cgroup = s->owner.cgroup;
+		q->acquire_flags = s->acquire_flags;
 	}
 	q->grants = s->grants;
 	q->quarantines = s->quarantines;

@@ -31,7 +31,8 @@ static const struct command {
 	COMMAND(BIND, helix_lease_bind, __reserved, 0, false, true),
 	COMMAND(UNBIND, helix_lease_unbind, flags, HELIX_LEASE_UNBIND_FORCE, false, true),
 	COMMAND(ACQUIRE, helix_lease_acquire, cursor_plane_id,
-		HELIX_LEASE_ACQUIRE_END_ON_CLOSE | HELIX_LEASE_ACQUIRE_PIDFD, false, false),
+		HELIX_LEASE_ACQUIRE_END_ON_CLOSE | HELIX_LEASE_ACQUIRE_PIDFD |
+		HELIX_LEASE_ACQUIRE_CGROUP, false, false),
 	COMMAND(REVOKE, helix_lease_revoke, generation, 0, true, true),
 	COMMAND(QUERY, helix_lease_query, label, 0, true, false),
 	COMMAND(RESIZE, helix_lease_resize, __reserved, 0, true, true),
@@ -301,14 +302,14 @@ TEST_F_TIMEOUT(abi, the_version_is_the_headers, 60)
 
 	/* Counted up with this header: a module that is older or newer would show. */
 	ASSERT_EQ(helix_info(self->control, &info), 0);
-	EXPECT_EQ(info.abi_version, 4);
-	EXPECT_EQ(HELIX_LEASE_ABI_VERSION, 4);
+	EXPECT_EQ(info.abi_version, 5);
+	EXPECT_EQ(HELIX_LEASE_ABI_VERSION, 5);
 	EXPECT_EQ(sizeof(struct helix_lease_info), 24);
 	EXPECT_EQ(sizeof(struct helix_lease_bind), 24);
 	EXPECT_EQ(sizeof(struct helix_lease_unbind), 16);
 	EXPECT_EQ(sizeof(struct helix_lease_acquire), 104);
 	EXPECT_EQ(sizeof(struct helix_lease_revoke), 24);
-	EXPECT_EQ(sizeof(struct helix_lease_query), 248);
+	EXPECT_EQ(sizeof(struct helix_lease_query), 256);
 	EXPECT_EQ(sizeof(struct helix_lease_resize), 40);
 	EXPECT_EQ(sizeof(struct helix_lease_list), 32);
 	EXPECT_EQ(sizeof(struct helix_lease_policy), 32);

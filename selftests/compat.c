@@ -12,7 +12,7 @@
 
 /* What a 64-bit kernel has, and so must we. */
 _Static_assert(sizeof(struct helix_lease_acquire) == 104, "struct helix_lease_acquire");
-_Static_assert(sizeof(struct helix_lease_query) == 248, "struct helix_lease_query");
+_Static_assert(sizeof(struct helix_lease_query) == 256, "struct helix_lease_query");
 _Static_assert(sizeof(struct helix_lease_list) == 32, "struct helix_lease_list");
 _Static_assert(sizeof(struct helix_lease_event) == 56, "struct helix_lease_event");
 /* And where the two differ, so that the core's translation is needed. */

@@ -3,7 +3,8 @@
  * cdi: scanouts for containers. "generate" writes the specification that runtimes read;
  * "hook" is what that makes them run when a container starts. It acquires the container's
  * scanout for its first process, by a pidfd, and leaves the lease to that: from there on
- * there is nobody who has to see the container end, or to do something about it.
+ * there is nobody who has to see the container end, or to do something about it. And for
+ * its control group: a container that was here before still has the node.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -132,7 +133,7 @@ static int acquire_for(struct hl_conn *conn, const struct cdi_container *c, uint
 	if (ret)
 		return ret;
 	args.scanout = scanout;
-	args.flags = HL_ACQUIRE_PIDFD;
+	args.flags = HL_ACQUIRE_PIDFD | HL_ACQUIRE_CGROUP;
 	args.pidfd = syscall(SYS_pidfd_open, c->pid, 0);
 	if (args.pidfd < 0)
 		return hl_error_set(err, errno, "cannot watch process %d: %s", c->pid,

@@ -210,13 +210,26 @@ int opt_lease_label(const struct opt *opt, const char *text, void *to, struct hl
 	return ret ? ret : opt_text(opt, text, to, err);
 }
 
-int opt_lease_end_on_close(const struct opt *opt, const char *text, void *to, struct hl_error *err)
+static int set_flag(void *to, uint32_t flag)
 {
 	struct hl_acquire_args *args = to;
 
+	args->flags |= flag;
+	return 0;
+}
+
+int opt_lease_cgroup(const struct opt *opt, const char *text, void *to, struct hl_error *err)
+{
 	(void)opt;
 	(void)text;
 	(void)err;
-	args->flags |= HL_ACQUIRE_END_ON_CLOSE;
-	return 0;
+	return set_flag(to, HL_ACQUIRE_CGROUP);
+}
+
+int opt_lease_end_on_close(const struct opt *opt, const char *text, void *to, struct hl_error *err)
+{
+	(void)opt;
+	(void)text;
+	(void)err;
+	return set_flag(to, HL_ACQUIRE_END_ON_CLOSE);
 }

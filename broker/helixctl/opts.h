@@ -110,12 +110,16 @@ int opt_milli(const struct opt *opt, const char *text, void *to, struct hl_error
 	{ .name = "priority", .value = "N",					\
 	  .help = "told to the host, 0..255, more is more [0]", .parse = opt_u32, \
 	  .offset = offsetof(type, member.priority), .max = HL_PRIORITY_MAX },	\
+	{ .name = "cgroup",							\
+	  .help = "only the owner's control group may open the node",		\
+	  .parse = opt_lease_cgroup, .offset = offsetof(type, member) },	\
 	{ .name = "end-on-close",						\
 	  .help = "end as well with the last close of the node",		\
 	  .parse = opt_lease_end_on_close, .offset = offsetof(type, member) }
 
 int opt_lease_size(const struct opt *opt, const char *text, void *to, struct hl_error *err);
 int opt_lease_label(const struct opt *opt, const char *text, void *to, struct hl_error *err);
+int opt_lease_cgroup(const struct opt *opt, const char *text, void *to, struct hl_error *err);
 int opt_lease_end_on_close(const struct opt *opt, const char *text, void *to,
 			   struct hl_error *err);
 

@@ -61,6 +61,7 @@ static const struct field acquire_fields[] = {
 	{ "priority", FIELD_U32, false, 0, HL_PRIORITY_MAX, AT(acquire.priority) },
 	{ "end_on_close", FIELD_FLAG, false, 0, HL_ACQUIRE_END_ON_CLOSE, AT(acquire.flags) },
 	{ "pidfd", FIELD_FLAG, false, 0, HL_ACQUIRE_PIDFD, AT(acquire.flags) },
+	{ "cgroup", FIELD_FLAG, false, 0, HL_ACQUIRE_CGROUP, AT(acquire.flags) },
 	{ 0 },
 };
 

@@ -9,7 +9,7 @@
  *   {"op":"query","scanout":3}
  *   {"op":"acquire","width":1280,"height":720,"refresh_mhz":60000,"scanout":0,
  *    "timeout_ms":10000,"label":"editor","priority":10,"end_on_close":true,
- *    "pidfd":true}
+ *    "pidfd":true,"cgroup":true}
  *   {"op":"revoke","scanout":3,"generation":7,"timeout_ms":10000}
  *   {"op":"resize","scanout":3,"generation":7,"width":1920,"height":1080,
  *    "refresh_mhz":60000,"timeout_ms":10000}

@@ -88,6 +88,9 @@ static int acquire_failed(const struct hl_acquire_args *args, int code, struct h
 		return hl_error_set(err, code, "acquire: the owner has as many scanouts as it may");
 	case EPERM:
 		return hl_error_set(err, code, "acquire: the module does not allow it");
+	case ENOENT:
+		return hl_error_set(err, code,
+				    "acquire: the owner has no control group (of version 2) of its own");
 	case ECANCELED:
 		return hl_error_set(err, code, "acquire: an administrator revoked it meanwhile");
 	case E2BIG:
@@ -117,6 +120,8 @@ int hl_module_acquire(struct module *mod, const struct hl_acquire_args *args, pi
 		memcpy(arg.label, args->label, strlen(args->label));
 	if (args->flags & HL_ACQUIRE_END_ON_CLOSE)
 		arg.flags |= HELIX_LEASE_ACQUIRE_END_ON_CLOSE;
+	if (args->flags & HL_ACQUIRE_CGROUP)
+		arg.flags |= HELIX_LEASE_ACQUIRE_CGROUP;
 	if (args->flags & HL_ACQUIRE_PIDFD) {
 		arg.flags |= HELIX_LEASE_ACQUIRE_PIDFD;
 		arg.pidfd = args->pidfd;

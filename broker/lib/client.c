@@ -308,6 +308,8 @@ static json_object *acquire_request(const struct hl_acquire_args *args)
 		ok = hl_json_add(req, "end_on_close", json_object_new_boolean(1));
 	if (ok && args->flags & HL_ACQUIRE_PIDFD)
 		ok = hl_json_add(req, "pidfd", json_object_new_boolean(1));
+	if (ok && args->flags & HL_ACQUIRE_CGROUP)
+		ok = hl_json_add(req, "cgroup", json_object_new_boolean(1));
 	if (ok)
 		return req;
 	json_object_put(req);
@@ -344,7 +346,7 @@ int hl_acquire(struct hl_conn *conn, const struct hl_acquire_args *args,
 		return hl_module_acquire(conn->mod, args, 0, lease, err);
 	ret = hl_acquire_check(args, err);
 	if (!ret && (args->flags || args->priority))
-		ret = need_version(conn, 2, "acquire", err);
+		ret = need_version(conn, args->flags & HL_ACQUIRE_CGROUP ? 3 : 2, "acquire", err);
 	if (ret)
 		return ret;
 	ret = transact(conn, acquire_request(args),

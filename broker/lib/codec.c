@@ -230,7 +230,7 @@ int hl_acquire_check(const struct hl_acquire_args *args, struct hl_error *err)
 
 	if (!ret)
 		ret = check_range("acquire", "priority", args->priority, 0, HL_PRIORITY_MAX, err);
-	if (!ret && args->flags & ~(HL_ACQUIRE_END_ON_CLOSE | HL_ACQUIRE_PIDFD))
+	if (!ret && args->flags & ~(HL_ACQUIRE_END_ON_CLOSE | HL_ACQUIRE_PIDFD | HL_ACQUIRE_CGROUP))
 		ret = hl_error_set(err, EINVAL, "acquire: flags 0x%x are not known", args->flags);
 	if (!ret && args->flags & HL_ACQUIRE_PIDFD && args->pidfd < 0)
 		ret = hl_error_set(err, EBADF, "acquire: pidfd %d is not open", args->pidfd);

@@ -68,6 +68,8 @@ struct hl_info {
 #define HL_ACQUIRE_END_ON_CLOSE	(1U << 0)
 /* hl_acquire_args.flags: the lease also ends with the process that @pidfd names. */
 #define HL_ACQUIRE_PIDFD	(1U << 1)
+/* hl_acquire_args.flags: only the owner's cgroup may open the scanout node. */
+#define HL_ACQUIRE_CGROUP	(1U << 2)
 
 /**
  * struct hl_acquire_args - what is asked for
@@ -249,12 +251,17 @@ int hl_get_info(struct hl_conn *conn, struct hl_info *info, struct hl_error *err
  * Waits until the host has enabled the output and its connector is seen
  * connected, at most hl_acquire_args.timeout_ms.
  *
+ * With HL_ACQUIRE_CGROUP a process that is neither in the owner's present cgroup nor in
+ * one below it, and is not root of the guest, gets EPERM from the scanout node, however
+ * it came to have that. @lease_fd may be handed to whomever.
+ *
  * Return: 0; -EINVAL: an argument, named in @err; -ENOSPC: all are taken;
  * -EBUSY: the one wanted is; -EDQUOT: this user has as many as it may;
  * -EAGAIN: too many are waiting; -EPERM: the policy lets it have none, or not
  * that priority; -ESRCH: the process of @pidfd has ended; -EHOSTDOWN,
- * -EHOSTUNREACH: the host does not answer or refuses; -EOPNOTSUPP: a flag or
- * the priority is not known there; -ETIMEDOUT
+ * -EHOSTUNREACH: the host does not answer or refuses; -ENOENT: the owner has no
+ * cgroup but the root; -EOPNOTSUPP: a flag or the priority is not known there;
+ * -ETIMEDOUT
  */
 int hl_acquire(struct hl_conn *conn, const struct hl_acquire_args *args,
 	       struct hl_lease *lease, struct hl_error *err);

@@ -9,7 +9,8 @@
 
 #include <stddef.h>
 
-#define HL_WIRE_VERSION		2	/* 1: no resize, no policy, no flags and priority of acquire */
+/* 1: no resize, no policy, no flags and priority of acquire; 2: no "cgroup" among these */
+#define HL_WIRE_VERSION		3
 #define HL_WIRE_VERSION_MIN	1
 #define HL_WIRE_REQUEST_MAX	4096
 #define HL_WIRE_REPLY_MAX	32768

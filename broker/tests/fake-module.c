@@ -209,6 +209,7 @@ static int grant(struct fake_module *fake, struct helix_lease_acquire *arg, uint
 	s->state.owner_pid = arg->owner_pid;
 	s->state.owner_uid = uid;
 	s->state.priority = arg->priority;
+	s->state.acquire_flags = arg->flags;
 	s->state.grants++;
 	memcpy(s->state.label, arg->label, sizeof(arg->label));
 	s->state.scanout = arg->scanout;

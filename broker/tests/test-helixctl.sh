@@ -78,7 +78,7 @@ status 1 "unbind without the module" ctl unbind
 
 status 0 "info" ctl info
 says "tells the scanouts" "scanouts: 3" "$out"
-same "info --json" '{"abi_version":4,"nr_gpus":1,"nr_scanouts":3,"host_state":"up"}' "$(ctl info --json)"
+same "info --json" '{"abi_version":5,"nr_gpus":1,"nr_scanouts":3,"host_state":"up"}' "$(ctl info --json)"
 same "list has a line for each scanout" 4 "$(ctl list | wc -l)"
 check "list --json is an array of three" jq -e 'length == 3 and all(.state == "free")' \
 	<(ctl list --json)

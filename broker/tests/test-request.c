@@ -149,11 +149,12 @@ static void an_acquire_keeps_every_member(void **state)
 static void an_acquire_keeps_its_flags_and_priority(void **state)
 {
 	struct request req = parse("{\"op\":\"acquire\",\"width\":1,\"height\":1,\"priority\":255,"
-				   "\"end_on_close\":true,\"pidfd\":true}");
+				   "\"end_on_close\":true,\"pidfd\":true,\"cgroup\":true}");
 
 	(void)state;
 	assert_int_equal(req.acquire.priority, 255);
-	assert_int_equal(req.acquire.flags, HL_ACQUIRE_END_ON_CLOSE | HL_ACQUIRE_PIDFD);
+	assert_int_equal(req.acquire.flags, HL_ACQUIRE_END_ON_CLOSE | HL_ACQUIRE_PIDFD |
+			 HL_ACQUIRE_CGROUP);
 	assert_int_equal(req.acquire.pidfd, -1);	/* whatever the text says */
 	req = parse("{\"op\":\"acquire\",\"width\":1,\"height\":1,\"pidfd\":false}");
 	assert_int_equal(req.acquire.flags, 0);

@@ -414,6 +414,26 @@ static void a_lease_ends_with_the_process_of_its_pidfd(void **state)
 	hl_close(conn);
 }
 
+static void a_lease_of_one_cgroup_is_asked_of_the_module(void **state)
+{
+	struct hl_acquire_args args = { .width = 1, .height = 1, .flags = HL_ACQUIRE_CGROUP };
+	struct hl_conn *conn = connect_client();
+	struct helix_lease_query query = { .size = sizeof(query) };
+	struct hl_lease lease;
+	struct hl_error err;
+
+	(void)state;
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), 0);
+	query.scanout = lease.scanout;
+	assert_int_equal(fix.mod->ops->query(fix.mod, &query), 0);
+	assert_int_equal(query.acquire_flags, HELIX_LEASE_ACQUIRE_CGROUP);
+	hl_lease_release(&lease);
+	fake_module_fail(fix.mod, ENOENT);
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -ENOENT);
+	assert_says(err.message, "no control group");
+	hl_close(conn);
+}
+
 static void a_pidfd_comes_with_the_word_and_the_word_with_a_pidfd(void **state)
 {
 	static const char without[] = "{\"op\":\"acquire\",\"width\":1,\"height\":1}";
@@ -1044,7 +1064,7 @@ static void a_client_of_the_future_is_told_what_is_spoken_here(void **state)
 
 	(void)state;
 	raw_send(fd, "{\"op\":\"hello\",\"version\":77}");
-	assert_says(raw_recv(fd), "\"version\":2");
+	assert_says(raw_recv(fd), "\"version\":3");
 	close(fd);
 }
 
@@ -1069,9 +1089,9 @@ static void first_version_broker(int listener)
 	int sock = accept(listener, NULL, NULL);
 
 	alarm(GUARD_MS / 1000);
-	answer(sock, "{\"op\":\"hello\",\"version\":2}",
+	answer(sock, "{\"op\":\"hello\",\"version\":3}",
 	       "{\"ok\":false,\"error\":{\"code\":\"EPROTO\",\"message\":"
-	       "\"hello: version 2 is not spoken here, 1 is\"}}");
+	       "\"hello: version 3 is not spoken here, 1 is\"}}");
 	answer(sock, "{\"op\":\"hello\",\"version\":1}",
 	       "{\"version\":1,\"server\":\"helix-leased 0.1.0\",\"ok\":true}");
 	answer(sock, "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"refresh_mhz\":0,"
@@ -1088,6 +1108,33 @@ static void first_version_broker(int listener)
 	_exit(0);
 }
 
+/* A broker that is nothing but @serve, which does not return, until it is waited for. */
+static pid_t start_old_broker(void (*serve)(int listener))
+{
+	bool ours;
+	pid_t pid;
+	int fd;
+
+	broker_stop();
+	unlink(path);
+	assert_int_equal(listen_open(path, -1, &fd, &ours, NULL), 0);
+	fcntl(fd, F_SETFL, 0);
+	pid = fork();
+	if (!pid)
+		serve(fd);
+	close(fd);
+	return pid;
+}
+
+static void end_old_broker(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	broker_start();
+}
+
 static void a_broker_of_the_first_version_still_serves_what_it_knows(void **state)
 {
 	struct hl_acquire_args args = { .width = 1, .height = 1 };
@@ -1097,23 +1144,9 @@ static void a_broker_of_the_first_version_still_serves_what_it_knows(void **stat
 	struct hl_lease lease;
 	struct hl_conn *conn;
 	struct hl_error err;
-	pid_t pid;
-	int status;
+	pid_t pid = start_old_broker(first_version_broker);
 
 	(void)state;
-	broker_stop();
-	unlink(path);
-	{
-		bool ours;
-		int fd;
-
-		assert_int_equal(listen_open(path, -1, &fd, &ours, NULL), 0);
-		fcntl(fd, F_SETFL, 0);
-		pid = fork();
-		if (!pid)
-			first_version_broker(fd);
-		close(fd);
-	}
 	assert_int_equal(hl_connect(path, &conn, NULL), 0);
 	assert_int_equal(hl_acquire(conn, &args, &lease, NULL), -ENOSPC);
 	args.priority = 1;
@@ -1126,9 +1159,39 @@ static void a_broker_of_the_first_version_still_serves_what_it_knows(void **stat
 	assert_int_equal(scanout.hidden, 0);
 	assert_int_equal(scanout.stalls, 0);
 	hl_close(conn);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	broker_start();
+	end_old_broker(pid);
+}
+
+static void second_version_broker(int listener)
+{
+	int sock = accept(listener, NULL, NULL);
+
+	alarm(GUARD_MS / 1000);
+	answer(sock, "{\"op\":\"hello\",\"version\":3}",
+	       "{\"version\":2,\"server\":\"helix-leased 0.1.0\",\"ok\":true}");
+	answer(sock, "{\"op\":\"acquire\",\"width\":1,\"height\":1,\"refresh_mhz\":0,"
+	       "\"scanout\":0,\"timeout_ms\":0,\"end_on_close\":true}",
+	       "{\"ok\":false,\"error\":{\"code\":\"ENOSPC\",\"message\":\"taken\"}}");
+	_exit(0);
+}
+
+/* Never without: whoever asks for it relies on it. */
+static void a_broker_of_the_second_version_is_not_asked_for_a_cgroup(void **state)
+{
+	struct hl_acquire_args args = { .width = 1, .height = 1, .flags = HL_ACQUIRE_CGROUP };
+	pid_t pid = start_old_broker(second_version_broker);
+	struct hl_lease lease;
+	struct hl_conn *conn;
+	struct hl_error err;
+
+	(void)state;
+	assert_int_equal(hl_connect(path, &conn, NULL), 0);
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -EOPNOTSUPP);
+	assert_string_equal(err.message, "acquire: the broker is too old");
+	args.flags = HL_ACQUIRE_END_ON_CLOSE;
+	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -ENOSPC);
+	hl_close(conn);
+	end_old_broker(pid);
 }
 
 /* ---- the socket ---- */
@@ -1222,6 +1285,7 @@ int main(void)
 		TEST(a_stale_generation_hits_nobody),
 		TEST(a_resize_is_of_this_lease_or_of_none),
 		TEST(a_lease_ends_with_the_process_of_its_pidfd),
+		TEST(a_lease_of_one_cgroup_is_asked_of_the_module),
 		TEST(a_pidfd_comes_with_the_word_and_the_word_with_a_pidfd),
 		TEST(the_broker_keeps_no_descriptor_of_a_client),
 		TEST(unbind_is_the_modules_own),
@@ -1252,6 +1316,7 @@ int main(void)
 		TEST(a_client_of_the_first_version_is_served_as_before),
 		TEST(a_client_of_the_future_is_told_what_is_spoken_here),
 		TEST(a_broker_of_the_first_version_still_serves_what_it_knows),
+		TEST(a_broker_of_the_second_version_is_not_asked_for_a_cgroup),
 		TEST(a_second_broker_does_not_take_a_living_ones_socket),
 		TEST(a_file_in_the_way_is_not_removed),
 		TEST(an_activated_socket_never_blocks_the_loop),

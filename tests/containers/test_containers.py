@@ -303,6 +303,23 @@ class Cases:
         self.blank(3)
         self.agent.run("podman rm --force --time 0 desk3", HANG)
 
+    def revoked(self):
+        """The node stays in the first container, whose device cgroup lets it open that scanout."""
+        run = ("podman run --detach --name %s --network none --device helix.dev/scanout=5 "
+               "--rootfs /var/lib/helix/images/desktop:O sleep 10000")
+        opens = "podman exec %s sh -c '(exec 3<>/dev/dri/card0) 2>&1 && echo opened'"
+        self.check(run % "before")
+        self.check("helixctl revoke 5")
+        said = self.agent.run(opens % "before", HANG).out
+        check("No such device" in said, f"of a scanout that is free it is told: {said}")
+        self.check(run % "after")
+        said = self.agent.run(opens % "after", HANG).out
+        check("opened" in said, f"the new tenant is told: {said}")
+        said = self.agent.run(opens % "before", HANG).out
+        check("not permitted" in said, f"the old tenant may open the new one's scanout: {said}")
+        self.check("podman rm --force --time 0 before after")
+        self.blank(5)
+
     def with_runc(self):
         start, _, end = self.page["podman"][4].rpartition("podman rm")
         result = self.bash(start)
@@ -363,6 +380,7 @@ def main():
                     ("podman kill, and rm --force: scanouts are free and blank", cases.killed),
                     ("two that start at once get two", cases.two_at_once),
                     ("with container, conmon and broker killed its scanout is free and blank", cases.nobody_left),
+                    ("a container whose scanout was given to another cannot open it", cases.revoked),
                     ("podman with runc", cases.with_runc),
                     ("crun alone, with an OCI bundle", cases.crun_alone),
                     ("systemd-nspawn", cases.nspawn),

@@ -40,7 +40,7 @@
 #define HELIX_LEASE_IOC_TYPE		0xBE
 
 /** HELIX_LEASE_ABI_VERSION - grows when an ioctl, a field, a flag or an event is added. */
-#define HELIX_LEASE_ABI_VERSION		4
+#define HELIX_LEASE_ABI_VERSION		5
 
 #define HELIX_LEASE_LABEL_LEN		32
 #define HELIX_LEASE_WAIT_NAME_LEN	64
@@ -56,6 +56,8 @@
 #define HELIX_LEASE_ACQUIRE_END_ON_CLOSE	(1U << 0)
 /* helix_lease_acquire.flags: the lease also ends with the process that @pidfd names. */
 #define HELIX_LEASE_ACQUIRE_PIDFD		(1U << 1)
+/* helix_lease_acquire.flags: only the owner's cgroup may open the scanout node. */
+#define HELIX_LEASE_ACQUIRE_CGROUP		(1U << 2)
 
 /* The largest helix_lease_acquire.priority. */
 #define HELIX_LEASE_PRIORITY_MAX	255
@@ -264,6 +266,12 @@ struct helix_lease_unbind {
  * caller's own needs CAP_SYS_ADMIN. The lease does not end with that process: that
  * is what @pidfd is for.
  *
+ * With HELIX_LEASE_ACQUIRE_CGROUP only a process that is in the cgroup (of version 2)
+ * which the owner is in now, or in one below that, or that has CAP_SYS_ADMIN in the
+ * initial user namespace, may open the scanout node; it is EPERM for all others, whoever
+ * gave them the node, and whenever. What is open stays so, @lease_fd included, in
+ * whatever process.
+ *
  * ESRCH: there is no process @owner_pid; ENOSPC: every scanout is taken; EBUSY:
  * the one wanted is, or the DRM master leased it by itself; EINVAL: there is no
  * such scanout, a value is out of range, or @label is not zero padded; EHOSTDOWN: no
@@ -271,7 +279,9 @@ struct helix_lease_unbind {
  * output; ECANCELED: it was revoked meanwhile, by an administrator, by UNBIND, or
  * with its GPU; EMFILE, ENFILE: no descriptors left;
  * EBADF: @pidfd is not one; ESRCH: its process has ended already; EDQUOT: the
- * owner has as many as the policy lets him have; EPERM: it lets him have none.
+ * owner has as many as the policy lets him have; EPERM: it lets him have none;
+ * ENOENT: with ACQUIRE_CGROUP: the owner is in the root cgroup, which all are below, or
+ * the kernel has none.
  */
 struct helix_lease_acquire {
 	__u32 size;
@@ -391,6 +401,8 @@ struct helix_lease_revoke {
  * @quarantines: out: how often it was QUARANTINED, ever
  * @lease_ms: out: how long the present lease has been LEASED, 0 if there is none
  * @wait_name: out: the lock, fence or commit waited for, for people; zero padded
+ * @acquire_flags: out: as given to ACQUIRE, 0 while FREE
+ * @__reserved: out: 0
  *
  * Never waits.
  *
@@ -430,6 +442,8 @@ struct helix_lease_query {
 	__aligned_u64 quarantines;
 	__aligned_u64 lease_ms;
 	__u8 wait_name[HELIX_LEASE_WAIT_NAME_LEN];
+	__u32 acquire_flags;
+	__u32 __reserved;
 };
 
 /**
