@@ -156,6 +156,7 @@ static struct helix_lease *helix_acquire_scanout(const struct helix_lease_acquir
 	struct helix_scanout *s;
 	struct helix_lease *lease;
 	struct helix_owner owner;
+	unsigned long deadline = helix_deadline(acq->timeout_ms);
 	bool told = false;
 	int ret;
 
@@ -166,14 +167,14 @@ static struct helix_lease *helix_acquire_scanout(const struct helix_lease_acquir
 	if ((acq->flags & HELIX_LEASE_ACQUIRE_CGROUP) && owner.in_root)
 		s = ERR_PTR(-ENOENT);
 	else
-		s = helix_policy_claim(acq, &owner);
+		s = helix_policy_claim(acq, &owner, deadline);
 	put_pid(owner.pid);
 	if (IS_ERR(s)) {
 		ret = PTR_ERR(s);
 		goto err_pidfd;
 	}
 
-	ret = helix_host_enable(s, helix_deadline(acq->timeout_ms), &told);
+	ret = helix_host_enable(s, deadline, &told);
 	if (ret)
 		goto err_give_up;
 

@@ -487,6 +487,9 @@ void helix_scanout_set_wait_locked(struct helix_scanout *s, enum helix_lease_wai
 				   const char *name);
 struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 					  const struct helix_owner *owner);
+bool helix_scanout_is_ending(const struct helix_scanout *s);
+int helix_scanouts_settled(void);
+int helix_scanout_wait_settled(int before, unsigned long deadline);
 int helix_scanout_grant(struct helix_scanout *s, struct helix_lease *lease);
 void helix_scanout_give_up(struct helix_scanout *s, bool host_told);
 int helix_scanout_end(struct helix_scanout *s, u64 generation,
@@ -583,7 +586,7 @@ void helix_pidfd_free(struct helix_pidfd *p);
 /* policy.c */
 int helix_ioctl_set_policy(struct helix_ucmd *ucmd);
 struct helix_scanout *helix_policy_claim(const struct helix_lease_acquire *acq,
-					 const struct helix_owner *owner);
+					 const struct helix_owner *owner, unsigned long deadline);
 unsigned int helix_policy_grace_ms(void);
 
 /* query.c */

@@ -6,7 +6,8 @@
  * helix_policy_lock is held over counting an owner's scanouts and claiming one
  * more, so that two who ask at once do not both get the last. Under it every
  * scanout's lock is taken in turn; nothing is waited for. A scanout counts until
- * it is FREE: whoever leaves one stuck behind does not get another for it.
+ * it is FREE: whoever leaves one stuck behind does not get another for it. One that is
+ * on its way there is waited for, without the lock, and then all is counted anew.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -48,7 +49,9 @@ static bool helix_policy_admits(void)
 	return capable(CAP_SYS_ADMIN);
 }
 
-static void helix_policy_count(const struct helix_owner *owner, u32 *by_uid, u32 *by_cgroup)
+/* Of those that are not FREE; all of them, or without those that will be soon. */
+static void helix_policy_count(const struct helix_owner *owner, bool all, u32 *by_uid,
+			       u32 *by_cgroup)
 {
 	struct helix_scanout *s;
 	unsigned long number;
@@ -62,7 +65,7 @@ static void helix_policy_count(const struct helix_owner *owner, u32 *by_uid, u32
 		if (!s)
 			continue;
 		spin_lock(&s->lock);
-		if (s->state != HELIX_LEASE_STATE_FREE) {
+		if (s->state != HELIX_LEASE_STATE_FREE && (all || !helix_scanout_is_ending(s))) {
 			*by_uid += uid_eq(s->owner.uid, owner->uid);
 			*by_cgroup += s->owner.cgroup == owner->cgroup;
 		}
@@ -71,38 +74,38 @@ static void helix_policy_count(const struct helix_owner *owner, u32 *by_uid, u32
 	}
 }
 
-static int helix_policy_check(const struct helix_owner *owner)
+static bool helix_policy_exceeded(const struct helix_owner *owner, bool all)
 {
 	u32 by_uid, by_cgroup;
 
+	lockdep_assert_held(&helix_policy_lock);
+
+	helix_policy_count(owner, all, &by_uid, &by_cgroup);
+	/* Root is who sets limits; what he runs in containers has cgroups of its own. */
+	if (helix_policy.max_per_uid && !uid_eq(owner->uid, GLOBAL_ROOT_UID) &&
+	    by_uid >= helix_policy.max_per_uid)
+		return true;
+	/* No id: a kernel without cgroups, where this says nothing. */
+	return helix_policy.max_per_cgroup && owner->cgroup &&
+	       by_cgroup >= helix_policy.max_per_cgroup;
+}
+
+static int helix_policy_check(const struct helix_owner *owner)
+{
 	lockdep_assert_held(&helix_policy_lock);
 
 	if (!helix_policy_admits())
 		return -EPERM;
 	if (!helix_policy.max_per_uid && !helix_policy.max_per_cgroup)
 		return 0;
-
-	helix_policy_count(owner, &by_uid, &by_cgroup);
-	/* Root is who sets limits; what he runs in containers has cgroups of its own. */
-	if (helix_policy.max_per_uid && !uid_eq(owner->uid, GLOBAL_ROOT_UID) &&
-	    by_uid >= helix_policy.max_per_uid)
-		return -EDQUOT;
-	/* No id: a kernel without cgroups, where this says nothing. */
-	if (helix_policy.max_per_cgroup && owner->cgroup &&
-	    by_cgroup >= helix_policy.max_per_cgroup)
-		return -EDQUOT;
-	return 0;
+	if (!helix_policy_exceeded(owner, true))
+		return 0;
+	return helix_policy_exceeded(owner, false) ? -EDQUOT : -EAGAIN;
 }
 
-/**
- * helix_policy_claim - helix_scanout_claim(), if the policy lets the caller
- * @acq: validated
- * @owner: for whom
- *
- * Return: the scanout, ENABLING and referenced, or an error pointer.
- */
-struct helix_scanout *helix_policy_claim(const struct helix_lease_acquire *acq,
-					 const struct helix_owner *owner)
+/* helix_scanout_claim(), if the policy lets the caller; -EAGAIN where waiting may help. */
+static struct helix_scanout *helix_policy_try_claim(const struct helix_lease_acquire *acq,
+						    const struct helix_owner *owner)
 {
 	struct helix_scanout *s;
 	int ret;
@@ -112,6 +115,30 @@ struct helix_scanout *helix_policy_claim(const struct helix_lease_acquire *acq,
 	s = ret ? ERR_PTR(ret) : helix_scanout_claim(acq, owner);
 	mutex_unlock(&helix_policy_lock);
 	return s;
+}
+
+/**
+ * helix_policy_claim - helix_scanout_claim(), if the policy lets the caller
+ * @acq: validated
+ * @owner: for whom
+ * @deadline: in jiffies: how long to wait for what others are just leaving
+ *
+ * Return: the scanout, ENABLING and referenced, or an error pointer.
+ */
+struct helix_scanout *helix_policy_claim(const struct helix_lease_acquire *acq,
+					 const struct helix_owner *owner, unsigned long deadline)
+{
+	struct helix_scanout *s;
+	int settled, ret;
+
+	do {
+		settled = helix_scanouts_settled();
+		s = helix_policy_try_claim(acq, owner);
+		if (s != ERR_PTR(-EAGAIN))
+			return s;
+		ret = helix_scanout_wait_settled(settled, deadline);
+	} while (!ret);
+	return ERR_PTR(ret);
 }
 
 static int helix_policy_validate(const struct helix_lease_policy *p, kgid_t *gid)

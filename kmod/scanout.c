@@ -30,6 +30,10 @@ DEFINE_XARRAY(helix_scanouts);
 
 static atomic64_t helix_generation = ATOMIC64_INIT(0);
 
+/* Counts the ends of leases, whose scanouts are FREE or will not be soon. */
+static atomic_t helix_settled = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(helix_settled_waitq);
+
 /* Nobody is given a scanout while somebody waits for all to be FREE. */
 static atomic_t helix_ending_all = ATOMIC_INIT(0);
 
@@ -104,6 +108,10 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
 	if (to == HELIX_LEASE_STATE_QUARANTINED)
 		s->quarantines++;
+	if (to == HELIX_LEASE_STATE_FREE || to == HELIX_LEASE_STATE_QUARANTINED) {
+		atomic_inc(&helix_settled);
+		wake_up_all(&helix_settled_waitq);
+	}
 	if (helix_state_events[to])
 		helix_event(s, helix_state_events[to]);
 	if (to == HELIX_LEASE_STATE_FREE) {
@@ -284,7 +292,15 @@ bool helix_scanout_has_size(struct helix_scanout *s)
 	       !helix_mode_ok(s, near_width, height + 1);
 }
 
-/* Returns 0 if @s was FREE and is ours now. */
+/* Is it on its way to FREE? One that is QUARANTINED missed its deadline for that. */
+bool helix_scanout_is_ending(const struct helix_scanout *s)
+{
+	lockdep_assert_held(&s->lock);
+
+	return s->state == HELIX_LEASE_STATE_REVOKING || s->state == HELIX_LEASE_STATE_QUIESCING;
+}
+
+/* Returns 0 if @s was FREE and is ours now, -EAGAIN if it will be soon, else -EBUSY. */
 static int helix_scanout_try_claim(struct helix_scanout *s,
 				   const struct helix_lease_acquire *acq,
 				   const struct helix_owner *owner)
@@ -292,8 +308,11 @@ static int helix_scanout_try_claim(struct helix_scanout *s,
 	int ret = -EBUSY;
 
 	spin_lock(&s->lock);
-	if (s->state == HELIX_LEASE_STATE_FREE && !s->going &&
-	    !atomic_read(&helix_ending_all)) {
+	if (s->going || atomic_read(&helix_ending_all)) {
+		/* It will not be given to anybody. */
+	} else if (helix_scanout_is_ending(s)) {
+		ret = -EAGAIN;
+	} else if (s->state == HELIX_LEASE_STATE_FREE) {
 		s->generation = atomic64_inc_return(&helix_generation);
 		helix_scanout_set_state(s, HELIX_LEASE_STATE_ENABLING);
 		s->cancelled = false;
@@ -321,19 +340,23 @@ helix_scanout_claim_any(const struct helix_lease_acquire *acq,
 {
 	struct helix_scanout *s;
 	unsigned long number;
-	bool seen = false;
+	int ret = -ENODEV;
 
 	/* xa_for_each() holds nothing between steps, so each step takes a reference. */
 	xa_for_each(&helix_scanouts, number, s) {
+		int busy;
+
 		s = helix_scanout_get(number);
 		if (!s)
 			continue;
-		seen = true;
-		if (!helix_scanout_try_claim(s, acq, owner))
+		busy = helix_scanout_try_claim(s, acq, owner);
+		if (!busy)
 			return s;
 		helix_scanout_put(s);
+		if (ret != -EAGAIN)
+			ret = busy == -EAGAIN ? -EAGAIN : -ENOSPC;
 	}
-	return ERR_PTR(seen ? -ENOSPC : -ENODEV);
+	return ERR_PTR(ret);
 }
 
 /**
@@ -341,7 +364,8 @@ helix_scanout_claim_any(const struct helix_lease_acquire *acq,
  * @acq: validated; says which, and what for
  * @owner: for whom
  *
- * Returns: the scanout, referenced, or an ERR_PTR.
+ * Returns: the scanout, referenced, or an ERR_PTR; -EAGAIN if helix_scanout_wait_settled()
+ * may be followed by something better.
  */
 struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 					  const struct helix_owner *owner)
@@ -361,6 +385,31 @@ struct helix_scanout *helix_scanout_claim(const struct helix_lease_acquire *acq,
 		return ERR_PTR(ret);
 	}
 	return s;
+}
+
+/* For helix_scanout_wait_settled(): from before it was seen that there is none to be had. */
+int helix_scanouts_settled(void)
+{
+	return atomic_read(&helix_settled);
+}
+
+/* Wait until the end of one more lease since @before has come as far as it will soon. */
+int helix_scanout_wait_settled(int before, unsigned long deadline)
+{
+	long left = deadline - jiffies;
+	struct helix_wait wait;
+	long ret;
+
+	helix_wait_begin(&wait, NULL, HELIX_LEASE_WAIT_NONE, "a scanout to be free");
+	ret = wait_event_interruptible_timeout(helix_settled_waitq,
+					       atomic_read(&helix_settled) != before,
+					       max(left, 1L));
+	if (ret >= 0)
+		ret = ret ? 0 : -ETIMEDOUT;
+	else
+		ret = -EINTR;
+	helix_wait_end(&wait, ret);
+	return ret;
 }
 
 /* ENABLING -> LEASED; the scanout takes a reference of its own on @lease. */

@@ -482,7 +482,7 @@ TEST_F_TIMEOUT(host, hears_no_doorbell_for_a_while, 180)
 	/* Not given out before the host has turned it off, and it has not heard of that. */
 	ASSERT_EQ(helix_query(self->control, 5, &query), 0);
 	EXPECT_NE(query.state, HELIX_LEASE_STATE_FREE);
-	EXPECT_EQ(acquire_labelled(self->control, 5, "next", 300, &acq), -EBUSY);
+	EXPECT_EQ(acquire_labelled(self->control, 5, "next", 300, &acq), -ETIMEDOUT);
 	EXPECT_EQ(helix_wait_state(self->control, 5, HELIX_LEASE_STATE_FREE), 0);
 	ASSERT_EQ(helix_acquire(self->control, 5, &acq), 0);
 	helix_close_lease(&acq);

@@ -163,6 +163,30 @@ TEST_F_TIMEOUT(lease, the_scanout_wished_for_is_granted, 120)
 	helix_close_lease(&acq);
 }
 
+TEST_F_TIMEOUT(lease, one_that_is_just_given_back_is_waited_for, 180)
+{
+	struct helix_lease_acquire acq[MANY], one;
+	uint32_t n = self->info.nr_scanouts, i;
+
+	/* Its picture and its output are being turned off when it is asked for again. */
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(helix_acquire(self->control, 1, &one), 0) TH_LOG("the %uth time", i);
+		helix_close_lease(&one);
+	}
+
+	ASSERT_LE(n, MANY);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(helix_acquire(self->control, i + 1, &acq[i]), 0);
+	for (i = 0; i < 5; i++) {
+		helix_close_lease(&acq[i]);
+		ASSERT_EQ(helix_acquire(self->control, 0, &one), 0) TH_LOG("the %uth time", i);
+		EXPECT_EQ(one.scanout, i + 1);
+		acq[i] = one;
+	}
+	for (i = 0; i < n; i++)
+		helix_close_lease(&acq[i]);
+}
+
 TEST_F_TIMEOUT(lease, a_stale_generation_is_refused, 120)
 {
 	struct helix_lease_acquire first, second;

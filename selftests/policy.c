@@ -198,6 +198,28 @@ TEST_F_TIMEOUT(policy, a_user_gets_as_many_as_he_may_have, 180)
 	tenant_stop(&one);
 }
 
+TEST_F_TIMEOUT(policy, what_he_gives_back_is_waited_for, 180)
+{
+	struct helix_lease_policy p = { .max_per_uid = 1 };
+	struct helix_lease_acquire acq;
+	int i, status;
+
+	ASSERT_EQ(policy(self->control, &p, HELIX_LEASE_POLICY_MAX_PER_UID), 0);
+	if (!fork()) {
+		become(SOMEBODY, SOMEBODY);
+		for (i = 0; i < 10; i++) {
+			status = helix_acquire(self->control, 0, &acq);
+			if (status)
+				_exit(-status);
+			helix_close_lease(&acq);
+		}
+		_exit(0);
+	}
+	wait(&status);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+}
+
 TEST_F_TIMEOUT(policy, the_owner_counts_not_who_asks_for_him, 180)
 {
 	struct helix_lease_policy p = { .max_per_uid = 1 };

@@ -85,6 +85,30 @@ TEST_F_TIMEOUT(stall, a_pending_commit_quarantines_only_its_own_scanout, 120)
 	helix_close_lease(&self->other);
 }
 
+TEST_F_TIMEOUT(stall, who_waits_for_its_scanout_waits_until_his_deadline, 120)
+{
+	struct helix_lease_acquire next;
+	int status;
+
+	ASSERT_EQ(write_parameter("quiesce_ms", "60000"), 0);
+	ASSERT_EQ(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
+			     self->second.fb, self->sync_file, DRM_MODE_ATOMIC_NONBLOCK), 0);
+	close(self->stuck.handle_fd);
+	helix_acquire_init(&next, 1);
+	next.timeout_ms = 200;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &next), -ETIMEDOUT);
+	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_QUIESCING), 0);
+
+	if (!fork())
+		_exit(-helix_acquire(self->control, 1, &next));
+	EXPECT_EQ(vgem_signal(self->vgem, self->fence), 0);
+	wait(&status);
+	EXPECT_EQ(status, 0);
+	close(self->stuck.lease_fd);
+	helix_close_lease(&self->other);
+	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+}
+
 TEST_F_TIMEOUT(stall, a_blocking_commit_keeps_its_scanout_from_nobody, 120)
 {
 	struct helix_lease_query query;

@@ -77,7 +77,7 @@ static int acquire_failed(const struct hl_acquire_args *args, int code, struct h
 		return hl_error_set(err, code, "acquire: the host refused %ux%u",
 				    args->width, args->height);
 	case ETIMEDOUT:
-		return hl_error_set(err, code, "acquire: the output did not come up in time");
+		return hl_error_set(err, code, "acquire: no scanout was free, or its output not up, in time");
 	case ESRCH:
 		return hl_error_set(err, code, args->flags & HL_ACQUIRE_PIDFD ?
 				    "acquire: the process that the lease is to end with is gone" :

@@ -256,6 +256,9 @@ struct helix_lease_unbind {
  * @pidfd: with HELIX_LEASE_ACQUIRE_PIDFD: of the process whose end ends the lease; else 0
  * @priority: told to the host, 0..HELIX_LEASE_PRIORITY_MAX, the larger the more important
  *
+ * One that is wanted, or that the policy counts, and is REVOKING or QUIESCING, is waited
+ * for; so is any, where no scanout is FREE and one is on its way there.
+ *
  * Returns when the host has enabled the output and the guest sees its connector
  * connected; until then nobody else can be given the scanout. On any error it is
  * given back: it is FREE, or on its way there if the host had been told. Both
