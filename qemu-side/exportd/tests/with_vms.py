@@ -91,7 +91,7 @@ class Bench:
 
     def write(self, *names):
         with open(self.config, "w", encoding="ascii") as out:
-            out.write(f"[server]\nport=0\nvm-directory={self.dir}\nattach={self.dir}/attach\nlog-level=debug\n")
+            out.write(f"[server]\nport=0\nvm-directory={self.dir}\nattach={self.dir}/attach\nlog-level=debug\n[idle]\nafter=86400\n")
             for name in names:
                 out.write(f"[vm {name}]\nqmp={self.dir}/{name}/qmp.sock\ncontrol={self.dir}/{name}/control.sock\nconsole0=true\n")
 
