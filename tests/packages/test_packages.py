@@ -133,7 +133,7 @@ class Guest:
 
     def verify(self):
         verify(self.tree, GUEST)
-        self.tree.check("udevadm verify /usr/lib/udev/rules.d/60-helix-lease.rules")
+        self.tree.check("udevadm verify /usr/lib/udev/rules.d/60-helix-lease.rules /usr/lib/udev/rules.d/61-helix-host.rules")
 
     def manuals(self):
         manuals(self.tree, GUEST)
