@@ -109,7 +109,9 @@ class Cases:
             value = condition()
             if value:
                 return value
-            check(time.monotonic() < deadline, f"after {HANG} s still not: {text() if callable(text) else text}")
+            # To say what is there instead may take as long as to look.
+            if time.monotonic() > deadline:
+                raise AssertionError(f"after {HANG} s still not: {text() if callable(text) else text}")
             time.sleep(0.3)
 
     def scanouts(self):
