@@ -52,6 +52,29 @@ def build_programs():
     subprocess.run(["make", "-s", "-C", str(TOP / "tests/gpu"), f"OUT={PROGRAMS}"], check=True, stdin=subprocess.DEVNULL, timeout=HANG)
 
 
+def below(pid, ancestor):
+    while pid > 1 and pid != ancestor:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            return False
+    return pid == ancestor
+
+
+def render_servers(machine):
+    """{context: PID}: each Venus context has a process of the host for itself."""
+    found = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue
+        name = re.search(r"^Name:\s*virgl-(\d+)-", text, re.M)
+        if name and below(int(status.parent.name), machine.process.pid):
+            found[int(name.group(1))] = int(status.parent.name)
+    return found
+
+
 class Events:
     """What QEMU tells by itself, from the moment this is made."""
 
@@ -252,25 +275,7 @@ class Guest:
         return states.count("1"), len(states)
 
     def render_servers(self):
-        """{context: PID}: each Venus context has a process of the host for itself."""
-        found = {}
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                text = status.read_text()
-            except OSError:
-                continue
-            name = re.search(r"^Name:\s*virgl-(\d+)-", text, re.M)
-            if name and self._below(int(status.parent.name), self.machine.process.pid):
-                found[int(name.group(1))] = int(status.parent.name)
-        return found
-
-    def _below(self, pid, ancestor):
-        while pid > 1 and pid != ancestor:
-            try:
-                pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                return False
-        return pid == ancestor
+        return render_servers(self.machine)
 
     def new_render_server(self, before, unit):
         """The one (context, PID) that was not there before."""
