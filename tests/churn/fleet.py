@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest full of desktops in containers, and what is asked of it and of its host after each blow.
+
+Runs in the build root, with the environment of scripts/with-parts, HELIX_CONTAINERS (the
+runtimes) and HELIX_GPU (Mesa's Vulkan drivers, and what tests/gpu is built with).
+"""
+import base64
+import itertools
+import json
+import os
+import re
+import shlex
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / part) for part in ("tests/containers", "tests/gpu", "scripts")]
+from guest import VENUS, render_servers  # noqa: E402
+from test_containers import LAY_OVER, Cases as Containers, check  # noqa: E402
+from vm.export import Viewer  # noqa: E402
+from vm.jsonsocket import RemoteError  # noqa: E402
+from vm.system import System  # noqa: E402
+
+HANG = 240          # seconds; nothing takes so long unless it never ends
+SCANOUTS = 15
+PROGRAMS = TOP / "build/churn/bin"
+VULKAN_PROGRAMS = TOP / "build/churn/gpu"
+SIZE = "640x480"
+# What the module may take to turn a scanout off before it calls that a failure. Ours is longer than
+# the module's own 5000: the host of a test emulates the CPUs of several guests at once.
+QUIESCE_MS = 30000
+IMAGE = "/var/lib/helix/images/desktop"
+VULKAN_IMAGE = "/run/churn/vulkan"
+# Of scanouts without a keyboard there are more than of those with one.
+WESTON = "weston --backend=drm --renderer=gl --idle-time=0 --continue-without-input -- weston-simple-egl"
+KINDS = {
+    "weston": WESTON.split(),
+    # Its first process is not the compositor, and outlives it.
+    "session": ["sh", "-c", f"{WESTON}; exec sleep 1000000"],
+    "draw": ["/run/churn/bin/tenant", "draw", "10"],
+    "vulkan": ["/run/churn/bin/vkdesktop", "vulkan", "40a060", "5"],
+    "hide": ["sh", "-c", "/run/churn/bin/tenant hide; exec sleep 1000000"],
+    # Its grandchild sees the guest's processes, and so is not ended with the first of the container.
+    "hide-outside": ["/run/churn/bin/tenant", "hide"],
+    "deaf": ["/run/churn/bin/tenant", "deaf"],
+    "maps": ["/run/churn/bin/tenant", "maps"],
+    "modesets": ["/run/churn/bin/tenant", "modesets"],
+    "buffers": ["/run/churn/bin/tenant", "buffers"],
+    "memory": ["/run/churn/bin/tenant", "memory"],
+}
+LIMIT_MIB = 96      # of who takes all it can get
+GREEDY = ["--cpus=0.5"]     # as whoever runs strangers' containers bounds them
+OPTIONS = {
+    "deaf": GREEDY, "maps": GREEDY, "modesets": GREEDY,
+    "vulkan": ["--env", "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/virtio_icd.json"],
+    "hide-outside": ["--pid=host"],
+    "buffers": [f"--memory={LIMIT_MIB}m", f"--memory-swap={LIMIT_MIB}m"],
+    "memory": [f"--memory={LIMIT_MIB}m", f"--memory-swap={LIMIT_MIB}m"],
+}
+numbers = itertools.count(1)
+
+
+class Look:
+    """One moment of the guest, as tests/churn/look tells it."""
+
+    def __init__(self, text):
+        part = {}
+        for line in text.splitlines():
+            if line.startswith("== "):
+                lines = part[line[3:]] = []
+            else:
+                lines.append(line)
+        self.scanouts = {row["scanout"]: row for row in json.loads("\n".join(part["scanouts"]))}
+        self.flips = {int(n): int(flips) for n, flips in re.findall(r"scanout(\d+)/flips:(\d+)", "\n".join(part["flips"]))}
+        self.crtcs = dict(re.findall(r"crtc-(\d+)\n\tactive=([01])", "\n".join(part["crtcs"])))
+        self.framebuffers = int(part["framebuffers"][0])
+        self.clients = int(part["clients"][0])
+        self.memory = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+)", "\n".join(part["memory"]), re.M)}
+        broker = " ".join(part["broker"])
+        self.broker_fds = int(re.search(r"fds (\d+)", broker).group(1))
+        rss = re.search(r"VmRSS:\s+(\d+)", broker)
+        self.broker_kib = int(rss.group(1)) if rss else None
+        self.stuck = {line.split()[0]: line for line in part["stuck"] if line.strip()}
+
+    def active(self, scanout):
+        """Whether the kernel shows anything there."""
+        return self.crtcs[str(self.scanouts[scanout]["output"])] == "1"
+
+    def states(self):
+        return {n: row["state"] for n, row in self.scanouts.items() if row["state"] != "free"}
+
+
+class Desk:
+    """A container with a scanout."""
+
+    # Hertz, by which compositors go. More would be the CPU's to emulate and no other test.
+    refresh = 10
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.name = f"{kind}-{next(numbers)}"
+        self.scanout = None
+
+    def command(self):
+        words = ["podman", "run", "--detach", "--name", self.name, "--network", "none", "--log-driver", "k8s-file",
+                 "--device", "helix.dev/scanout=any", "--annotation", f"helix.dev/size={SIZE}",
+                 "--annotation", f"helix.dev/refresh={self.refresh}",
+                 "--annotation", f"helix.dev/label={self.name}", "--tmpfs", "/run/user:mode=0700",
+                 "--env", "XDG_RUNTIME_DIR=/run/user", "--volume", "/run/churn/bin:/run/churn/bin:ro",
+                 "--volume", "/run/churn/frames:/run/churn/frames", "--env", f"HELIX_FRAMES=/run/churn/frames/{self.name}",
+                 *OPTIONS.get(self.kind, ()), "--rootfs", f"{VULKAN_IMAGE if self.kind == 'vulkan' else IMAGE}:O", *KINDS[self.kind]]
+        return shlex.join(words)
+
+
+class Fleet(Containers):
+    """The machine, its containers, its viewers."""
+
+    def __init__(self, desktops, rundir):
+        system = System(desktops, os.environ.get("ACCEL", ""), 0, rundir)
+        system.machine.autostart = 0
+        system.machine.gpu_properties = VENUS
+        system.machine.extra += [
+            "-drive", f"if=none,id=containers,file={os.environ['HELIX_CONTAINERS']}/containers.sqfs,format=raw,readonly=on",
+            "-device", "virtio-blk-pci,drive=containers,addr=0c.0",
+            "-drive", f"if=none,id=vulkan,file={os.environ['HELIX_GPU']}/desktop.sqfs,format=raw,readonly=on",
+            "-device", "virtio-blk-pci,drive=vulkan,addr=0d.0"]
+        super().__init__(system, TOP / "Documentation/containers.rst")
+        self.machine = system.machine
+        self.exportd = system.exportd
+        self.built = system.exportd.binary
+        self.desks = {}         # scanout: who is to be there
+        self.viewers = []
+
+    # --- the machine ---
+
+    def boot(self):
+        self.system.start()
+        return self.booted()
+
+    def booted(self):
+        """What a guest needs that has just started."""
+        self.machine.wait_agent(HANG)
+        self.check("for i in $(seq 480); do [ -e /dev/helix/scanout15 ] && mountpoint -q %s && exit; sleep 0.5; done; exit 1" % IMAGE)
+        self.check(LAY_OVER)
+        self.check(f"mkdir -p /run/churn/bin /run/churn/frames {VULKAN_IMAGE} && mount -o ro /dev/vdd {VULKAN_IMAGE}")
+        for path in (PROGRAMS / "tenant", PROGRAMS / "strike", VULKAN_PROGRAMS / "vkdesktop", TOP / "tests/churn/look"):
+            self.put(f"/run/churn/bin/{path.name}", path.read_bytes())
+        self.loaded()
+        return self.check("podman --version; uname -r")
+
+    def put(self, path, data):
+        result = self.agent.run(f"base64 -d >{path} && chmod 755 {path}", HANG, base64.b64encode(data))
+        check(result.status == 0, f"{path}: {result.err}")
+
+    def loaded(self):
+        """The module is there, and nobody has anything of it."""
+        self.check(f"echo {QUIESCE_MS} >/sys/module/helix_lease/parameters/quiesce_ms")
+        self.wait(lambda: len(self.scanouts_or_none() or ()) == SCANOUTS, lambda: f"{SCANOUTS} scanouts: {self.scanouts_or_none()}")
+        # Runtimes read it, and it is the broker's to write.
+        self.check("for i in $(seq 240); do grep -qs '\"any\"' /run/cdi/helix.dev-scanout.json && exit; sleep 0.5; done; exit 1")
+        self.desks = {}
+
+    def scanouts_or_none(self):
+        try:
+            return self.scanouts()
+        except (RemoteError, ValueError):
+            return None
+
+    # --- containers ---
+
+    def launch(self, *desks):
+        """Has them started, and waits for none."""
+        for desk in desks:
+            self.check(f"systemd-run --quiet --collect --no-block -p KillMode=none --unit=start-{desk.name} bash -c {shlex.quote(desk.command())}")
+
+    def find(self, desk):
+        """Its row, if it has a scanout."""
+        row = next((row for row in self.scanouts().values() if row["label"] == desk.name and row["state"] == "leased"), None)
+        if row:
+            desk.scanout = row["scanout"]
+        return row
+
+    def drawing(self, *desks):
+        """Until each of them has a scanout and has shown something there."""
+        missing, first = list(desks), {}
+
+        def there():
+            look = self.look()
+            for desk in list(missing):
+                row = next((r for r in look.scanouts.values() if r["label"] == desk.name and r["state"] == "leased"), None)
+                if row:
+                    desk.scanout = row["scanout"]
+                    # Some turn their output off as often as on.
+                    if look.active(desk.scanout) or look.flips[desk.scanout] > first.setdefault(desk, look.flips[desk.scanout]):
+                        missing.remove(desk)
+            return not missing
+        self.wait(there, lambda: "these draw: " + "".join(f"\n{desk.name}: {self.says(desk)}" for desk in missing))
+        for desk in desks:
+            self.desks[desk.scanout] = desk
+        return desks
+
+    def says(self, desk):
+        return self.agent.run(f"podman ps --all --filter name={desk.name} --format '{{{{.Status}}}}'; podman logs {desk.name} 2>&1 | tail -n 5; "
+                              f"journalctl -q --no-pager -o cat -u start-{desk.name} | tail -n 5; "
+                              "journalctl -q --no-pager -o cat -t helixctl | tail -n 3", HANG).out
+
+    def owner(self, desk):
+        """The first process of its container, as it owns the lease."""
+        row = self.find(desk)
+        check(row, f"{desk.name} has no scanout: {self.says(desk)}")
+        return row["owner_pid"]
+
+    def counted(self, desk):
+        """What a program of ours has counted."""
+        text = self.agent.run(f"od -An -v -tu8 -w8 /run/churn/frames/{desk.name}", HANG).out.split()
+        return int(text[0]) if text else 0
+
+    def remove(self, *desks):
+        """Whatever is left of it. podman may have seen it end, or not, or be busy with that itself."""
+        names = " ".join(desk.name for desk in desks)
+        self.wait(lambda: self.agent.run(f"podman rm --force --ignore --time 0 {names} && rm -f "
+                                         + " ".join(f"/run/churn/frames/{desk.name}" for desk in desks), HANG).status == 0,
+                  lambda: f"podman rm of {names}: {self.agent.run(f'podman rm --force --ignore --time 0 {names}', HANG).err}")
+
+    # --- viewers ---
+
+    def watch(self, count, seconds=36000):
+        """One of the project's viewers, on all desktops that there are by then."""
+        name = self.system.rundir / f"viewer-{next(numbers)}"
+        viewer = Viewer(self.system.viewer_binary, self.exportd.url, count, seconds, HANG, time.time(), f"{name}.json", f"{name}.log")
+        self.viewers.append(viewer)
+        return viewer
+
+    def frames_sent(self):
+        """{scanout: frames that exportd has encoded}, all rungs together."""
+        with urllib.request.urlopen(self.exportd.url + "metrics", timeout=HANG) as answer:
+            text = answer.read().decode()
+        sent = {}
+        for labels, value in re.findall(r"^helix_exportd_frames_total\{([^}]*)\} (\d+)", text, re.M):
+            scanout = int(re.search(r'scanout="(\d+)"', labels).group(1))
+            sent[scanout] = sent.get(scanout, 0) + int(value)
+        return sent
+
+    def render_servers(self):
+        return render_servers(self.machine)
+
+    # --- what must hold ---
+
+    def look(self):
+        return Look(self.check("/run/churn/bin/look"))
+
+    def others_go_on(self, frames=3):
+        """Every desktop that nothing was done to draws on, and who watches it is sent that."""
+        others = list(self.desks)
+        if not self.watched():
+            self.watch(len(self.desks))
+        before, sent = self.look().flips, self.frames_sent()
+        missing = []
+
+        def gone_on():
+            look, now = self.look(), self.frames_sent()
+            missing[:] = [f"{self.desks[n].name} on {n}, {look.scanouts[n]['state']}" for n in others
+                          if look.flips[n] < before[n] + frames or look.scanouts[n]["label"] != self.desks[n].name
+                          or now.get(n, 0) < sent.get(n, 0) + frames]
+            return not missing
+        self.wait(gone_on, lambda: f"{frames} more frames of {', '.join(missing)}")
+
+    def watched(self):
+        return any(viewer.process.poll() is None for viewer in self.viewers)
+
+    def accounted(self):
+        """Each scanout is free and blank, or has the desktop that is to be there; nobody waits for anything."""
+        wrong = []
+
+        def fine():
+            look = self.look()
+            wrong[:] = []
+            check(set(look.scanouts) == set(range(1, SCANOUTS + 1)), f"there are scanouts {sorted(look.scanouts)}")
+            for n, row in look.scanouts.items():
+                desk = self.desks.get(n)
+                if desk and (row["state"], row["label"]) != ("leased", desk.name):
+                    wrong.append(f"{n} is {row['state']} \"{row['label']}\" and not {desk.name}'s")
+                if not desk and (row["state"] != "free" or look.active(n)):
+                    wrong.append(f"{n} is {row['state']} \"{row['label']}\" of {row['owner_pid']}, waits for {row['wait_for']} "
+                                 f"{row['wait_name']}, {'shows something' if look.active(n) else 'blank'}")
+            return not wrong
+        self.wait(fine, lambda: "; ".join(wrong))
+
+    def nobody_stuck(self):
+        """No task is in D state all the time from now on to the deadline."""
+        waiting = self.look().stuck
+
+        def gone():
+            now = self.look().stuck
+            for task in set(waiting) - set(now):
+                del waiting[task]
+            return not waiting
+        self.wait(gone, lambda: "in D state: " + "; ".join(waiting.values()))
+
+    def quarantines(self):
+        return sum(row["quarantines"] for row in self.scanouts().values())
+
+    def count(self):
+        """What must not grow from round to round."""
+        look = self.look()
+        gpu = self.machine.qmp("query-virtio-gpu")[0]["contexts"]
+
+        def fds(process):
+            return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+        def kib(process, what="RssAnon"):
+            return int(re.search(rf"^{what}:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text(), re.M).group(1))
+        return {"framebuffers": look.framebuffers, "clients": look.clients, "resources": sum(c["resources"] for c in gpu),
+                "contexts": len(gpu), "gpu_kib": sum(c["memory"] for c in gpu) >> 10,
+                "broker_fds": look.broker_fds, "exportd_fds": fds(self.exportd.process), "qemu_fds": fds(self.machine.process),
+                "shmem_kib": look.memory["Shmem"], "available_kib": look.memory["MemAvailable"], "unreclaimable_kib": look.memory["SUnreclaim"],
+                "broker_kib": look.broker_kib, "exportd_kib": kib(self.exportd.process), "qemu_kib": kib(self.machine.process)}
+
+    def stop(self):
+        for viewer in self.viewers:
+            viewer.stop()
+        self.system.stop()

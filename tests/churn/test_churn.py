@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Nothing is lost in a crash: desktops in containers, and everything they rest on, killed at random moments.
+
+Each case once, three at a time. SEED repeats a run's random choices, ROUNDS (1) has the matrix so often. Prints TAP.
+Runs in the build root, with the environment of scripts/with-parts, HELIX_CONTAINERS and HELIX_GPU.
+"""
+import os
+import re
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from fleet import HANG, PROGRAMS, TOP, VULKAN_PROGRAMS, Desk, Fleet, check  # noqa: E402
+from cases import CASES, blows, seeded  # noqa: E402
+from slope import leaks, table  # noqa: E402
+from test_containers import Report  # noqa: E402  from where fleet has it
+
+BYSTANDERS = ("weston", "draw", "draw")
+AT_ONCE = 3         # cases of the matrix
+DESKTOPS = 4        # that the machine has memory for
+
+
+def number(name, default, low, high):
+    text = os.environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise SystemExit(f"{name}={text}: a whole number from {low} to {high} is needed")
+    return int(text)
+
+
+class Matrix:
+    def __init__(self, fleet, rng):
+        self.fleet, self.rng = fleet, rng
+        self.counted = []
+
+    def bystanders(self):
+        desks = [Desk(kind) for kind in BYSTANDERS]
+        self.fleet.launch(*desks)
+        self.fleet.drawing(*desks)
+        self.fleet.watch(len(desks))
+        self.fleet.others_go_on()
+        self.counted.append(self.fleet.count())
+
+    def blows(self, *cases):
+        said = blows(self.fleet, self.rng, cases)
+        self.counted.append(self.fleet.count())
+        return said
+
+    def nothing_lost(self):
+        rows = leaks(self.counted)
+        check(rows, f"{len(self.counted)} rounds are too few")
+        check(not any(row[-1] for row in rows), table(rows))
+        return f"{len(self.counted)} rounds\n{table(rows)}"
+
+
+def prepare():
+    for folder, out, target in (("tests/churn", PROGRAMS, "all"), ("tests/gpu", VULKAN_PROGRAMS, VULKAN_PROGRAMS / "vkdesktop")):
+        subprocess.run(["make", "-s", "-C", str(TOP / folder), f"OUT={out}", str(target)], check=True, stdin=subprocess.DEVNULL, timeout=HANG)
+
+
+def matrix(report, fleet, rng, rounds):
+    tried = Matrix(fleet, rng)
+    if not report.case("desktops in containers, which nothing is done to", tried.bystanders):
+        return
+    only = os.environ.get("ONLY")
+    for turn in range(rounds):
+        cases = [case for case in CASES if not only or re.fullmatch(only, case.__name__)]
+        rng.shuffle(cases)
+        while cases:
+            # Later rounds have them by themselves as well, and in pairs.
+            some = [cases.pop() for _ in range(min(len(cases), AT_ONCE if turn == 0 else rng.choice((1, 2))))]
+            report.case(f"{'at once: ' if len(some) > 1 else ''}{'; '.join(map(str, (case.__doc__ for case in some)))}"
+                        f"{f' ({turn + 1})' if rounds > 1 else ''}", lambda: tried.blows(*some))
+    if not only:
+        report.case("nothing has grown with every round", tried.nothing_lost)
+
+
+def main():
+    rounds = number("ROUNDS", 1, 1, 100000)
+    seed, rng = seeded(os.environ.get("SEED"))
+    report, fleet = Report(), None
+    print(f"# SEED={seed}", flush=True)
+    try:
+        prepare()
+        fleet = Fleet(DESKTOPS, "build/churn/run")
+        if report.case("a guest with podman", fleet.boot):
+            matrix(report, fleet, rng, rounds)
+            report.case("the guest's kernel has nothing to complain about", fleet.kernel_quiet)
+    except Exception:
+        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
+    finally:
+        if fleet:
+            fleet.stop()
+    if report.bad:
+        print(f"# SEED={seed} repeats its random choices")
+    print(f"1..{report.n}")
+    return 1 if report.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
