@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Scanouts for containers, as their users ask for them: the commands of Documentation/containers.rst.
 
-One boot of a guest with podman, crun, runc and systemd-nspawn in it; the cases
-come in order. Prints TAP. Runs in the build root, with the environment of
+One boot of a guest with podman, crun, runc, systemd-nspawn, Docker and containerd in it; the
+cases come in order. Prints TAP. Runs in the build root, with the environment of
 scripts/with-parts and HELIX_CONTAINERS, the cache entry of the runtimes.
 """
 import json
@@ -19,11 +19,14 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "scripts"))
+import yaml  # noqa: E402
 from vm.system import System  # noqa: E402
 
 HANG = 240      # seconds; nothing takes so long unless it never ends
 DESKTOPS = 4    # of which the machine has input devices
 OUTPUT = Path("build/containers")
+MANIFESTS = TOP / "deploy/kubernetes"
+PROGRAMS = "/opt/kubernetes"        # in the guest
 
 # The guest's own /usr with the runtimes' over it; the rest is copied where there is nothing yet.
 LAY_OVER = """set -e
@@ -31,6 +34,9 @@ mkdir -p /run/parts
 mount -o ro /dev/vdc /run/parts
 mount -t overlay -o ro,lowerdir=/run/parts/usr:/usr overlay /usr
 for part in etc var; do cp -an /run/parts/$part/. /$part/; done
+groupadd --force --system docker
+# There is nothing to filter or to route, and no network in any of the containers.
+echo 'DOCKER_OPTS="--iptables=false --ip6tables=false --bridge=none"' >/etc/default/docker
 systemctl daemon-reload
 udevadm settle --timeout=120
 """
@@ -87,6 +93,7 @@ class Cases:
         self.system = system
         self.agent = system.agent
         self.page = commands(page)
+        self.pids = {}          # of those that podman does not know
 
     # --- what the cases are made of ---
 
@@ -102,6 +109,14 @@ class Cases:
 
     def check(self, text):
         return self.agent.check(text, HANG)
+
+    def put(self, path, data, mode="644"):
+        self.agent.run(["/bin/sh", "-ec", f'mkdir -p "${{1%/*}}"; cat >"$1"; chmod {mode} "$1"', "sh", path], HANG, data)
+
+    def kubelet(self, *arguments, stdin=""):
+        result = self.agent.run([f"{PROGRAMS}/standin-kubelet", *arguments], HANG, stdin.encode())
+        check(result.status == 0, f"standin-kubelet {' '.join(arguments)}: status {result.status}\n{result.out}{result.err[-3000:]}")
+        return json.loads(result.out)
 
     def wait(self, condition, text):
         deadline = time.monotonic() + HANG
@@ -120,9 +135,13 @@ class Cases:
     def leased(self):
         return sorted(n for n, row in self.scanouts().items() if row["state"] == "leased")
 
+    def pid(self, name):
+        """The container's first process."""
+        return self.pids[name] if name in self.pids else int(self.inspect(name, "Pid"))
+
     def inside(self, name, command):
         """Where the container's first process is, at once; podman's own exec takes seconds under emulation."""
-        result = self.agent.run(f"nsenter --mount --target {self.inspect(name, 'Pid')} -- /bin/sh -ec {shlex.quote(command)}", HANG)
+        result = self.agent.run(f"nsenter --mount --target {self.pid(name)} -- /bin/sh -ec {shlex.quote(command)}", HANG)
         check(result.status == 0, f"in {name}: {command}: status {result.status}: {result.out}{result.err}")
         return result.out
 
@@ -131,8 +150,8 @@ class Cases:
         self.wait(lambda: text in self.check("journalctl -q --no-pager -o cat -t helixctl"),
                   lambda: f"{text}; what is said is " + self.check("journalctl -q --no-pager -o cat -t helixctl"))
 
-    def inspect(self, name, what):
-        return self.agent.run(f"podman inspect --format '{{{{.State.{what}}}}}' {name}", HANG).out.strip()
+    def inspect(self, name, what, engine="podman"):
+        return self.agent.run(f"{engine} inspect --format '{{{{.State.{what}}}}}' {name}", HANG).out.strip()
 
     def crtc_on(self, scanout):
         """As the kernel says."""
@@ -205,7 +224,7 @@ class Cases:
         self.check("for i in $(seq 480); do [ -e /dev/helix/scanout15 ] && mountpoint -q /var/lib/helix/images/desktop && "
                    "exit; sleep 0.5; done; exit 1")
         self.check(LAY_OVER)
-        return self.check("podman --version; crun --version | head -n 1; runc --version | head -n 1")
+        return self.check("podman --version; crun --version | head -n 1; runc --version | head -n 1; docker --version; containerd --version")
 
     def specification(self):
         """As many as there are, with the input devices that came after them."""
@@ -353,6 +372,61 @@ class Cases:
         self.blank(scanout)
         return said
 
+    def docker(self):
+        self.run("Docker", 0)
+        self.run("Docker", 1)
+        said = self.run("Docker", 2)
+        self.pids["deskd"] = int(self.inspect("deskd", "Pid", "docker"))
+        mine = self.got("deskd")
+        check(f"scanout{mine}" in said, f"the page's commands show {said}")
+        self.has_its_own("deskd", mine)
+        row = self.scanouts()[mine]
+        check((row["label"], row["width"], row["height"], row["owner_pid"]) == ("deskd", 1024, 768, self.pid("deskd")), f"it is {row}")
+        return self.shows(mine, (1024, 768), "docker logs deskd 2>&1")
+
+    def docker_ended(self):
+        mine = self.got("deskd")
+        self.run("Docker", 3)
+        self.blank(mine)
+
+    def manifests(self):
+        found = [document for path in sorted(MANIFESTS.glob("*.yaml")) for document in yaml.safe_load_all(path.read_text())]
+        for name in ("tests/containers/standin-kubelet", "deploy/kubernetes/scanout-device-plugin"):
+            self.put(f"{PROGRAMS}/{Path(name).name}", (TOP / name).read_bytes(), "755")
+        broken = json.loads(json.dumps(found[0]))
+        broken["metadata"]["name"], broken["spec"]["containers"][0]["securityContext"]["runAsUsr"] = "broken", 1000
+        known = self.kubelet("check", stdin=json.dumps([*found, broken]))
+        wrong = known.pop("Pod broken")
+        check("runAsUsr" in wrong, f"what no manifest knows is not seen: {wrong}")
+        check(len(known) == len(found) and not any(known.values()), f"they are {known}")
+        return ", ".join(known)
+
+    def pod(self):
+        """What is in a registry elsewhere: the image, and the one that a pod waits in."""
+        self.check("mkdir /run/pause && cp /usr/bin/catatonit /run/pause && tar --create --directory /run/pause . | "
+                   "docker import --change 'CMD [\"/catatonit\", \"-P\"]' - registry.k8s.io/pause:3.8")
+        self.run("Kubernetes", 0)
+        self.check("docker save desktop registry.k8s.io/pause:3.8 | ctr --namespace k8s.io images import -")
+        self.check(f"systemd-run --quiet --unit=plugin {PROGRAMS}/scanout-device-plugin")
+        manifest = yaml.safe_load((MANIFESTS / "desktop.yaml").read_text())
+        made = self.kubelet("start", f"{PROGRAMS}/scanout-device-plugin", "/var/lib/helix/images/desktop/usr", stdin=json.dumps(manifest))
+        check(made["resource"] == "helix.dev/scanout", f"the plugin offers {made['resource']}")
+        check(made["known"] == {str(n): "Healthy" for n in self.scanouts()}, f"the plugin knows {made['known']}")
+        self.sandbox, self.pids["desk"] = made["sandbox"], made["pid"]
+        mine = self.got("desk")
+        check(made["devices"] == [f"helix.dev/scanout={mine}"], f"it has scanout {mine}, allocated was {made['devices']}")
+        self.has_its_own("desk", mine)
+        row = self.scanouts()[mine]
+        check((row["label"], row["width"], row["height"], row["owner_pid"]) == ("desk", 1024, 768, made["pid"]), f"it is {row}")
+        uids = self.check(f"grep -e ^Uid -e ^CapEff /proc/{made['pid']}/status").split()
+        check(uids[1:5] == ["1000"] * 4 and uids[-1] == "0" * 16, f"it runs as {uids}")
+        return self.shows(mine, (1024, 768), f"cat {made['log']}")
+
+    def pod_ended(self):
+        mine = self.got("desk")
+        self.kubelet("stop", self.sandbox)
+        self.blank(mine)
+
     def kernel_quiet(self):
         found = [line for line in self.check("dmesg").splitlines()
                  if re.search(r"\bBUG\b|WARNING:|Oops|general protection|hung task|blocked for more|refcount_t|use-after-free", line)]
@@ -370,7 +444,7 @@ def main():
             "-drive", f"if=none,id=containers,file={os.environ['HELIX_CONTAINERS']}/containers.sqfs,format=raw,readonly=on",
             "-device", "virtio-blk-pci,drive=containers,addr=0c.0"]
         cases = Cases(system, TOP / "Documentation/containers.rst")
-        if report.case("a guest with podman, crun, runc and systemd-nspawn", cases.boot):
+        if report.case("a guest with podman, crun, runc, systemd-nspawn, Docker and containerd", cases.boot):
             for name, function in (
                     ("helix-leased keeps a CDI specification of every scanout", cases.specification),
                     ("podman --device helix.dev/scanout=3: an unmodified Weston is seen", cases.by_number),
@@ -386,6 +460,11 @@ def main():
                     ("podman with runc", cases.with_runc),
                     ("crun alone, with an OCI bundle", cases.crun_alone),
                     ("systemd-nspawn", cases.nspawn),
+                    ("docker --device helix.dev/scanout=any: is seen, in the size it asked for", cases.docker),
+                    ("docker kill, and rm --force: its scanout is free and blank", cases.docker_ended),
+                    ("manifests are what Kubernetes' own definitions know", cases.manifests),
+                    ("a pod on containerd, of the kubelet's stand-in and the device plugin: is seen", cases.pod),
+                    ("the pod has ended: its scanout is free and blank", cases.pod_ended),
                     ("the guest's kernel has nothing to complain about", cases.kernel_quiet)):
                 report.case(name, function)
     except Exception:
