@@ -6,7 +6,7 @@ each with the commit and the machine it was measured on, and how many processes
 wanted its CPUs before and after; and plots of those that plot.py has one for.
 
 Runs in the build root, with the environment of scripts/with-parts.
-usage: bench.py [module|desktops|video|streams|gpu]...
+usage: bench.py [module|desktops|video|streams|gpu|memory]...
 """
 import json
 import os
@@ -27,6 +27,7 @@ from vm.jsonsocket import RemoteError  # noqa: E402
 from vm.machine import MachineError, accelerator  # noqa: E402
 from vm.system import System  # noqa: E402
 from guest import VENUS, Guest, build_programs, wait_for  # noqa: E402
+import memory  # noqa: E402
 import plot  # noqa: E402
 import rfb  # noqa: E402
 import streams  # noqa: E402
@@ -341,7 +342,8 @@ def gpu():
     return fences() + fairness()
 
 
-BENCHES = {"module": module, "desktops": desktops, "video": video, "streams": live, "gpu": gpu}
+BENCHES = {"module": module, "desktops": desktops, "video": video, "streams": live, "gpu": gpu,
+           "memory": lambda: memory.measure(say, OUT)}
 
 
 def main():
