@@ -10,7 +10,7 @@ comma := ,
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-export DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES RETRY SEED ROUNDS
+export DESKTOP DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES RETRY SEED ROUNDS
 
 IN_ROOT := scripts/in-root
 
@@ -20,7 +20,9 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n'; printf '%s\n' \
 	  'make run takes:' \
-	  '  DESKTOPS=N       how many desktops, 1 to 15 (4)' \
+	  '  DESKTOP=KIND     weston, a terminal and something that moves; or gnome: GNOME Shell with' \
+	  '                   a terminal, an editor and Chromium (weston)' \
+  '  DESKTOPS=N       how many desktops, 1 to 15 (4; 2 of gnome)' \
 	  '  FOR=SECONDS      run so long with a viewer on every desktop, write build/run/summary.json,' \
 	  '                   fail if a desktop delivered no frame' \
 	  '  ACCEL=kvm|tcg    how the guest runs (kvm where the CPU has vmx or svm, else tcg)' \

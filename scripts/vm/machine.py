@@ -18,14 +18,15 @@ GPU_SLOT = 0x02
 CONTROL_SLOT = 0x03
 INPUT_SLOT = 0x10
 MAX_DESKTOPS = 15
+DESKTOP_MIB = {"weston": 320, "gnome": 1280}    # of the guest's memory, with what is started in it
 
 
 class MachineError(Exception):
     """The machine cannot be started, or has ended."""
 
 
-def memory_mib(desktops):
-    return 1024 + 320 * desktops
+def memory_mib(desktops, kind="weston"):
+    return 1024 + DESKTOP_MIB[kind] * desktops
 
 
 def accelerator(wanted):
@@ -65,13 +66,14 @@ def hide_render_nodes():
 class Machine:
     """One QEMU. Its sockets, logs and scratch disk are in `rundir`."""
 
-    def __init__(self, rundir, qemu, base, initrd, desktop_image, desktops, accel, gpu="", extra=()):
+    def __init__(self, rundir, qemu, base, initrd, desktop_image, desktops, accel, gpu="", extra=(), kind="weston"):
         self.rundir = Path(rundir)
         self.qemu = Path(qemu)
         self.base = Path(base)
         self.initrd = Path(initrd)
         self.desktop_image = Path(desktop_image)
         self.desktops = desktops
+        self.kind = kind
         self.autostart = desktops   # how many the guest starts by itself
         self.accel = accel
         self.gpu = gpu
@@ -102,7 +104,7 @@ class Machine:
 
     def command_line(self):
         run = self.rundir
-        mem = memory_mib(self.desktops)
+        mem = memory_mib(self.desktops, self.kind)
         cpus = max(2, min(8, os.cpu_count() or 2))
         accel = "kvm" if self.accel == "kvm" else "tcg,thread=multi"
         cpu = "host" if self.accel == "kvm" else "max"

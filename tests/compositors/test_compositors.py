@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real compositors as tenants: each comes up on its scanout, is seen by a viewer, and is refused nothing.
+"""Real compositors as tenants: each comes up on its scanout, is seen and used by a viewer, and is refused nothing.
 
 One boot; one compositor after the other, unmodified from Debian 13, each in
-namespaces of its own with a scanout node in the card's place. Prints TAP.
-Runs in the build root, with the environment of scripts/with-parts and
-HELIX_COMPOSITORS, the cache entry of their root file system.
+namespaces of its own with what the container specification of its scanout says.
+Prints TAP. Runs in the build root, with the environment of scripts/with-parts and
+HELIX_COMPOSITORS, the cache entry of their root file system. GNOME Shell has an
+image and a test of its own, test_gnome.py.
 """
 import base64
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 import traceback
@@ -19,29 +19,26 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
-TOP = HERE.parents[1]
-sys.path.insert(0, str(TOP / "scripts"))
+sys.path.insert(0, str(HERE))
+from common import HANG, Hand, Report, check, kernel_quiet, picture, share_of, wait_for  # noqa: E402
 from PIL import Image  # noqa: E402
 from vm.system import System  # noqa: E402
 
-HANG = 240      # seconds; nothing takes so long unless it never ends
 OUTPUT = Path("build/compositors")
+SIZE = (1024, 768)
+TOUCHED = {"sway", "cage"}      # with fingers as well; the others share libinput with them
 
-# name, variant of its start script, scanout, and what is dominant on its screen (None: only that it is not black)
+# name, variant of its start script, scanout, what is dominant on its screen (None: only that it is not black)
 TENANTS = (
     ("weston", "", 1, (0x20, 0x60, 0xa0)),
     ("weston", "pixman", 2, (0x20, 0x60, 0xa0)),
     ("sway", "", 3, (0xa0, 0x60, 0x20)),
     ("sway", "pixman", 4, (0xa0, 0x60, 0x20)),
-    ("kwin", "", 5, None),
-    ("kwin", "own-name", 6, None),
-    ("gnome-shell", "", 7, None),
+    ("labwc", "", 5, (0x20, 0xa0, 0x60)),
+    ("cage", "", 6, None),
+    ("kwin", "", 7, None),
+    ("kwin", "own-name", 8, None),
 )
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 class Tenant:
@@ -55,11 +52,12 @@ class Tenant:
         self.scanout = scanout
         self.colour = colour
         self.unit = "-".join(filter(None, ("tenant", compositor, variant)))
+        self.pointer = (0, 0)
 
     def start(self):
         self.agent.check(
-            f"systemd-run --quiet --collect --unit={self.unit} helixctl run --scanout {self.scanout} --size 1024x768 "
-            f"--label {self.unit} -- /run/compositors/tenant {self.compositor} {self.variant}")
+            f"systemd-run --quiet --collect --unit={self.unit} helixctl run --scanout {self.scanout} "
+            f"--size {SIZE[0]}x{SIZE[1]} --label {self.unit} -- /run/compositors/tenant {self.compositor} {self.variant}")
 
     def query(self):
         rows = json.loads(self.agent.check("helixctl list --json"))
@@ -70,6 +68,10 @@ class Tenant:
 
     def log(self, lines=60):
         return self.agent.run(f"journalctl -q --no-pager -o cat -u {self.unit} | tail -n {lines}").out
+
+    def input_log(self):
+        """What its client says of the input that it got."""
+        return self.agent.run(f"cat /run/compositors/input-{self.scanout}").out
 
     def kms(self):
         """(whether its CRTC is active, who made the framebuffer on its primary plane), as the kernel says."""
@@ -91,40 +93,41 @@ class Tenant:
                   f"framebuffer of {maker}:\n{self.log()}")
             time.sleep(1)
 
-    def picture(self, name):
-        """What a viewer sees: the last frame of the stream, decoded."""
-        record = OUTPUT / name
-        record.mkdir(parents=True, exist_ok=True)
-        stream = record / f"scanout-{self.scanout}.h264"
-        stream.unlink(missing_ok=True)
-        done = subprocess.run(
-            [str(self.system.viewer_binary), "--url", self.system.exportd.url, "--scanout", str(self.scanout), "--wait", "60",
-             "--for", "3", "--record", str(record), "--output", str(record / "report.json"), "--quiet"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANG)
-        check(stream.exists(), f"the viewer ended with status {done.returncode}: {done.stderr[-400:]}")
-        image = record.with_suffix(".png")
-        subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-f", "h264", "-i", str(stream), "-update", "1", str(image)],
-                       stdin=subprocess.DEVNULL, check=True, timeout=HANG)
-        with Image.open(image) as picture:
-            return picture.convert("RGB")
-
     def looks_right(self, image):
-        check(image.size == (1024, 768), f"the picture is {image.size}")
-        pixels = list(image.resize((128, 96), Image.NEAREST).getdata())
-        lit = sum(max(p) > 48 for p in pixels) / len(pixels)
+        check(image.size == SIZE, f"the picture is {image.size}")
         if self.colour is None:
+            pixels = list(image.resize((128, 96), Image.NEAREST).getdata())
+            lit = sum(max(p) > 48 for p in pixels) / len(pixels)
             return lit > 0.002, f"{lit:.1%} of it is not black"
-        near = sum(all(abs(a - b) < 24 for a, b in zip(p, self.colour)) for p in pixels) / len(pixels)
+        near = share_of(image, self.colour)
         return near > 0.3, f"{near:.0%} of it has the background's colour {self.colour}"
 
     def is_seen(self):
         deadline = time.monotonic() + HANG
         while True:
-            good, text = self.looks_right(self.picture(self.unit))
+            good, text = self.looks_right(picture(self.system, self.scanout, OUTPUT / self.unit))
             if good:
                 return text
             check(self.alive(), f"it ended:\n{self.log()}")
             check(time.monotonic() < deadline, f"{text}:\n{self.log()}")
+
+    def gets_input(self):
+        """A client gets clicks and fingers where it is, and then, having the focus, keys."""
+        places = [(SIZE[0] * x // 8, SIZE[1] * y // 8) for y in (4, 6, 3) for x in (4, 2, 6)]
+        with Hand(self.system.exportd.port, self.scanout) as hand:
+
+            def until(act, pattern, what):
+                """Again and again: the client may not be there yet, or be elsewhere."""
+                def done():
+                    for place in places:
+                        act(*place)
+                    return re.search(pattern, self.input_log())
+                return wait_for(done, lambda: f"{what}:\n{self.input_log()[-2000:]}\n{self.log(20)}", every=1).group(0)
+
+            until(hand.click, r"wl_pointer\] button: .*\(left\), state: 1", "a click")
+            until(lambda *_: hand.key("KeyK"), r"sym: k ", "the key K")
+            if self.compositor in TOUCHED:
+                until(hand.tap, r"wl_touch\] down: ", "a finger")
 
     def stop(self):
         self.agent.run(f"systemctl stop {self.unit}", HANG)
@@ -134,39 +137,18 @@ class Tenant:
             time.sleep(0.5)
 
 
-class Report:
-    def __init__(self):
-        self.n = 0
-        self.bad = 0
-
-    def case(self, name, function):
-        begun = time.monotonic()
-        self.n += 1
-        try:
-            said, error = function(), None
-        except AssertionError as failure:
-            said, error = None, str(failure)
-        except Exception:       # a broken case must not hide the next ones
-            said, error = None, traceback.format_exc()
-        self.bad += error is not None
-        print(f"{'ok' if error is None else 'not ok'} {self.n} - {name}")
-        for line in (said or error or "").splitlines():
-            print(f"# {line}")
-        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
-        return error is None
-
-
 def boot(system):
     system.start()
     system.machine.wait_agent(HANG)
     agent = system.agent
-    agent.check("mkdir -p /run/compositors")
+    agent.check("mkdir -p /run/compositors && cp /usr/libexec/helix-login1 /usr/share/helix-login1/system-bus.conf /run/compositors/")
     for path in sorted(HERE.iterdir()):
         if path.suffix not in (".py", ".packages") and path.is_file():
             data = base64.b64encode(path.read_bytes())
             agent.run(f"base64 -d > /run/compositors/{path.name}; chmod 755 /run/compositors/{path.name}", HANG, data)
-    agent.check("for i in $(seq 240); do [ -e /dev/helix/scanout15 ] && mountpoint -q /var/lib/helix/images/desktop && exit; "
-                "sleep 0.5; done; exit 1", HANG)
+    # What the broker says of a scanout once the kernel has all of its input devices.
+    agent.check("for i in $(seq 240); do [ -e /dev/helix/scanout15 ] && mountpoint -q /var/lib/helix/images/desktop && "
+                f"[ $(grep -c event /run/helix/cdi/{len(TENANTS)}/nspawn) = 3 ] && exit; sleep 0.5; done; exit 1", HANG)
     # Refusals go to the kernel's log, so that a test can say which they were.
     agent.check("echo 0x80 > /sys/module/drm/parameters/debug; udevadm settle --timeout=120", HANG)
 
@@ -188,18 +170,13 @@ def try_one(report, tenant):
 
     if report.case(f"{name}: comes up, with a framebuffer of its own on its scanout", comes_up):
         report.case(f"{name}: a viewer sees what it draws", tenant.is_seen)
+        report.case(f"{name}: a client in it gets what the viewer does", tenant.gets_input)
         report.case(f"{name}: was refused nothing", denials)
         report.case(f"{name}: gives its scanout back when it ends", tenant.stop)
     else:
         print("\n".join("# " + line for line in agent.check("dmesg").splitlines()[-20:]))
         tenant.stop()
-    (OUTPUT / f"{tenant.unit}.log").write_text(tenant.log(2000))
-
-
-def kernel_quiet(agent):
-    found = [line for line in agent.check("journalctl -k -q --no-pager -o cat").splitlines()
-             if re.search(r"\bBUG\b|WARNING:|Oops|general protection|hung task|blocked for more|refcount_t|use-after-free", line)]
-    check(not found, "\n".join(found[:20]))
+    (OUTPUT / f"{tenant.unit}.log").write_text(tenant.log(2000) + tenant.input_log())
 
 
 def main():
@@ -209,8 +186,8 @@ def main():
     os.environ["HELIX_DESKTOP_IMAGE"] = os.environ["HELIX_COMPOSITORS"]
     wanted = sys.argv[1:]
     try:
-        # Memory and input devices for seven; none is started with the guest.
-        system = System(7, os.environ.get("ACCEL", ""), 0, "build/compositors/run")
+        # Memory and input devices for all; none is started with the guest.
+        system = System(len(TENANTS), os.environ.get("ACCEL", ""), 0, OUTPUT / "run")
         system.machine.autostart = 0
         if report.case("a guest with the compositors' image", lambda: boot(system)):
             for which in TENANTS:

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests of compositors share: TAP, what a viewer sees, and a hand on keyboard, pointer and screen."""
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "scripts"), str(TOP / "qemu-side/exportd/tests")]
+from PIL import Image  # noqa: E402
+from with_qemu import Socket  # noqa: E402
+
+PACE = 0.15     # seconds between two keys that are typed
+HANG = 240      # seconds; nothing takes so long unless it never ends
+PUNCTUATION = {" ": "Space", "\n": "Enter", "-": "Minus", "=": "Equal", ";": "Semicolon", "'": "Quote", ",": "Comma",
+               ".": "Period", "/": "Slash", "\\": "Backslash", "[": "BracketLeft", "]": "BracketRight"}
+SHIFTED = dict(zip("~!@#$%^&*()_+{}|:\"<>?", "`1234567890-=[]\\;',./"))
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def wait_for(condition, text, seconds=HANG, every=0.5):
+    """The first true value of condition(); `text`, perhaps a function, says what was awaited."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s still not: {text() if callable(text) else text}")
+        time.sleep(every)
+
+
+class Report:
+    def __init__(self):
+        self.n = 0
+        self.bad = 0
+
+    def case(self, name, function):
+        begun = time.monotonic()
+        self.n += 1
+        try:
+            said, error = function(), None
+        except AssertionError as failure:
+            said, error = None, str(failure)
+        except Exception:       # a broken case must not hide the next ones
+            said, error = None, traceback.format_exc()
+        self.bad += error is not None
+        print(f"{'ok' if error is None else 'not ok'} {self.n} - {name}")
+        for line in (said or error or "").splitlines():
+            print(f"# {line}")
+        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
+        return error is None
+
+
+class Hand:
+    """Uses one desktop as a browser would, and looks at nothing."""
+
+    def __init__(self, port, scanout):
+        self.socket = Socket(port, f"scanout={scanout}&rung=none")
+        check(self.socket.accepted, f"no viewer of scanout {scanout}: {self.socket.refusal}")
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
+
+    def listen(self):
+        while (frame := self.socket.receive()) and frame[0] != 8:
+            if frame[0] == 9:       # who does not answer a ping is hung up on
+                self.socket.frame(10, frame[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.sock.shutdown(socket.SHUT_RDWR)
+        self.listener.join(HANG)
+        self.socket.close()
+
+    def key(self, code, *held):
+        """One key, with others held down meanwhile."""
+        for name in held:
+            self.socket.send({"type": "key", "code": name, "down": True})
+        for down in (True, False):
+            self.socket.send({"type": "key", "code": code, "down": down})
+        for name in reversed(held):
+            self.socket.send({"type": "key", "code": name, "down": False})
+
+    def type(self, text):
+        """On the guest's layout, which is US; as fast as a person, for a guest's input queue has room for few events."""
+        for character in text:
+            plain = SHIFTED.get(character, character.lower())
+            code = PUNCTUATION.get(plain) or ("Backquote" if plain == "`" else
+                                              f"Digit{plain}" if plain.isdigit() else f"Key{plain.upper()}")
+            self.key(code, *(["ShiftLeft"] if plain != character else []))
+            time.sleep(PACE)
+
+    def click(self, x, y):
+        self.socket.send({"type": "move", "x": x, "y": y})
+        for down in (True, False):
+            self.socket.send({"type": "button", "button": 0, "down": down})
+
+    def tap(self, x, y):
+        for phase in ("begin", "end"):
+            self.socket.send({"type": "touch", "points": [{"id": 1, "phase": phase, "x": x, "y": y}]})
+
+    def resize(self, width, height):
+        self.socket.send({"type": "resize", "width": width, "height": height, "scale": 1})
+
+
+def picture(system, scanout, record):
+    """What a viewer sees: the last frame of the stream, decoded; also as record.png."""
+    record = Path(record)
+    record.mkdir(parents=True, exist_ok=True)
+    stream = record / f"scanout-{scanout}.h264"
+    stream.unlink(missing_ok=True)
+    done = subprocess.run(
+        [str(system.viewer_binary), "--url", system.exportd.url, "--scanout", str(scanout), "--wait", "60",
+         "--for", "3", "--record", str(record), "--output", str(record / "report.json"), "--quiet"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANG)
+    check(stream.exists(), f"the viewer ended with status {done.returncode}: {done.stderr[-400:]}")
+    image = record.with_suffix(".png")
+    subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-f", "h264", "-i", str(stream), "-update", "1", str(image)],
+                   stdin=subprocess.DEVNULL, check=True, timeout=HANG)
+    with Image.open(image) as found:
+        return found.convert("RGB")
+
+
+def share_of(image, colour):
+    """How much of a picture has a colour, or nearly."""
+    pixels = list(image.resize((128, 96), Image.NEAREST).getdata())
+    return sum(all(abs(a - b) < 24 for a, b in zip(p, colour)) for p in pixels) / len(pixels)
+
+
+def kernel_quiet(agent):
+    found = [line for line in agent.check("journalctl -k -q --no-pager -o cat").splitlines()
+             if re.search(r"\bBUG\b|WARNING:|Oops|general protection|hung task|blocked for more|refcount_t|use-after-free", line)]
+    check(not found, "\n".join(found[:20]))

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""`make run DESKTOP=gnome`: two desktops with GNOME Shell, unmodified from Debian 13, used as a browser would.
+
+One boot for all cases, in order. Prints TAP. Runs in the build root, with the environment
+of scripts/with-parts for DESKTOP=gnome. Names of cases as arguments: only these, and the first.
+"""
+import json
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from common import HANG, Hand, Report, TOP, check, kernel_quiet, picture, share_of, wait_for  # noqa: E402
+from vm.system import System  # noqa: E402
+
+OUTPUT = Path("build/gnome")
+DESKTOPS = 2
+SIZE, OTHER_SIZE = (1280, 720), (1024, 768)
+COLOURS = [tuple(bytes.fromhex(line)) for line in (TOP / "guest/desktop/colours").read_text().split()]
+
+
+class Gnome:
+    def __init__(self, system):
+        self.system = system
+        self.agent = system.agent
+        self.numbers = range(1, DESKTOPS + 1)
+        self.first = {}
+
+    def inside(self, n, command):
+        """In the container of desktop n, as its user."""
+        return self.agent.run(["/usr/bin/crun", "exec", f"helix-{n}", "/bin/sh", "-c", command], HANG)
+
+    def log(self, n, lines=30):
+        return self.agent.run(f"tail -n {lines} /run/helix/desktops/{n}/log/session.log").out
+
+    def shells(self):
+        """desktop -> (PID of its container's first process, of its GNOME Shell)."""
+        found = {}
+        for n in self.numbers:
+            text = self.agent.run(f"crun state helix-{n} | jq -r .pid").out.strip()
+            shell = self.inside(n, "pgrep -x gnome-shell").out.strip()
+            if text.isdigit() and shell.isdigit():
+                found[n] = (int(text), int(shell))
+        return found
+
+    def leases(self):
+        return {row["scanout"]: row["generation"] for row in json.loads(self.agent.check("helixctl list --json"))
+                if row["state"] == "leased"}
+
+    def terminal(self, n):
+        """Whether the shell in the terminal waits for somebody to type."""
+        return self.inside(n, "pgrep -x -P $(pgrep -x kgx || echo 0) bash").status == 0
+
+    def file(self, n, name):
+        return self.inside(n, f"cat ~/{name}").out
+
+    # --- the cases, in order ---
+
+    def comes_up(self):
+        self.system.start()
+        self.system.wait_live()
+        wait_for(lambda: set(self.shells()) == set(self.numbers), lambda: f"a GNOME Shell in each: {self.shells()}\n{self.log(1)}")
+        self.first = self.shells()
+        self.granted = self.leases()
+        check(set(self.granted) == set(self.numbers), f"leased are {self.granted}")
+
+    def renderer(self):
+        for n, text in self.system.renderers().items():
+            check(text and text.startswith("virgl"), f"desktop {n} is drawn by {text}:\n{self.log(n)}")
+        return str(self.system.renderers())
+
+    def pictures(self):
+        """Each has its own background around its terminal, and its shell's bar on top of it."""
+        def shown():
+            image = {n: picture(self.system, n, OUTPUT / f"desktop-{n}") for n in self.numbers}
+            return all(share_of(image[n], COLOURS[n - 1]) > 0.1 for n in self.numbers) and image
+        for n, image in wait_for(shown, lambda: f"the backgrounds {COLOURS[:DESKTOPS]}:\n{self.log(1)}").items():
+            check(image.size == SIZE, f"desktop {n} is {image.size}")
+            for other in self.numbers:
+                check(other == n or share_of(image, COLOURS[other - 1]) < 0.01, f"desktop {n} shows {other}'s background")
+            bar = [image.getpixel((x, 3)) for x in range(300, 500, 10)]
+            check(max(max(p) for p in bar) < 64, f"desktop {n} has no dark bar on top: {bar[:3]}")
+
+    def types(self, hand, n, command, name, expected):
+        """Types a command until the file that it writes is there: the window may be there before its keyboard."""
+        def arrived():
+            hand.type(command)
+            try:
+                return wait_for(lambda: re.search(expected, self.file(n, name)), "", 15)
+            except AssertionError:
+                hand.key("Escape")      # the overview, if it has the keyboard
+                return False
+        return wait_for(arrived, lambda: f"{name}, typed, it has: {self.file(n, name)!r}\n{self.log(n)}").group(0)
+
+    def keyboard(self):
+        for n in self.numbers:
+            wait_for(lambda n=n: self.terminal(n), lambda n=n: f"a shell in the terminal of {n}:\n{self.log(n)}")
+            with Hand(self.system.exportd.port, n) as hand:
+                self.types(hand, n, f"cp /etc/passwd typed-{n}\n", f"typed-{n}", "agent")
+        for n in self.numbers:
+            found = self.inside(n, "cd && echo typed-*").out.split()
+            check(found == [f"typed-{n}"], f"desktop {n} has {found}")
+
+    def pointer(self):
+        """The terminal is asked to write down clicks: they come with the place, in cells."""
+        n = 1
+        script = ("stty raw -echo; printf '\\033[?1000;1006h'; head -c 10 >clicked; printf '\\033[?1000;1006l'; stty sane")
+        self.inside(n, f"cat >~/listen <<'END'\n{script}\nEND")
+        with Hand(self.system.exportd.port, n) as hand:
+            hand.type("sh listen\n")
+
+            def clicked():
+                hand.click(SIZE[0] // 2, SIZE[1] // 2)
+                return re.search(r"\x1b\[<0;(\d+);(\d+)", self.file(n, "clicked"))
+            place = wait_for(clicked, lambda: f"a click in the terminal, it has: {self.file(n, 'clicked')!r}", every=2)
+        check(int(place[1]) > 5 and int(place[2]) > 3, f"the click was {self.file(n, 'clicked')!r}")
+        return f"column {place[1]}, row {place[2]}"
+
+    def editor(self):
+        n = 2
+        with Hand(self.system.exportd.port, n) as hand:
+            self.inside(n, "touch ~/note")
+            hand.type("gnome-text-editor note\n")
+            wait_for(lambda: self.inside(n, "gdbus wait --session --timeout 1 org.gnome.TextEditor").status == 0,
+                     lambda: f"the editor:\n{self.log(n)}")
+            def written():
+                hand.type("x")
+                hand.key("KeyS", "ControlLeft")
+                return self.file(n, "note").startswith("x")
+            wait_for(written, lambda: f"what was typed and saved, it has {self.file(n, 'note')!r}\n{self.log(n)}", every=2)
+            picture(self.system, n, OUTPUT / "editor")
+
+    def size(self):
+        n = 2
+
+        def now():
+            desktop = next(d for d in self.system.exportd.desktops() if d["scanout"] == n)
+            return desktop["width"], desktop["height"]
+        with Hand(self.system.exportd.port, n) as hand:
+            hand.resize(*OTHER_SIZE)
+            wait_for(lambda: now() == OTHER_SIZE, lambda: f"{OTHER_SIZE}: it is {now()}\n{self.log(n)}")
+        image = wait_for(lambda: (i := picture(self.system, n, OUTPUT / "resized")).size == OTHER_SIZE and i, "a picture of that size")
+        check(share_of(image, COLOURS[n - 1]) > 0.05, "the picture of that size has no background")
+
+    def undisturbed(self):
+        check(self.shells() == self.first, f"the shells were {self.first}, are {self.shells()}")
+        check(self.leases() == self.granted, f"the leases were {self.granted}, are {self.leases()}")
+        rows = {row["scanout"]: row["denials"] for row in json.loads(self.agent.check("helixctl list --json"))}
+        check(not any(rows[n] for n in self.numbers), f"calls were refused: {rows}")
+
+    def crash(self):
+        """A shell that dies takes its container along, is started again, and the other one goes on."""
+        before = self.shells()
+        self.inside(1, "kill -KILL $(pgrep -x gnome-shell)")
+        wait_for(lambda: self.shells().get(1, before[1]) != before[1], lambda: f"a new desktop 1: {self.shells()}\n{self.log(1)}")
+        check(self.shells()[2] == before[2], f"desktop 2 was {before[2]}, is {self.shells()[2]}")
+        check(self.leases()[2] == self.granted[2], "desktop 2 has another lease")
+
+    def ends(self):
+        for n in self.numbers:
+            self.agent.check(f"systemctl stop helix-desktop@{n}", HANG)
+        wait_for(lambda: not self.leases(), lambda: f"every scanout is free: {self.leases()}")
+
+    def cases(self):
+        return [("two GNOME desktops come up by themselves", self.comes_up),
+                ("virgl draws them", self.renderer),
+                ("a viewer sees each with its own background and the shell's bar", self.pictures),
+                ("what is typed arrives in the terminal of that desktop and of no other", self.keyboard),
+                ("a click arrives in the terminal, at its place", self.pointer),
+                ("what is typed and saved in the editor is in the file", self.editor),
+                ("the desktop takes the size that the viewer asks for", self.size),
+                ("no shell was restarted, no lease lost, no call refused", self.undisturbed),
+                ("a shell that crashes is back, and the other one never noticed", self.crash),
+                ("ended, they give their scanouts back", self.ends),
+                ("the guest's kernel has nothing to complain about", lambda: kernel_quiet(self.agent))]
+
+
+def main():
+    report = Report()
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    system = None
+    try:
+        system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, OUTPUT / "run", kind="gnome")
+        gnome = Gnome(system)
+        cases = gnome.cases()
+        if report.case(*cases[0]):
+            for name, case in cases[1:]:
+                if not sys.argv[1:] or case.__name__ in sys.argv[1:]:
+                    report.case(name, case)
+        for n in gnome.numbers:
+            (OUTPUT / f"session-{n}.log").write_text(gnome.log(n, 2000))
+    except Exception:
+        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
+    finally:
+        if system:
+            system.stop()
+    print(f"1..{report.n}")
+    return 1 if report.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
