@@ -137,8 +137,9 @@ struct helix_scanout *helix_policy_claim(const struct helix_lease_acquire *acq,
 		if (s != ERR_PTR(-EAGAIN))
 			return s;
 		ret = helix_scanout_wait_settled(settled, deadline);
-	} while (!ret);
-	return ERR_PTR(ret);
+		/* Others may end, and others get what they had, for as long as they like. */
+	} while (!ret && time_before(jiffies, deadline));
+	return ERR_PTR(ret ? ret : -ETIMEDOUT);
 }
 
 static int helix_policy_validate(const struct helix_lease_policy *p, kgid_t *gid)
