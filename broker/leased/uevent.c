@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -257,6 +258,9 @@ int uevent_change(sd_device *device, dev_t node, const char *const *extra, struc
 /* In the child: nothing that takes a lock which another thread may have had. */
 static int join(int pidfd)
 {
+	/* We have its root's rights in there, and he ours over us: but not into our memory. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return errno;
 	/* Refused where it has none of its own, which is then ours. */
 	if (!setns(pidfd, CLONE_NEWUSER | CLONE_NEWNET))
 		return setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? errno : 0;
