@@ -194,12 +194,29 @@ static int join_bus(struct login *login, struct hl_error *err)
 	return 0;
 }
 
+static int refuse_name(struct hl_error *err)
+{
+	return hl_error_set(err, EEXIST, "the bus has " LOGIN_NAME " already: a logind runs here");
+}
+
+/* Before anything is written that may be another's. */
+static int check_name(struct login *login, struct hl_error *err)
+{
+	int ret = sd_bus_get_name_creds(login->bus, LOGIN_NAME, 0, NULL);
+
+	if (ret >= 0)
+		return refuse_name(err);
+	if (ret != -ENXIO)
+		return hl_error_set(err, -ret, "cannot ask who has the name " LOGIN_NAME ": %s", strerror(-ret));
+	return 0;
+}
+
 static int take_name(struct login *login, struct hl_error *err)
 {
 	int ret = sd_bus_request_name(login->bus, LOGIN_NAME, 0);
 
 	if (ret == -EEXIST)
-		return hl_error_set(err, EEXIST, "the bus has " LOGIN_NAME " already: a logind runs here");
+		return refuse_name(err);
 	if (ret < 0)
 		return hl_error_set(err, -ret, "cannot get the name " LOGIN_NAME ": %s", strerror(-ret));
 	return 0;
@@ -214,6 +231,8 @@ static int serve(struct login *login, int ready_fd, struct hl_error *err)
 		ret = make_loop(login, err);
 	if (!ret)
 		ret = join_bus(login, err);
+	if (!ret)
+		ret = check_name(login, err);
 	if (!ret)
 		ret = files_write(login, err);
 	if (!ret)

@@ -86,11 +86,10 @@ static const sd_bus_vtable vtable[] = {
 static int find(sd_bus *bus, const char *path, const char *interface, void *data, void **found,
 		sd_bus_error *error)
 {
-	const char *name = path + strlen(PREFIX "/");
-
 	(void)bus, (void)interface, (void)error;
 	*found = data;
-	return !strcmp(name, LOGIN_SEAT) || !strcmp(name, "self") || !strcmp(name, "auto");
+	return !strcmp(path, LOGIN_SEAT_PATH) || !strcmp(path, PREFIX "/self") ||
+	       !strcmp(path, PREFIX "/auto");
 }
 
 int seat_register(struct login *login)

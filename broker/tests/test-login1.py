@@ -131,9 +131,13 @@ class Cases:
                                       "org.freedesktop.DBus").GetConnectionUnixProcessID(NAME))
         self.daemons.append(self.pid)
 
-    def a_second_one_is_refused(self):
-        done = self.run("--runtime", str(self.folder / "other"))
+    def a_second_one_is_refused_and_writes_nothing(self):
+        session = self.folder / "systemd/sessions/c1"
+        session.write_text("another's\n" + (before := session.read_text()))
+        done = self.run("--runtime", str(self.folder / "systemd"))
         check(done.returncode == 1 and "a logind runs here" in done.stderr, f"{done.returncode}, {done.stderr}")
+        check(session.read_text().startswith("another's"), "the session's file is not what it was")
+        session.write_text(before)
 
     def every_type_is_that_of_systemd(self):
         if not os.path.exists(REAL):
@@ -181,8 +185,10 @@ class Cases:
         for alias in ("self", "auto"):
             other = dbus.Interface(self.client.get_object(NAME, f"{ROOT}/session/{alias}"), PROPERTIES)
             check(other.Get(f"{NAME}.Session", "Id") == "c1", alias)
-        other = dbus.Interface(self.client.get_object(NAME, f"{ROOT}/session/c9", introspect=False), PROPERTIES)
-        refused("org.freedesktop.DBus.Error.UnknownObject", other.Get, f"{NAME}.Session", "Id")
+        for none in ("session/c9", "session", "seat"):
+            other = dbus.Interface(self.client.get_object(NAME, f"{ROOT}/{none}", introspect=False), PROPERTIES)
+            kind = none.split("/", maxsplit=1)[0].capitalize()
+            refused("org.freedesktop.DBus.Error.UnknownObject", other.Get, f"{NAME}.{kind}", "Id")
 
     def nothing_is_suspended_or_switched_to(self):
         manager = self.object("Manager")
