@@ -31,8 +31,10 @@ static enum idle_state idle_judge(struct idle *idle,
 	if (idle->unused_us < told_from)
 		return IDLE_COUNTING;
 	/* a policy that became stricter ends nothing without a word, either */
-	if (!able || idle->state < IDLE_ENDING || idle->state == IDLE_STUCK)
+	if (!able || idle->state < IDLE_ENDING || idle->state == IDLE_STUCK ||
+	    end < idle->ends_at_us)
 		idle->unused_us = told_from;
+	idle->ends_at_us = end;
 	if (!able)
 		return IDLE_STUCK;
 	return idle->unused_us < end ? IDLE_ENDING : IDLE_OVER;

@@ -33,7 +33,8 @@ struct idle {
 	enum idle_state state;
 	gint64 looked_at;
 	gint64 unused_us;
-	gint64 ask_at_us;	/* of unused_us: when it is due */
+	gint64 ends_at_us;	/* of unused_us: what was told */
+	gint64 ask_at_us;	/* likewise: when it is due */
 };
 
 /* A desktop that was just granted counts as used at that moment. */

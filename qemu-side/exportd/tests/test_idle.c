@@ -116,6 +116,12 @@ static void test_a_stricter_policy_is_told_before_it_ends_anything(void **state)
 	assert_int_equal(idle_left(&idle, &strict), 10);
 	assert_int_equal(pass(9, &strict, false, true), IDLE_ENDING);
 	assert_int_equal(pass(1, &strict, false, true), IDLE_OVER);
+	/* so is one that becomes so while another is told already */
+	idle_touch(&idle);
+	assert_int_equal(pass(45, &policy, false, true), IDLE_ENDING);
+	assert_int_equal(look(&strict, false, true), IDLE_ENDING);
+	assert_int_equal(idle_left(&idle, &strict), 10);
+	assert_int_equal(pass(10, &strict, false, true), IDLE_OVER);
 	/* a milder one takes it back */
 	assert_int_equal(look(&(struct idle_policy){ .after = 600, .warn = 20 },
 			      false, true), IDLE_COUNTING);
