@@ -45,6 +45,33 @@ static bool dmabuf_is_one_plane(uint64_t modifier)
 	return false;
 }
 
+/* A GPU reads whole tiles. 1: not known, or AMD's, which are the driver's to check. */
+static uint32_t dmabuf_tile_rows(uint64_t modifier)
+{
+	switch (modifier) {
+	case I915_FORMAT_MOD_X_TILED:
+		return 8;
+	case I915_FORMAT_MOD_Y_TILED:
+	case I915_FORMAT_MOD_Yf_TILED:
+	case I915_FORMAT_MOD_4_TILED:
+		return 32;
+	}
+	/* eight rows, and so many powers of two of them */
+	return fourcc_mod_is_vendor(modifier, NVIDIA) ? 8u << (modifier & 0xf) : 1;
+}
+
+/* Up to the last byte that is read. */
+static uint64_t dmabuf_reach(const struct dmabuf *dmabuf)
+{
+	uint32_t rows = dmabuf_tile_rows(dmabuf->modifier);
+
+	if (rows > 1)
+		return (uint64_t)dmabuf->stride *
+		       ((dmabuf->height + rows - 1) / rows * rows);
+	return (uint64_t)dmabuf->stride * (dmabuf->height - 1) +
+	       dmabuf->width * 4;
+}
+
 uint32_t dmabuf_pixman(const struct dmabuf *dmabuf)
 {
 	size_t i;
@@ -80,8 +107,7 @@ const char *dmabuf_check(const struct dmabuf *dmabuf)
 	if (dmabuf->stride < dmabuf->width * 4 || dmabuf->stride % 4 ||
 	    dmabuf->stride > DMABUF_STRIDE_MAX)
 		return "dma-buf has an impossible stride";
-	if ((uint64_t)dmabuf->stride * (dmabuf->height - 1) +
-	    dmabuf->width * 4 > dmabuf_size(dmabuf))
+	if (dmabuf_reach(dmabuf) > dmabuf_size(dmabuf))
 		return "picture is larger than its dma-buf";
 	return NULL;
 }

@@ -293,6 +293,19 @@ static void test_a_dma_buf_is_checked_against_its_memory(void **state)
 		bad = good, bad.modifier = modifiers[i];
 		assert_non_null(dmabuf_check(&bad));
 	}
+	/* the last tiles are there whole */
+	bad = good, bad.modifier = I915_FORMAT_MOD_X_TILED;
+	assert_null(dmabuf_check(&bad));
+	bad.height -= 7;
+	assert_null(dmabuf_check(&bad));
+	bad = good, bad.modifier = I915_FORMAT_MOD_Y_TILED;
+	assert_non_null(dmabuf_check(&bad));
+	bad.height = 32;
+	assert_null(dmabuf_check(&bad));
+	bad = good, bad.modifier = DRM_FORMAT_MOD_NVIDIA_BLOCK_LINEAR_2D(0, 2, 2, 6, 4);
+	assert_non_null(dmabuf_check(&bad));
+	bad.modifier = DRM_FORMAT_MOD_NVIDIA_BLOCK_LINEAR_2D(0, 2, 2, 6, 1);
+	assert_null(dmabuf_check(&bad));
 	/* tiled in one plane: for a GPU, and not for us */
 	bad = good, bad.modifier = AMD_FMT_MOD;
 	assert_null(dmabuf_check(&bad));
