@@ -75,6 +75,7 @@ static void leaseport_why(struct json_object *root, char *out, size_t size)
 {
 	g_autofree char *valid = NULL;
 	struct json_object *value;
+	const char *end;
 	char *at;
 
 	g_strlcpy(out, "it does not say why", size);
@@ -86,6 +87,9 @@ static void leaseport_why(struct json_object *root, char *out, size_t size)
 		if (g_ascii_iscntrl(*at))
 			*at = '?';
 	g_strlcpy(out, valid, size);
+	/* and not cut within a character: a log in JSON has to stay one */
+	if (!g_utf8_validate(out, -1, &end))
+		out[end - out] = '\0';
 }
 
 static const char *leaseport_read(struct json_object *root,

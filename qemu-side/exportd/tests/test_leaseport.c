@@ -52,6 +52,10 @@ static void test_a_reason_is_printable_and_short(void **state)
 	strcpy(text + i, "\"}");
 	assert_true(parse(text));
 	assert_int_equal(strlen(line.why), sizeof(line.why) - 1);
+	/* not cut within a character */
+	memcpy(strstr(text, "xxx") + sizeof(line.why) - 2, "\xc3\xa4", 2);
+	assert_true(parse(text));
+	assert_int_equal(strlen(line.why), sizeof(line.why) - 2);
 }
 
 static void test_refused(void **state)
