@@ -28,6 +28,7 @@
 #include "uevent.h"
 
 #define BURST_US	50000
+#define LATE_US		1000000
 #define EVENTS_MAX	64	/* taken before others on the loop have their turn */
 #define PAGE		16
 #define PROCESSES_MAX	512
@@ -130,28 +131,129 @@ int hotplug_namespaces(pid_t pid, hotplug_fn fn, void *data, struct hl_error *er
 
 /* ---- leases ---- */
 
-static int tell_one(int pidfd, void *data, struct hl_error *err)
+struct hotplug {
+	sd_event *event;
+	struct module *mod;
+	int fd;
+	sd_event_source *io;
+	sd_event_source *burst;
+	struct message *messages;
+};
+
+/* On its way to one namespace, by a child that may be kept from running in there. */
+struct message {
+	struct message *next;
+	struct hotplug *hotplug;
+	uint32_t scanout;
+	uint32_t owner_pid;
+	uint64_t generation;
+	int child;
+	sd_event_source *ended;
+	sd_event_source *late;
+};
+
+static void message_free(struct message *message)
 {
-	return uevent_send(data, pidfd, err);
+	struct message **at = &message->hotplug->messages;
+	struct hl_error err;
+
+	while (*at != message)
+		at = &(*at)->next;
+	*at = message->next;
+	sd_event_source_disable_unref(message->ended);
+	sd_event_source_disable_unref(message->late);
+	if (uevent_end(message->child, &err))
+		log_warn("scanout %u generation %" PRIu64 " of pid %u heard of no hotplug: %s",
+			 message->scanout, message->generation, message->owner_pid, err.message);
+	free(message);
 }
 
-static int tell_lease(const struct hl_scanout *s, const struct cdi_node *card,
-		      struct hl_error *err)
+static int on_ended(sd_event_source *s, int fd, uint32_t revents, void *data)
+{
+	(void)s;
+	(void)fd;
+	(void)revents;
+	message_free(data);
+	return 0;
+}
+
+static int on_late(sd_event_source *s, uint64_t usec, void *data)
+{
+	(void)s;
+	(void)usec;
+	message_free(data);
+	return 0;
+}
+
+/* An owner who keeps them from their ends gets no more of them. */
+static bool has_room(const struct hotplug *hotplug, uint32_t scanout)
+{
+	size_t n = 0;
+
+	for (const struct message *m = hotplug->messages; m; m = m->next)
+		n += m->scanout == scanout;
+	return n < NAMESPACES_MAX;
+}
+
+/* What is told to whom. */
+struct telling {
+	struct hotplug *hotplug;
+	const struct hl_scanout *scanout;
+	struct uevent event;
+};
+
+static int tell_one(int pidfd, void *data, struct hl_error *err)
+{
+	struct telling *telling = data;
+	struct hotplug *hotplug = telling->hotplug;
+	struct message *message;
+	int ret;
+
+	if (!has_room(hotplug, telling->scanout->scanout))
+		return hl_error_set(err, EAGAIN, "it has not taken what it was told before");
+	message = calloc(1, sizeof(*message));
+	if (!message)
+		return hl_error_set(err, ENOMEM, "out of memory");
+	message->child = uevent_start(&telling->event, pidfd, err);
+	if (message->child < 0) {
+		ret = message->child;
+		free(message);
+		return ret;
+	}
+	message->hotplug = hotplug;
+	message->scanout = telling->scanout->scanout;
+	message->owner_pid = telling->scanout->owner_pid;
+	message->generation = telling->scanout->generation;
+	message->next = hotplug->messages;
+	hotplug->messages = message;
+	ret = sd_event_add_io(hotplug->event, &message->ended, message->child, EPOLLIN, on_ended,
+			      message);
+	if (ret >= 0)
+		ret = sd_event_add_time_relative(hotplug->event, &message->late, CLOCK_MONOTONIC,
+						 LATE_US, 0, on_late, message);
+	if (ret >= 0)
+		return 0;
+	message_free(message);
+	return hl_error_set(err, -ret, "cannot wait for what tells it: %s", strerror(-ret));
+}
+
+static int tell_lease(struct hotplug *hotplug, const struct hl_scanout *s,
+		      const struct cdi_node *card, struct hl_error *err)
 {
 	/* No CONNECTOR: what there is to be seen in there is one. */
 	static const char *const extra[] = { "HOTPLUG=1", NULL };
-	struct uevent event;
+	struct telling telling = { .hotplug = hotplug, .scanout = s };
 	sd_device *device;
 	int ret = sd_device_new_from_devnum(&device, 'c', makedev(card->major, card->minor));
 
 	if (ret < 0)
 		return hl_error_set(err, -ret, "cannot read what udev knows of %s: %s", card->path,
 				    strerror(-ret));
-	ret = uevent_change(device, makedev(s->dev_major, s->dev_minor), extra, &event, err);
+	ret = uevent_change(device, makedev(s->dev_major, s->dev_minor), extra, &telling.event, err);
 	sd_device_unref(device);
 	if (ret)
 		return ret;
-	return hotplug_namespaces(s->owner_pid, tell_one, &event, err);
+	return hotplug_namespaces(s->owner_pid, tell_one, &telling, err);
 }
 
 /* What there is to be told of: every member that is 0 stands for any. */
@@ -168,8 +270,8 @@ static bool is_meant(const struct hl_scanout *s, const struct cdi_node *card,
 	       (!scope->connector || scope->connector == s->connector_id);
 }
 
-static int tell_page(const struct hl_scanout *list, size_t n, const struct scope *scope,
-		     struct hl_error *err)
+static int tell_page(struct hotplug *hotplug, const struct hl_scanout *list, size_t n,
+		     const struct scope *scope, struct hl_error *err)
 {
 	struct cdi_devices devices;
 	int ret = cdi_devices_read("", list, n, &devices, err);
@@ -181,7 +283,7 @@ static int tell_page(const struct hl_scanout *list, size_t n, const struct scope
 		struct hl_error why;
 
 		/* One that cannot be told keeps no other from it. */
-		if (is_meant(&list[i], card, scope) && tell_lease(&list[i], card, &why))
+		if (is_meant(&list[i], card, scope) && tell_lease(hotplug, &list[i], card, &why))
 			log_warn("scanout %u generation %" PRIu64 " of pid %u heard of no hotplug: %s",
 				 list[i].scanout, list[i].generation, list[i].owner_pid, why.message);
 	}
@@ -189,7 +291,7 @@ static int tell_page(const struct hl_scanout *list, size_t n, const struct scope
 	return 0;
 }
 
-static int tell(struct module *mod, const struct scope *scope, struct hl_error *err)
+static int tell(struct hotplug *hotplug, const struct scope *scope, struct hl_error *err)
 {
 	struct hl_scanout page[PAGE];
 	uint32_t next = 1;
@@ -198,9 +300,9 @@ static int tell(struct module *mod, const struct scope *scope, struct hl_error *
 	while (!ret && next) {
 		size_t n = 0;
 
-		ret = hl_module_list(mod, &next, page, PAGE, &n, err);
+		ret = hl_module_list(hotplug->mod, &next, page, PAGE, &n, err);
 		if (!ret)
-			ret = tell_page(page, n, scope, err);
+			ret = tell_page(hotplug, page, n, scope, err);
 	}
 	/* Without a GPU there is no lease. */
 	return ret == -ENODEV ? 0 : ret;
@@ -208,18 +310,11 @@ static int tell(struct module *mod, const struct scope *scope, struct hl_error *
 
 /* ---- the loop ---- */
 
-struct hotplug {
-	struct module *mod;
-	int fd;
-	sd_event_source *io;
-	sd_event_source *burst;
-};
-
 static void tell_or_log(struct hotplug *hotplug, const struct scope *scope)
 {
 	struct hl_error err;
 
-	if (tell(hotplug->mod, scope, &err))
+	if (tell(hotplug, scope, &err))
 		log_warn("containers heard of no hotplug: %s", err.message);
 }
 
@@ -265,15 +360,16 @@ static int on_uevent(sd_event_source *s, int fd, uint32_t revents, void *data)
 	return 0;
 }
 
-static int start(struct hotplug *hotplug, sd_event *event)
+static int start(struct hotplug *hotplug)
 {
-	int ret = sd_event_add_time_relative(event, &hotplug->burst, CLOCK_MONOTONIC, 0, 0,
+	int ret = sd_event_add_time_relative(hotplug->event, &hotplug->burst, CLOCK_MONOTONIC, 0, 0,
 					     on_burst, hotplug);
 
 	if (ret >= 0)
 		ret = sd_event_source_set_enabled(hotplug->burst, SD_EVENT_OFF);
 	if (ret >= 0)
-		ret = sd_event_add_io(event, &hotplug->io, hotplug->fd, EPOLLIN, on_uevent, hotplug);
+		ret = sd_event_add_io(hotplug->event, &hotplug->io, hotplug->fd, EPOLLIN,
+				      on_uevent, hotplug);
 	return ret;
 }
 
@@ -284,17 +380,18 @@ int hotplug_new(sd_event *event, struct module *mod, struct hotplug **out, struc
 
 	if (!hotplug)
 		return hl_error_set(err, ENOMEM, "out of memory");
+	hotplug->event = event;
 	hotplug->mod = mod;
 	hotplug->fd = uevent_open(err);
 	ret = hotplug->fd;
 	if (ret >= 0) {
-		ret = start(hotplug, event);
+		ret = start(hotplug);
 		if (ret < 0)
 			hl_error_set(err, -ret, "cannot listen to the kernel: %s", strerror(-ret));
 	}
 	/* From here on nothing that comes is missed. */
 	if (ret >= 0)
-		ret = tell(mod, &(struct scope) { 0 }, err);
+		ret = tell(hotplug, &(struct scope) { 0 }, err);
 	if (ret < 0) {
 		hotplug_free(hotplug);
 		return ret;
@@ -307,6 +404,8 @@ void hotplug_free(struct hotplug *hotplug)
 {
 	if (!hotplug)
 		return;
+	while (hotplug->messages)
+		message_free(hotplug->messages);
 	sd_event_source_disable_unref(hotplug->io);
 	sd_event_source_disable_unref(hotplug->burst);
 	if (hotplug->fd >= 0)

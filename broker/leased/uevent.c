@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/netlink.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,7 +25,6 @@
 #define KERNEL_GROUP	1
 #define UDEV_GROUP	2
 #define SEQNUM_FILE	"/sys/kernel/uevent_seqnum"
-#define SEND_MS		1000
 
 /* The hashes are for filters in the kernel, and like the magic in network order. */
 struct header {
@@ -283,32 +281,39 @@ static int send_here(const struct uevent *event)
 	return 0;
 }
 
-static int reap(pid_t child)
-{
-	int fd = syscall(SYS_pidfd_open, child, 0), status;
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-	/* Nothing that it does waits; but it is we who would wait for it. */
-	if (fd < 0 || poll(&pfd, 1, SEND_MS) <= 0)
-		kill(child, SIGKILL);
-	if (fd >= 0)
-		close(fd);
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
-}
-
-int uevent_send(const struct uevent *event, int pidfd, struct hl_error *err)
+int uevent_start(const struct uevent *event, int pidfd, struct hl_error *err)
 {
 	pid_t child = fork();
-	int code;
+	int fd, code;
 
 	if (!child) {
 		code = join(pidfd);
 		_exit(code ? code : send_here(event));
 	}
-	code = child < 0 ? errno : reap(child);
+	fd = child < 0 ? -1 : (int)syscall(SYS_pidfd_open, child, 0);
+	code = errno;
+	if (fd >= 0)
+		return fd;
+	if (child > 0) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	return hl_error_set(err, code, "cannot tell what udev would: %s", strerror(code));
+}
+
+int uevent_end(int child, struct hl_error *err)
+{
+	siginfo_t info = { 0 };
+	int code;
+
+	/* Of no effect on one that has ended. */
+	syscall(SYS_pidfd_send_signal, child, SIGKILL, NULL, 0);
+	do
+		code = waitid(P_PIDFD, child, &info, WEXITED) < 0 ? errno : 0;
+	while (code == EINTR);
+	if (!code)
+		code = info.si_code == CLD_EXITED ? info.si_status : ETIMEDOUT;
+	close(child);
 	if (!code)
 		return 0;
 	return hl_error_set(err, code, "cannot tell what udev would: %s", strerror(code));

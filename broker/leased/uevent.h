@@ -48,10 +48,18 @@ int uevent_change(sd_device *device, dev_t node, const char *const *extra, struc
 
 /*
  * To all who listen to udev in the network namespace of the process @pidfd, as root of
- * its user namespace, whom alone they believe. By a child, for a second at most: the caller's
- * namespaces stay as they are. Needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_NET_ADMIN. 0
- * also where nobody listens.
+ * its user namespace, whom alone they believe. By a child: the caller's namespaces stay as
+ * they are. Needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_NET_ADMIN.
+ *
+ * The child's pidfd, for uevent_end(), or -errno. Does not wait. Nothing that the child does
+ * waits either, but root of that user namespace may stop it.
  */
-int uevent_send(const struct uevent *event, int pidfd, struct hl_error *err);
+int uevent_start(const struct uevent *event, int pidfd, struct hl_error *err);
+
+/*
+ * Of a child that has ended, as its pidfd says by being readable: what became of it, which
+ * is 0 also where nobody listens. One that has not is killed: -ETIMEDOUT.
+ */
+int uevent_end(int child, struct hl_error *err);
 
 #endif

@@ -311,6 +311,17 @@ static void read_all(int out, int in)
 		say(out, has_come(passes[i], 0) ? "came\n" : "did not come\n");
 }
 
+/* Told, to the end of it. */
+static int tell(const struct uevent *event, int pidfd, struct hl_error *err)
+{
+	struct pollfd pfd = { .fd = uevent_start(event, pidfd, err), .events = POLLIN };
+
+	if (pfd.fd < 0)
+		return pfd.fd;
+	assert_int_equal(poll(&pfd, 1, LONG_MS), 1);
+	return uevent_end(pfd.fd, err);
+}
+
 static void test_read_by_libudev(void **state)
 {
 	struct other reader = start(CLONE_NEWNET, read_all);
@@ -319,7 +330,7 @@ static void test_read_by_libudev(void **state)
 
 	(void)state;
 	assert_string_equal(line_of(&reader), "listens");
-	if (uevent_send(&event, reader.pidfd, &err))
+	if (tell(&event, reader.pidfd, &err))
 		fail_msg("%s", err.message);
 	for (int i = 0; i < 4; i++)
 		assert_string_equal(line_of(&reader), whole);
@@ -357,7 +368,7 @@ static void test_user_namespace(void **state)
 	put(path, "0 " HOST_ID " 65536");
 	say(reader.heard, "x");
 	assert_string_equal(line_of(&reader), "listens");
-	if (uevent_send(&event, reader.pidfd, &err))
+	if (tell(&event, reader.pidfd, &err))
 		fail_msg("%s", err.message);
 	assert_string_equal(line_of(&reader), whole);
 	end(&reader);
@@ -370,7 +381,7 @@ static void test_nobody_listens(void **state)
 	struct hl_error err;
 
 	(void)state;
-	if (uevent_send(&event, other.pidfd, &err))
+	if (tell(&event, other.pidfd, &err))
 		fail_msg("%s", err.message);
 	end(&other);
 }
@@ -384,8 +395,22 @@ static void test_gone(void **state)
 	(void)state;
 	kill(other.pid, SIGKILL);
 	assert_int_equal(waitid(P_PID, other.pid, &(siginfo_t) { 0 }, WEXITED | WNOWAIT), 0);
-	assert_int_equal(uevent_send(&event, other.pidfd, &err), -ESRCH);
+	assert_int_equal(tell(&event, other.pidfd, &err), -ESRCH);
 	end(&other);
+}
+
+/* As one that root of its namespace has stopped. */
+static void test_does_not_end(void **state)
+{
+	struct other other = start(0, read_one);
+	struct hl_error err;
+
+	(void)state;
+	kill(other.pid, SIGSTOP);
+	assert_int_equal(uevent_end(dup(other.pidfd), &err), -ETIMEDOUT);
+	close(other.pidfd);
+	close(other.said);
+	close(other.heard);
 }
 
 /* More properties than a message has room for. */
@@ -504,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_user_namespace),
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_does_not_end),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_namespaces),
 	};
