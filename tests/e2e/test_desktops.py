@@ -400,9 +400,13 @@ class DesktopsTest:
             second.open(self.url)
             second.wait_states(self.scanouts, seconds=LIVE_S)
             for scanout in self.scanouts:
-                points = second.picture(scanout)
-                own = sum(distance(p, rgb(BACKGROUNDS[scanout])) <= TOLERANCE for p in points) / max(1, len(points))
-                check(own >= OWN_SHARE / 2, f"the second page shows {own:.3f} of the background of scanout {scanout}")
+                def own():
+                    points = second.picture(scanout)
+                    return sum(distance(p, rgb(BACKGROUNDS[scanout])) <= TOLERANCE for p in points) / max(1, len(points))
+
+                # The canvas has its size a moment before it has its picture.
+                wait_for(lambda: own() >= OWN_SHARE / 2, REACTION_S,
+                         lambda: f"the second page shows {own():.3f} of the background of scanout {scanout}")
             self.wait_painting(self.scanouts)
 
     def no_decoder_error_happened_in_all_this(self):
