@@ -3,7 +3,8 @@
  * Owns our end of the port. Rules: what the guest says is bounded and checked; a
  * request names the lease by its generation and, by the session that the guest
  * gave itself, the program that is to do it, so that one which was left in the
- * port ends nothing later; who does not read is not waited for.
+ * port ends nothing later; who does not read is not waited for; that somebody
+ * listens is known no longer than the guest has the port open.
  */
 #include "leaseport.h"
 
@@ -30,6 +31,7 @@ struct leaseport {
 	guint retry;
 	int sock;		/* -1: not registered */
 	guint watch;
+	guint changes;		/* of whether the guest has it open */
 	char line[LEASEPORT_LINE_MAX];
 	size_t len;
 	char session[LEASEPORT_SESSION_MAX + 1];	/* "": nobody listens */
@@ -147,10 +149,14 @@ static gboolean leaseport_again(gpointer data)
 
 static void leaseport_drop(struct leaseport *port)
 {
+	if (port->changes)
+		g_dbus_connection_signal_unsubscribe(
+			display_connection(port->display), port->changes);
 	if (port->watch)
 		g_source_remove(port->watch);
 	if (port->sock >= 0)
 		close(port->sock);
+	port->changes = 0;
 	port->watch = 0;
 	port->sock = -1;
 	port->len = 0;
@@ -259,6 +265,33 @@ static gboolean leaseport_readable(gint fd, GIOCondition cond, gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
+/*
+ * Who listened in the guest has gone, however that came. What neither side has read
+ * goes with him, a hello too; who comes next is greeted when we are back.
+ */
+static void leaseport_changed(GDBusConnection *conn, const char *sender,
+			      const char *path, const char *interface,
+			      const char *signal, GVariant *args, gpointer data)
+{
+	g_autoptr(GVariant) changed = NULL;
+	struct leaseport *port = data;
+	gboolean open;
+
+	(void)conn;
+	(void)sender;
+	(void)path;
+	(void)interface;
+	(void)signal;
+	if (!g_variant_is_of_type(args, G_VARIANT_TYPE("(sa{sv}as)")))
+		return;
+	changed = g_variant_get_child_value(args, 1);
+	if (!g_variant_lookup(changed, "FEOpened", "b", &open) || open)
+		return;
+	if (port->session[0])
+		log_vm(INFO, port->vm, "the guest takes nothing any more that it is asked about its leases");
+	leaseport_later(port);
+}
+
 static void leaseport_registered(GObject *source, GAsyncResult *result,
 				 gpointer data)
 {
@@ -298,6 +331,11 @@ static void leaseport_register(struct leaseport *port, const char *path)
 	port->sock = pair[0];
 	port->watch = g_unix_fd_add(port->sock, G_IO_IN, leaseport_readable,
 				    port);
+	port->changes = g_dbus_connection_signal_subscribe(
+		display_connection(port->display), NULL,
+		"org.freedesktop.DBus.Properties", "PropertiesChanged", path,
+		LEASEPORT_INTERFACE, G_DBUS_SIGNAL_FLAGS_NONE,
+		leaseport_changed, port, NULL);
 	fds = g_unix_fd_list_new_from_array(&pair[1], 1);
 	g_dbus_connection_call_with_unix_fd_list(
 		display_connection(port->display), NULL, path,

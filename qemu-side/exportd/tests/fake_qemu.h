@@ -32,7 +32,7 @@ static const char console_xml[] =
 static GDBusConnection *ours, *qemus;	/* of the display */
 static GDBusConnection *qemu;		/* of the listener, QEMU's end */
 static GDBusNodeInfo *node;
-static struct console console = { .path = (char *)PATH };
+static G_GNUC_UNUSED struct console console = { .path = (char *)PATH };
 static unsigned int calls, answers, errors;
 static unsigned int unknown;		/* of the errors: QEMU would read back */
 static unsigned int listeners;		/* that have registered */
@@ -191,7 +191,7 @@ static void fake_close(void)
 {
 	until(answers + errors == calls);
 	g_dbus_node_info_unref(node);
-	g_object_unref(qemu);
+	g_clear_object(&qemu);
 	g_object_unref(qemus);
 	g_object_unref(ours);
 }
