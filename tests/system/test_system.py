@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+import urllib.request
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -296,13 +297,31 @@ class Cases:
         finally:
             exportd.options = before
 
+    def host_is_heard(self):
+        return self.agent.run("systemctl is-active helix-host").status == 0
+
+    def ends_leases(self):
+        """Whether the host knows of somebody in the guest who does."""
+        with urllib.request.urlopen(f"{self.system.exportd.url}api/vms", timeout=HANG) as answer:
+            return [vm["ends_leases"] for vm in json.load(answer)] == [True]
+
+    def host_service(self):
+        wait_for(self.host_is_heard, "the guest listens to the host")
+        wait_for(self.ends_leases, "the host knows that")
+        self.agent.check("systemctl stop helix-host")
+        wait_for(lambda: not self.ends_leases(), "the host knows that nobody listens any more")
+        # as an installation does where the port is there already: debian/helix-lease-tools.postinst
+        self.agent.check("udevadm control --reload && udevadm trigger --subsystem-match=virtio-ports --attr-match=name=dev.helix.lease")
+        wait_for(self.host_is_heard, "udev starts it again")
+        wait_for(self.ends_leases, "the host knows that, too")
+
     def unused_is_ended(self):
         victim = self.system.desktops
         others = [n for n in self.numbers if n != victim]
         # Its service would start another one in its place.
         once = f"/run/systemd/system/helix-desktop@{victim}.service.d/once.conf"
         self.agent.check(f"mkdir -p {os.path.dirname(once)} && printf '[Service]\\nRestart=no\\n' >{once} && systemctl daemon-reload")
-        wait_for(lambda: self.agent.run("systemctl is-active helix-host").status == 0, "the guest listens to the host")
+        wait_for(self.host_is_heard, "the guest listens to the host")
         containers, leases = self.containers(), self.leases()
         check(set(leases) == set(self.numbers), f"leased before: {leases}")
         watchers = []
@@ -410,6 +429,7 @@ def main():
             report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
             report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
             report.case("one desktop crashes: it starts again, the others do not notice", cases.one_crashes)
+            report.case("the host knows whether the guest ends leases", cases.host_service)
             report.case("a desktop that nobody watches is ended, those that are watched stay", cases.unused_is_ended)
             cases.broker_tests()
             report.case(f"{MOST} desktops are live in the same guest", cases.fifteen_live)
