@@ -162,6 +162,8 @@ static int make_loop(struct login *login, struct hl_error *err)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Who waited for it to serve may be gone: that is an error like any other. */
+	signal(SIGPIPE, SIG_IGN);
 	ret = sd_event_new(&login->event);
 	/* Without a callback the signal ends the loop. */
 	if (ret >= 0)
@@ -222,7 +224,33 @@ static int take_name(struct login *login, struct hl_error *err)
 	return 0;
 }
 
+static int tell_ready(int fd, struct hl_error *err)
+{
+	if (fd < 0)
+		return 0;
+	if (write(fd, "", 1) != 1)
+		return hl_error_set(err, errno, "cannot tell that it serves: %s", strerror(errno));
+	close(fd);
+	return 0;
+}
+
 /* The files before the name: whoever waits for it finds them. */
+static int run(struct login *login, int ready_fd, struct hl_error *err)
+{
+	int ret = files_write(login, err);
+
+	if (!ret)
+		ret = take_name(login, err);
+	if (!ret)
+		ret = tell_ready(ready_fd, err);
+	if (!ret && sd_event_loop(login->event))
+		ret = hl_error_set(err, ECONNRESET, "the system bus has gone");
+	/* Who was faster at the name wrote the same files: they are his. */
+	if (ret != -EEXIST)
+		files_remove(login);
+	return ret;
+}
+
 static int serve(struct login *login, int ready_fd, struct hl_error *err)
 {
 	int ret = describe(login, err);
@@ -233,19 +261,7 @@ static int serve(struct login *login, int ready_fd, struct hl_error *err)
 		ret = join_bus(login, err);
 	if (!ret)
 		ret = check_name(login, err);
-	if (!ret)
-		ret = files_write(login, err);
-	if (!ret)
-		ret = take_name(login, err);
-	if (ret)
-		return ret;
-	if (ready_fd >= 0 && write(ready_fd, "", 1) != 1)
-		return hl_error_set(err, errno, "cannot tell that it serves: %s", strerror(errno));
-	if (ready_fd >= 0)
-		close(ready_fd);
-	ret = sd_event_loop(login->event);
-	files_remove(login);
-	return ret ? hl_error_set(err, ECONNRESET, "the system bus has gone") : 0;
+	return ret ? ret : run(login, ready_fd, err);
 }
 
 /*

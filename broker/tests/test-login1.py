@@ -139,6 +139,28 @@ class Cases:
         check(session.read_text().startswith("another's"), "the session's file is not what it was")
         session.write_text(before)
 
+    def refused_the_name_it_leaves_no_files(self):
+        text = (self.folder / "bus.conf").read_text().replace(f"{self.folder}/bus", f"{self.folder}/strict")
+        strict = f'<policy context="mandatory"><deny own="{NAME}"/></policy></busconfig>'
+        (self.folder / "strict.conf").write_text(text.replace("</busconfig>", strict))
+        bus = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder}/strict.conf", "--nofork", "--print-address"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.daemons.append(bus.pid)
+        self.environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.stdout.readline().strip()
+        try:
+            done = self.run("--runtime", str(self.folder / "refused"))
+        finally:
+            self.environment["DBUS_SYSTEM_BUS_ADDRESS"] = self.address
+            bus.kill()
+            bus.communicate()
+        check(done.returncode == 1 and "cannot get the name" in done.stderr, f"{done.returncode}, {done.stderr}")
+        self.has_no_files("refused")
+
+    def has_no_files(self, runtime):
+        check((self.folder / runtime / "sessions").is_dir(), "it did not come as far as the files")
+        left = [p for p in (self.folder / runtime).rglob("*") if not p.is_dir()]
+        check(not left, f"left behind: {left}")
+
     def every_type_is_that_of_systemd(self):
         if not os.path.exists(REAL):
             raise Skip(f"there is no {REAL}")
@@ -336,6 +358,23 @@ class Cases:
         os.kill(self.pid, signal.SIGTERM)
         wait_for(lambda: not self.client.name_has_owner(NAME), "the name is free")
         wait_for(lambda: not (self.folder / "systemd/sessions/c1").exists(), "the session's file is gone")
+
+    def who_waited_for_it_has_gone_and_so_does_it(self):
+        with open(self.folder / "said", "w+", encoding="utf-8") as said:
+            os.kill(self.daemons[0], signal.SIGSTOP)
+            try:
+                parent = subprocess.Popen([self.program, "--daemon", "--runtime", str(self.folder / "waited")], env=self.environment,
+                                          stdin=subprocess.DEVNULL, stderr=said)
+                children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+                wait_for(lambda: children.read_text() or parent.poll() is not None, "it has gone to the background")
+                self.daemons.append(int(children.read_text()))
+                parent.kill()
+                parent.wait()
+            finally:
+                os.kill(self.daemons[0], signal.SIGCONT)
+            wait_for(lambda: "cannot tell that it serves" in (self.folder / "said").read_text(), "it says whom it cannot tell")
+        self.has_no_files("waited")
+        check(not self.client.name_has_owner(NAME), "it has the name")
 
     def it_ends_with_its_bus(self):
         process = subprocess.Popen([self.program, "--runtime", str(self.folder / "systemd")], env=self.environment,
