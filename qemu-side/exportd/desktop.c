@@ -497,6 +497,11 @@ bool desktop_is_due(struct desktop *desktop)
 	return idle_is_due(&desktop->idle);
 }
 
+bool desktop_ends_first(struct desktop *desktop)
+{
+	return idle_ends_first(&desktop->idle);
+}
+
 uint32_t desktop_controller(const struct desktop *desktop)
 {
 	return seat_controller(desktop->seat);

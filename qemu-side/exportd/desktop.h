@@ -112,6 +112,8 @@ enum idle_state desktop_idle(struct desktop *desktop,
 enum idle_state desktop_idle_state(const struct desktop *desktop);
 /* See idle_is_due(). */
 bool desktop_is_due(struct desktop *desktop);
+/* See idle_ends_first(). */
+bool desktop_ends_first(struct desktop *desktop);
 /* The number of who controls it, 0: nobody. */
 uint32_t desktop_controller(const struct desktop *desktop);
 /* All who watch get a key frame. */

@@ -66,6 +66,14 @@ bool idle_is_due(struct idle *idle)
 	return true;
 }
 
+bool idle_ends_first(struct idle *idle)
+{
+	bool first = idle->state == IDLE_OVER && !idle->counted;
+
+	idle->counted |= first;
+	return first;
+}
+
 unsigned int idle_left(const struct idle *idle, const struct idle_policy *policy)
 {
 	gint64 left = (gint64)policy->after * G_USEC_PER_SEC - idle->unused_us;

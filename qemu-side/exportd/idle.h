@@ -35,6 +35,7 @@ struct idle {
 	gint64 unused_us;
 	gint64 ends_at_us;	/* of unused_us: what was told */
 	gint64 ask_at_us;	/* likewise: when it is due */
+	bool counted;		/* as one that ended */
 };
 
 /* A desktop that was just granted counts as used at that moment. */
@@ -53,6 +54,8 @@ enum idle_state idle_look(struct idle *idle, const struct idle_policy *policy,
  * or not be there for a moment: so every IDLE_ASK_US until it is gone.
  */
 bool idle_is_due(struct idle *idle);
+/* It is over and was not before: what ends can be put off, and then ends again. */
+bool idle_ends_first(struct idle *idle);
 /* Seconds until it ends, rounded up; where nothing ends, 0. */
 unsigned int idle_left(const struct idle *idle, const struct idle_policy *policy);
 const char *idle_state_name(enum idle_state state);

@@ -107,7 +107,7 @@ static void vm_idle_changed(struct vm *vm, struct desktop *desktop,
 	case IDLE_OVER:
 		log_desktop(INFO, now.id, "nobody used it for %u seconds: the guest is asked to end it",
 			    now.idle_s);
-		vm->idle_ends++;
+		vm->idle_ends += desktop_ends_first(desktop);
 		return;
 	default:
 		break;

@@ -165,6 +165,26 @@ static void test_it_stays_over_until_somebody_comes(void **state)
 	assert_true(idle_is_due(&idle));
 }
 
+/* Whoever could end it went for a while, or somebody came: it is one desktop. */
+static void test_it_is_counted_once(void **state)
+{
+	(void)state;
+	assert_int_equal(pass(59, &policy, false, true), IDLE_ENDING);
+	assert_false(idle_ends_first(&idle));
+	assert_int_equal(pass(1, &policy, false, true), IDLE_OVER);
+	assert_true(idle_ends_first(&idle));
+	assert_int_equal(pass(1, &policy, false, false), IDLE_STUCK);
+	assert_int_equal(pass(21, &policy, false, true), IDLE_OVER);
+	assert_false(idle_ends_first(&idle));
+	assert_int_equal(pass(1, &policy, true, true), IDLE_USED);
+	assert_int_equal(pass(60, &policy, false, true), IDLE_OVER);
+	assert_false(idle_ends_first(&idle));
+	/* the next desktop there is another */
+	idle_start(&idle, now);
+	assert_int_equal(pass(60, &policy, false, true), IDLE_OVER);
+	assert_true(idle_ends_first(&idle));
+}
+
 int main(void)
 {
 #define idle_test(name) cmocka_unit_test_setup(name, setup)
@@ -179,6 +199,7 @@ int main(void)
 		idle_test(test_with_no_warning_it_just_ends),
 		idle_test(test_a_warning_as_long_as_all_of_it),
 		idle_test(test_it_stays_over_until_somebody_comes),
+		idle_test(test_it_is_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
