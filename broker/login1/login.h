@@ -60,6 +60,12 @@ struct login {
 	uint64_t nr_inhibitors;
 };
 
+/* How the objects say of a property or a method what it is. */
+#define CONST	SD_BUS_VTABLE_PROPERTY_CONST
+#define CHANGES	SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+#define OPEN	SD_BUS_VTABLE_UNPRIVILEGED
+#define FIELD(name)	offsetof(struct login, name)
+
 /* Objects on the bus, one file each. */
 int manager_register(struct login *login);
 int session_register(struct login *login);
@@ -72,9 +78,13 @@ void session_drop_control(struct login *login);
 /* Idle or not, as of now; tells everybody who shows it. */
 void login_set_idle(struct login *login, int idle);
 
-/* The struct "(so)" of the one session or seat. */
-int login_append_session(sd_bus_message *reply);
-int login_append_seat(sd_bus_message *reply);
+/* Properties of several objects: the one session, all sessions, the one seat. */
+int login_get_session(sd_bus *bus, const char *path, const char *interface, const char *property,
+		      sd_bus_message *reply, void *data, sd_bus_error *error);
+int login_get_sessions(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *data, sd_bus_error *error);
+int login_get_seat(sd_bus *bus, const char *path, const char *interface, const char *property,
+		   sd_bus_message *reply, void *data, sd_bus_error *error);
 
 /*
  * Opens the node of a card or an input device of this container: by number where a node

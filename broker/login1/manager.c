@@ -17,11 +17,6 @@
 
 #define IFACE	LOGIN_NAME ".Manager"
 
-int login_append_session(sd_bus_message *reply)
-{
-	return sd_bus_message_append(reply, "(so)", LOGIN_SESSION, LOGIN_SESSION_PATH);
-}
-
 /* ---- who is there ---- */
 
 static int on_get_session(sd_bus_message *m, void *data, sd_bus_error *error)
@@ -211,11 +206,6 @@ static int get_limit(sd_bus *bus, const char *path, const char *interface, const
 	(void)bus, (void)path, (void)interface, (void)data, (void)error;
 	return sd_bus_message_append(reply, "t", limit);
 }
-
-#define CONST	SD_BUS_VTABLE_PROPERTY_CONST
-#define CHANGES	SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-#define OPEN	SD_BUS_VTABLE_UNPRIVILEGED
-#define FIELD(name)	offsetof(struct login, name)
 
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),

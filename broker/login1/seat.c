@@ -7,11 +7,6 @@
 #define IFACE	LOGIN_NAME ".Seat"
 #define PREFIX	LOGIN_PATH "/seat"
 
-int login_append_seat(sd_bus_message *reply)
-{
-	return sd_bus_message_append(reply, "(so)", LOGIN_SEAT, LOGIN_SEAT_PATH);
-}
-
 static int on_switch(sd_bus_message *m, void *data, sd_bus_error *error)
 {
 	(void)m, (void)data;
@@ -40,18 +35,11 @@ static int get_id(sd_bus *bus, const char *path, const char *interface, const ch
 	return sd_bus_message_append(reply, "s", LOGIN_SEAT);
 }
 
-static int get_session(sd_bus *bus, const char *path, const char *interface, const char *property,
-		       sd_bus_message *reply, void *data, sd_bus_error *error)
+int login_get_seat(sd_bus *bus, const char *path, const char *interface, const char *property,
+		   sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	(void)bus, (void)path, (void)interface, (void)property, (void)data, (void)error;
-	return login_append_session(reply);
-}
-
-static int get_sessions(sd_bus *bus, const char *path, const char *interface, const char *property,
-			sd_bus_message *reply, void *data, sd_bus_error *error)
-{
-	(void)bus, (void)path, (void)interface, (void)property, (void)data, (void)error;
-	return sd_bus_message_append(reply, "a(so)", 1, LOGIN_SESSION, LOGIN_SESSION_PATH);
+	return sd_bus_message_append(reply, "(so)", LOGIN_SEAT, LOGIN_SEAT_PATH);
 }
 
 static int get_can(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -61,18 +49,13 @@ static int get_can(sd_bus *bus, const char *path, const char *interface, const c
 	return sd_bus_message_append(reply, "b", !strcmp(property, "CanGraphical"));
 }
 
-#define CONST	SD_BUS_VTABLE_PROPERTY_CONST
-#define CHANGES	SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-#define OPEN	SD_BUS_VTABLE_UNPRIVILEGED
-#define FIELD(name)	offsetof(struct login, name)
-
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Id", "s", get_id, 0, CONST),
-	SD_BUS_PROPERTY("ActiveSession", "(so)", get_session, 0, CHANGES),
+	SD_BUS_PROPERTY("ActiveSession", "(so)", login_get_session, 0, CHANGES),
 	SD_BUS_PROPERTY("CanTTY", "b", get_can, 0, CONST),
 	SD_BUS_PROPERTY("CanGraphical", "b", get_can, 0, CHANGES),
-	SD_BUS_PROPERTY("Sessions", "a(so)", get_sessions, 0, 0),
+	SD_BUS_PROPERTY("Sessions", "a(so)", login_get_sessions, 0, 0),
 	SD_BUS_PROPERTY("IdleHint", "b", NULL, FIELD(idle), CHANGES),
 	SD_BUS_PROPERTY("IdleSinceHint", "t", NULL, FIELD(idle_since), CHANGES),
 	SD_BUS_PROPERTY("IdleSinceHintMonotonic", "t", NULL, FIELD(idle_since_monotonic), CHANGES),

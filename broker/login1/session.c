@@ -319,17 +319,19 @@ static int get_user(sd_bus *bus, const char *path, const char *interface, const 
 	return sd_bus_message_append(reply, "(uo)", login->uid, login->user_path);
 }
 
-static int get_seat(sd_bus *bus, const char *path, const char *interface, const char *property,
-		    sd_bus_message *reply, void *data, sd_bus_error *error)
+int login_get_session(sd_bus *bus, const char *path, const char *interface, const char *property,
+		      sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	(void)bus, (void)path, (void)interface, (void)property, (void)data, (void)error;
-	return login_append_seat(reply);
+	return sd_bus_message_append(reply, "(so)", LOGIN_SESSION, LOGIN_SESSION_PATH);
 }
 
-#define CONST	SD_BUS_VTABLE_PROPERTY_CONST
-#define CHANGES	SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-#define OPEN	SD_BUS_VTABLE_UNPRIVILEGED
-#define FIELD(name)	offsetof(struct login, name)
+int login_get_sessions(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	(void)bus, (void)path, (void)interface, (void)property, (void)data, (void)error;
+	return sd_bus_message_append(reply, "a(so)", 1, LOGIN_SESSION, LOGIN_SESSION_PATH);
+}
 
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
@@ -339,7 +341,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("Timestamp", "t", NULL, FIELD(since), CONST),
 	SD_BUS_PROPERTY("TimestampMonotonic", "t", NULL, FIELD(since_monotonic), CONST),
 	SD_BUS_PROPERTY("VTNr", "u", get_number, 0, CONST),
-	SD_BUS_PROPERTY("Seat", "(so)", get_seat, 0, CONST),
+	SD_BUS_PROPERTY("Seat", "(so)", login_get_seat, 0, CONST),
 	SD_BUS_PROPERTY("TTY", "s", get_text, 0, CHANGES),
 	SD_BUS_PROPERTY("Display", "s", get_text, 0, CHANGES),
 	SD_BUS_PROPERTY("Remote", "b", get_bool, 0, CONST),

@@ -15,30 +15,12 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
 	return sd_bus_message_append(reply, "s", strcmp(property, "State") ? "" : "active");
 }
 
-static int get_display(sd_bus *bus, const char *path, const char *interface, const char *property,
-		       sd_bus_message *reply, void *data, sd_bus_error *error)
-{
-	(void)bus, (void)path, (void)interface, (void)property, (void)data, (void)error;
-	return login_append_session(reply);
-}
-
-static int get_sessions(sd_bus *bus, const char *path, const char *interface, const char *property,
-			sd_bus_message *reply, void *data, sd_bus_error *error)
-{
-	(void)bus, (void)path, (void)interface, (void)property, (void)data, (void)error;
-	return sd_bus_message_append(reply, "a(so)", 1, LOGIN_SESSION, LOGIN_SESSION_PATH);
-}
-
 static int get_linger(sd_bus *bus, const char *path, const char *interface, const char *property,
 		      sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	(void)bus, (void)path, (void)interface, (void)property, (void)data, (void)error;
 	return sd_bus_message_append(reply, "b", 0);
 }
-
-#define CONST	SD_BUS_VTABLE_PROPERTY_CONST
-#define CHANGES	SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-#define FIELD(name)	offsetof(struct login, name)
 
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
@@ -50,9 +32,9 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("RuntimePath", "s", NULL, FIELD(runtime_path), CONST),
 	SD_BUS_PROPERTY("Service", "s", get_text, 0, CONST),
 	SD_BUS_PROPERTY("Slice", "s", get_text, 0, CONST),
-	SD_BUS_PROPERTY("Display", "(so)", get_display, 0, CHANGES),
+	SD_BUS_PROPERTY("Display", "(so)", login_get_session, 0, CHANGES),
 	SD_BUS_PROPERTY("State", "s", get_text, 0, 0),
-	SD_BUS_PROPERTY("Sessions", "a(so)", get_sessions, 0, 0),
+	SD_BUS_PROPERTY("Sessions", "a(so)", login_get_sessions, 0, 0),
 	SD_BUS_PROPERTY("IdleHint", "b", NULL, FIELD(idle), CHANGES),
 	SD_BUS_PROPERTY("IdleSinceHint", "t", NULL, FIELD(idle_since), CHANGES),
 	SD_BUS_PROPERTY("IdleSinceHintMonotonic", "t", NULL, FIELD(idle_since_monotonic), CHANGES),
