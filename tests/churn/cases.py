@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from fleet import HANG, LIMIT_MIB, QUIESCE_MS, Desk, check
+from vm.jsonsocket import RemoteError  # from where fleet has it
 
 LEASED, FREE = "leased", "free"
 
@@ -378,6 +379,35 @@ def struck(fleet, rng, made):
         case.pause()
         case.strike()
     return "\n".join(text for text in [case.after() for case in made] if text)
+
+
+def rebooted(fleet, rng):
+    """In order, or as if the power had gone: with desktops that draw, and then with none."""
+    machine, agent = fleet.machine, fleet.agent
+    check(fleet.desks, "nothing draws")
+    boot = "cat /proc/sys/kernel/random/boot_id"
+    before = fleet.check(boot)
+    machine.qmp("set-action", reboot="reset")
+    hard = rng.random() < 0.5
+    if hard:
+        # The disk has no journal, and is not what is tried here.
+        fleet.check("sync")
+        machine.qmp("system_reset")
+    else:
+        fleet.check("systemd-run --quiet --on-active=1 systemctl reboot")
+
+    def another():
+        machine.check_alive()
+        try:
+            return agent.alive() and agent.run(boot, HANG).out not in ("", before)
+        except RemoteError:     # it goes down
+            return False
+    fleet.wait(another, "the guest has started again")
+    fleet.booted()
+    fleet.accounted()
+    fleet.check("podman rm --all --force --time 0")
+    fleet.all_anew()
+    return "reset" if hard else "rebooted"
 
 
 def seeded(text):

@@ -267,6 +267,16 @@ class Fleet(Containers):
             return not missing
         self.wait(gone_on, lambda: f"{frames} more frames of {', '.join(missing)}")
 
+    def all_anew(self):
+        """Nothing is left of what was there before: no output is plugged in, exportd has none live, and a desktop comes."""
+        self.wait(lambda: not any(d["state"] == "live" for d in self.exportd.desktops()), "exportd has none live")
+        plugged = "grep -lx connected /sys/class/drm/card*-*/status | grep -v Virtual-1/"
+        self.wait(lambda: self.agent.run(plugged, HANG).status == 1, lambda: f"only the console's output is there: {self.check(plugged)}")
+        desk = Desk("draw")
+        self.launch(desk)
+        self.drawing(desk)
+        self.others_go_on()
+
     def watched(self):
         return any(viewer.process.poll() is None for viewer in self.viewers)
 

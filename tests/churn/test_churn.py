@@ -15,7 +15,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fleet import HANG, PROGRAMS, TOP, VULKAN_PROGRAMS, Desk, Fleet, check  # noqa: E402
-from cases import CASES, blows, seeded  # noqa: E402
+from cases import CASES, blows, rebooted, seeded  # noqa: E402
 from slope import leaks, table  # noqa: E402
 from test_containers import Report  # noqa: E402  from where fleet has it
 
@@ -61,20 +61,24 @@ def prepare():
         subprocess.run(["make", "-s", "-C", str(TOP / folder), f"OUT={out}", str(target)], check=True, stdin=subprocess.DEVNULL, timeout=HANG)
 
 
+def wanted(name):
+    only = os.environ.get("ONLY")
+    return not only or re.fullmatch(only, name)
+
+
 def matrix(report, fleet, rng, rounds):
     tried = Matrix(fleet, rng)
     if not report.case("desktops in containers, which nothing is done to", tried.bystanders):
         return
-    only = os.environ.get("ONLY")
     for turn in range(rounds):
-        cases = [case for case in CASES if not only or re.fullmatch(only, case.__name__)]
+        cases = [case for case in CASES if wanted(case.__name__)]
         rng.shuffle(cases)
         while cases:
             # Later rounds have them by themselves as well, and in pairs.
             some = [cases.pop() for _ in range(min(len(cases), AT_ONCE if turn == 0 else rng.choice((1, 2))))]
             report.case(f"{'at once: ' if len(some) > 1 else ''}{'; '.join(map(str, (case.__doc__ for case in some)))}"
                         f"{f' ({turn + 1})' if rounds > 1 else ''}", lambda: tried.blows(*some))
-    if not only:
+    if all(wanted(case.__name__) for case in CASES):
         report.case("nothing has grown with every round", tried.nothing_lost)
 
 
@@ -89,6 +93,9 @@ def main():
         if report.case("a guest with podman", fleet.boot):
             matrix(report, fleet, rng, rounds)
             report.case("the guest's kernel has nothing to complain about", fleet.kernel_quiet)
+            if wanted("rebooted"):
+                report.case("the guest starts again, with desktops on it: nothing is left of them, and others come", lambda: rebooted(fleet, rng))
+                report.case("its kernel has nothing to complain about", fleet.kernel_quiet)
     except Exception:
         report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
     finally:
