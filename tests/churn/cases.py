@@ -381,6 +381,19 @@ def struck(fleet, rng, made):
     return "\n".join(text for text in [case.after() for case in made] if text)
 
 
+def module_reloaded(fleet):
+    """As the page on operations has it for another version: every lease ends, and all can be had again."""
+    desks = list(fleet.desks.values())
+    check(desks, "nothing draws")
+    fleet.check("helixctl unbind --force --timeout 100")
+    fleet.remove(*desks)
+    fleet.check("systemctl stop helix-leased.socket helix-leased && rmmod helix_lease")
+    fleet.check("insmod /usr/lib/helix/helix_lease.ko && systemctl start helix-leased.socket helix-leased")
+    fleet.loaded()
+    fleet.accounted()
+    fleet.all_anew()
+
+
 def rebooted(fleet, rng):
     """In order, or as if the power had gone: with desktops that draw, and then with none."""
     machine, agent = fleet.machine, fleet.agent

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fleet import HANG, PROGRAMS, TOP, VULKAN_PROGRAMS, Desk, Fleet, check  # noqa: E402
-from cases import CASES, blows, rebooted, seeded  # noqa: E402
+from cases import CASES, blows, module_reloaded, rebooted, seeded  # noqa: E402
 from slope import leaks, table  # noqa: E402
 from test_containers import Report  # noqa: E402  from where fleet has it
 
@@ -92,6 +92,9 @@ def main():
         fleet = Fleet(DESKTOPS, "build/churn/run")
         if report.case("a guest with podman", fleet.boot):
             matrix(report, fleet, rng, rounds)
+            if wanted("module_reloaded"):
+                report.case("UNBIND by force with desktops on it, and the module loaded again: every lease ends, and others come",
+                            lambda: module_reloaded(fleet))
             report.case("the guest's kernel has nothing to complain about", fleet.kernel_quiet)
             if wanted("rebooted"):
                 report.case("the guest starts again, with desktops on it: nothing is left of them, and others come", lambda: rebooted(fleet, rng))
