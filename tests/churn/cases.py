@@ -151,6 +151,22 @@ class Broker(Shared):
         self.fleet.wait(lambda: self.guest("systemctl show -P MainPID helix-leased").strip() not in ("0", self.old), "there is a new broker")
 
 
+class BrokerUpgrade(Broker):
+    """helix-leased replaced by another copy of its program, and restarted"""
+
+    def strike(self):
+        self.old = self.guest("systemctl show -P MainPID helix-leased").strip()
+        # /usr cannot be written: podman's is laid over it.
+        self.guest("f=/usr/sbin/helix-leased; ! mountpoint -q $f || umount --lazy $f; cp $f /run/churn/helix-leased.new && "
+                   "mv /run/churn/helix-leased.new /run/churn/helix-leased && mount --bind /run/churn/helix-leased $f && "
+                   "systemctl restart --no-block helix-leased")
+
+    def after(self):
+        super().after()
+        self.fleet.wait(lambda: self.fleet.agent.run('[ "/proc/$(systemctl show -P MainPID helix-leased)/exe" -ef /run/churn/helix-leased ]',
+                                                     HANG).status == 0, "the broker is the new copy")
+
+
 class Exportd(Shared):
     """SIGKILL of helix-exportd; another one comes"""
 
@@ -342,7 +358,7 @@ class Buffers(Case):
 
 
 # In the order in which one round has them; longer runs take them as they come.
-CASES = (Compositor, Init, Shim, Runtime, Hook, Broker, Exportd, ExportdUpgrade, Viewer,
+CASES = (Compositor, Init, Shim, Runtime, Hook, Broker, BrokerUpgrade, Exportd, ExportdUpgrade, Viewer,
          RenderServer, PodmanKill, PodmanRemove, Frozen, OutOfMemory, Hidden, HiddenOutside, Deaf, Maps, Modesets, Buffers)
 
 
