@@ -104,10 +104,10 @@ def charts(rows):
     return found
 
 
-def plot(rows, folder):
-    """Draws everything there are figures for; the paths. Where there is no gnuplot, nothing."""
-    scripts = {f"{chart.name}.{suffix}": chart.script(terminal, suffix)
-               for chart in charts(rows) if chart.columns for suffix, terminal in (("png", "pngcairo"), ("svg", "svg"))}
+def draw(pictures, folder):
+    """Each, which has a name and a script(terminal, suffix), as PNG and SVG; the paths. Where there is no gnuplot, nothing."""
+    scripts = {f"{picture.name}.{suffix}": picture.script(terminal, suffix)
+               for picture in pictures for suffix, terminal in (("png", "pngcairo"), ("svg", "svg"))}
     if not scripts or not shutil.which("gnuplot"):
         return []
     done = subprocess.run(["gnuplot"], input="reset\n".join(scripts.values()).encode(), capture_output=True, timeout=SECONDS, cwd=folder)
@@ -115,6 +115,11 @@ def plot(rows, folder):
     if done.returncode or missing:
         raise RuntimeError(f"gnuplot did not draw {missing}: {done.stderr[-800:].decode(errors='replace')}")
     return [Path(folder) / name for name in scripts]
+
+
+def plot(rows, folder):
+    """Draws everything there are figures for; the paths."""
+    return draw([chart for chart in charts(rows) if chart.columns], folder)
 
 
 if __name__ == "__main__":
