@@ -34,7 +34,7 @@ help: ## this list
 	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of a fuzzer (10; 30 of QEMU).' \
 	  'make bench takes BENCHES="module desktops" to run only some.' \
 	  'make check STEPS=churn takes SEED=N, to repeat the random choices of a run, and ROUNDS=N, how often' \
-	  '  each crash is tried (1).' \
+	  '  each crash is tried (1). make soak takes FOR=SECONDS (3600), DESKTOPS=N (15) and SEED=N.' \
 	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them;' \
 	  '  LANES=N, how many run side by side (2; 1 on one core or with less than 14 GiB of memory);' \
   '  RETRY=0, a step that fails beside others is not run once more, alone.'
@@ -65,6 +65,10 @@ check-qemu: ## the QEMU series: its qtests with and without it, sanitizers, fuzz
 .PHONY: bench
 bench: $(PARTS) ## benchmarks; writes build/bench/results.json
 	@scripts/bench $(BENCHES)
+
+.PHONY: soak
+soak: $(PARTS) ## desktops that come and go and are killed, for an hour; the report is in build/soak
+	@scripts/soak
 
 .PHONY: all
 all: user module guest qemu ## build everything, run nothing

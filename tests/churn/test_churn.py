@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Nothing is lost in a crash: desktops in containers, and everything they rest on, killed at random moments.
 
-Each case once, three at a time. SEED repeats a run's random choices, ROUNDS (1) has the matrix so often. Prints TAP.
+  test_churn.py            the matrix, each case once, three at a time; the module and the guest started again; a short soak
+  test_churn.py soak       the soak alone: DESKTOPS (15) for FOR seconds (3600)
+
+SEED repeats a run's random choices, ROUNDS (1) has the matrix so often. Prints TAP.
 Runs in the build root, with the environment of scripts/with-parts, HELIX_CONTAINERS and HELIX_GPU.
 """
 import os
@@ -17,11 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fleet import HANG, PROGRAMS, TOP, VULKAN_PROGRAMS, Desk, Fleet, check  # noqa: E402
 from cases import CASES, blows, module_reloaded, rebooted, seeded  # noqa: E402
 from slope import leaks, table  # noqa: E402
+from soak import Soak  # noqa: E402
 from test_containers import Report  # noqa: E402  from where fleet has it
 
 BYSTANDERS = ("weston", "draw", "draw")
 AT_ONCE = 3         # cases of the matrix
 DESKTOPS = 4        # that the machine has memory for
+SHORT_SOAK_S = 45
 
 
 def number(name, default, low, high):
@@ -82,23 +87,34 @@ def matrix(report, fleet, rng, rounds):
         report.case("nothing has grown with every round", tried.nothing_lost)
 
 
+def after_matrix(report, fleet, rng):
+    if wanted("module_reloaded"):
+        report.case("UNBIND by force with desktops on it, and the module loaded again: every lease ends, and others come",
+                    lambda: module_reloaded(fleet))
+    report.case("the guest's kernel has nothing to complain about", fleet.kernel_quiet)
+    if wanted("rebooted"):
+        report.case("the guest starts again, with desktops on it: nothing is left of them, and others come", lambda: rebooted(fleet, rng))
+
+
 def main():
+    soak = sys.argv[1:] == ["soak"]
+    desktops = number("DESKTOPS", 15, 1, 15) if soak else DESKTOPS
+    seconds = number("FOR", 3600, 1, 1000000) if soak else SHORT_SOAK_S
     rounds = number("ROUNDS", 1, 1, 100000)
     seed, rng = seeded(os.environ.get("SEED"))
+    folder = TOP / ("build/soak" if soak else "build/churn")
     report, fleet = Report(), None
     print(f"# SEED={seed}", flush=True)
     try:
         prepare()
-        fleet = Fleet(DESKTOPS, "build/churn/run")
+        fleet = Fleet(desktops, f"{folder.relative_to(TOP)}/run")
         if report.case("a guest with podman", fleet.boot):
-            matrix(report, fleet, rng, rounds)
-            if wanted("module_reloaded"):
-                report.case("UNBIND by force with desktops on it, and the module loaded again: every lease ends, and others come",
-                            lambda: module_reloaded(fleet))
+            if not soak:
+                matrix(report, fleet, rng, rounds)
+                after_matrix(report, fleet, rng)
+            if soak or wanted("soak"):
+                report.case(f"soak: {desktops} desktops come and go for {seconds} s", Soak(fleet, rng, desktops, seconds, folder).run)
             report.case("the guest's kernel has nothing to complain about", fleet.kernel_quiet)
-            if wanted("rebooted"):
-                report.case("the guest starts again, with desktops on it: nothing is left of them, and others come", lambda: rebooted(fleet, rng))
-                report.case("its kernel has nothing to complain about", fleet.kernel_quiet)
     except Exception:
         report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
     finally:
