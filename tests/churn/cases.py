@@ -118,7 +118,7 @@ class Starting(Case):
     longest_us = 1000000
 
     def strike(self):
-        self.said = self.strike_at(self.words, self.longest_us)
+        self.said = self.strike_at(self.words.format(name=self.desk.name), self.longest_us)
 
     def after(self):
         return self.said
@@ -133,6 +133,11 @@ class Hook(Starting):
 class Runtime(Starting):
     """SIGKILL of crun while it makes the container"""
     words = "crun create"
+
+
+class StartingShim(Starting):
+    """SIGKILL of conmon while the container starts"""
+    words = "conmon --api-version {name}"
 
 
 class Shared(Case):
@@ -358,7 +363,7 @@ class Buffers(Case):
 
 
 # In the order in which one round has them; longer runs take them as they come.
-CASES = (Compositor, Init, Shim, Runtime, Hook, Broker, BrokerUpgrade, Exportd, ExportdUpgrade, Viewer,
+CASES = (Compositor, Init, Shim, StartingShim, Runtime, Hook, Broker, BrokerUpgrade, Exportd, ExportdUpgrade, Viewer,
          RenderServer, PodmanKill, PodmanRemove, Frozen, OutOfMemory, Hidden, HiddenOutside, Deaf, Maps, Modesets, Buffers)
 
 
