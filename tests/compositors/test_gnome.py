@@ -89,6 +89,9 @@ class Gnome:
     def types(self, hand, n, command, name, expected):
         """Types a command until the file that it writes is there: the window may be there before its keyboard."""
         def arrived():
+            # After Escape a shell takes the next key for another; and what came of a command before is in its line.
+            hand.type(" ")
+            hand.key("KeyU", "ControlLeft")
             hand.type(command)
             try:
                 return wait_for(lambda: re.search(expected, self.file(n, name)), "", 15)
