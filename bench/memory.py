@@ -11,7 +11,7 @@ import re
 import time
 from pathlib import Path
 
-from tap import wait_for
+from report import wait_for
 from vm.export import Viewer
 from vm.system import System
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import rfb
 from browser import Browser
 from guest import COLOURS, HANG, Guest
-from tap import wait_for
+from report import wait_for
 from vm.machine import MachineError
 
 MOST = 15

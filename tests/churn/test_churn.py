@@ -12,16 +12,15 @@ import os
 import re
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from fleet import HANG, PROGRAMS, TOP, VULKAN_PROGRAMS, Desk, Fleet, check  # noqa: E402
+from fleet import HANG, PROGRAMS, TOP, VULKAN_PROGRAMS, Desk, Fleet  # noqa: E402
 from cases import CASES, blows, module_reloaded, rebooted, seeded  # noqa: E402
 from slope import leaks, table  # noqa: E402
 from soak import Soak  # noqa: E402
-from test_containers import Report  # noqa: E402  from where fleet has it
+from report import check, run_whole  # noqa: E402  from where fleet has it
 
 BYSTANDERS = ("weston", "draw", "draw")
 AT_ONCE = 3         # cases of the matrix
@@ -96,35 +95,25 @@ def after_matrix(report, fleet, rng):
         report.case("the guest starts again, with desktops on it: nothing is left of them, and others come", lambda: rebooted(fleet, rng))
 
 
-def main():
+def tried(report, after):
     soak = sys.argv[1:] == ["soak"]
     desktops = number("DESKTOPS", 15, 1, 15) if soak else DESKTOPS
     seconds = number("FOR", 3600, 1, 1000000) if soak else SHORT_SOAK_S
     rounds = number("ROUNDS", 1, 1, 100000)
     seed, rng = seeded(os.environ.get("SEED"))
     folder = TOP / ("build/soak" if soak else "build/churn")
-    report, fleet = Report(), None
-    print(f"# SEED={seed}", flush=True)
-    try:
-        prepare()
-        fleet = Fleet(desktops, f"{folder.relative_to(TOP)}/run")
-        if report.case("a guest with podman", fleet.boot):
-            if not soak:
-                matrix(report, fleet, rng, rounds)
-                after_matrix(report, fleet, rng)
-            if soak or wanted("soak"):
-                report.case(f"soak: {desktops} desktops come and go for {seconds} s", Soak(fleet, rng, desktops, seconds, folder).run)
-            report.case("the guest's kernel has nothing to complain about", fleet.kernel_quiet)
-    except Exception:
-        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
-    finally:
-        if fleet:
-            fleet.stop()
-    if report.bad:
-        print(f"# SEED={seed} repeats its random choices")
-    print(f"1..{report.n}")
-    return 1 if report.bad else 0
+    print(f"# SEED={seed} repeats the random choices of this run", flush=True)
+    prepare()
+    fleet = Fleet(desktops, f"{folder.relative_to(TOP)}/run")
+    after.callback(fleet.stop)
+    if report.case("a guest with podman", fleet.boot):
+        if not soak:
+            matrix(report, fleet, rng, rounds)
+            after_matrix(report, fleet, rng)
+        if soak or wanted("soak"):
+            report.case(f"soak: {desktops} desktops come and go for {seconds} s", Soak(fleet, rng, desktops, seconds, folder).run)
+        report.case("the guest's kernel has nothing to complain about", fleet.kernel_quiet)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_whole(tried))

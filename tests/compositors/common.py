@@ -1,63 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of compositors share: TAP, what a viewer sees, and a hand on keyboard, pointer and screen."""
+"""What the tests of compositors share: what a viewer sees, and a hand on keyboard, pointer and screen."""
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "scripts"), str(TOP / "qemu-side/exportd/tests")]
+sys.path[:0] = [str(TOP / part) for part in ("scripts", "qemu-side/exportd/tests", "tests/e2e")]
 from PIL import Image  # noqa: E402
+from report import HANG, check  # noqa: E402
 from with_qemu import Socket  # noqa: E402
 
 PACE = 0.15     # seconds between two keys that are typed
-HANG = 240      # seconds; nothing takes so long unless it never ends
 PUNCTUATION = {" ": "Space", "\n": "Enter", "-": "Minus", "=": "Equal", ";": "Semicolon", "'": "Quote", ",": "Comma",
                ".": "Period", "/": "Slash", "\\": "Backslash", "[": "BracketLeft", "]": "BracketRight"}
 SHIFTED = dict(zip("~!@#$%^&*()_+{}|:\"<>?", "`1234567890-=[]\\;',./"))
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
-def wait_for(condition, text, seconds=HANG, every=0.5):
-    """The first true value of condition(); `text`, perhaps a function, says what was awaited."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds} s still not: {text() if callable(text) else text}")
-        time.sleep(every)
-
-
-class Report:
-    def __init__(self):
-        self.n = 0
-        self.bad = 0
-
-    def case(self, name, function):
-        begun = time.monotonic()
-        self.n += 1
-        try:
-            said, error = function(), None
-        except AssertionError as failure:
-            said, error = None, str(failure)
-        except Exception:       # a broken case must not hide the next ones
-            said, error = None, traceback.format_exc()
-        self.bad += error is not None
-        print(f"{'ok' if error is None else 'not ok'} {self.n} - {name}")
-        for line in (said or error or "").splitlines():
-            print(f"# {line}")
-        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
-        return error is None
 
 
 class Hand:

@@ -14,14 +14,14 @@ import os
 import re
 import sys
 import time
-import traceback
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from common import HANG, Hand, Report, check, kernel_quiet, picture, share_of, wait_for  # noqa: E402
+from common import Hand, kernel_quiet, picture, share_of  # noqa: E402
 from PIL import Image  # noqa: E402
+from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from vm.system import System  # noqa: E402
 
 OUTPUT = Path("build/compositors")
@@ -179,29 +179,20 @@ def try_one(report, tenant):
     (OUTPUT / f"{tenant.unit}.log").write_text(tenant.log(2000) + tenant.input_log())
 
 
-def main():
-    report = Report()
-    system = None
+def tried(report, after):
     OUTPUT.mkdir(parents=True, exist_ok=True)
     os.environ["HELIX_DESKTOP_IMAGE"] = os.environ["HELIX_COMPOSITORS"]
     wanted = sys.argv[1:]
-    try:
-        # Memory and input devices for all; none is started with the guest.
-        system = System(len(TENANTS), os.environ.get("ACCEL", ""), 0, OUTPUT / "run")
-        system.machine.autostart = 0
-        if report.case("a guest with the compositors' image", lambda: boot(system)):
-            for which in TENANTS:
-                if not wanted or which[0] in wanted:
-                    try_one(report, Tenant(system, *which))
-            report.case("the guest's kernel has nothing to complain about", lambda: kernel_quiet(system.agent))
-    except Exception:
-        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
-    finally:
-        if system:
-            system.stop()
-    print(f"1..{report.n}")
-    return 1 if report.bad else 0
+    # Memory and input devices for all; none is started with the guest.
+    system = System(len(TENANTS), os.environ.get("ACCEL", ""), 0, OUTPUT / "run")
+    after.callback(system.stop)
+    system.machine.autostart = 0
+    if report.case("a guest with the compositors' image", lambda: boot(system)):
+        for which in TENANTS:
+            if not wanted or which[0] in wanted:
+                try_one(report, Tenant(system, *which))
+        report.case("the guest's kernel has nothing to complain about", lambda: kernel_quiet(system.agent))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_whole(tried))

@@ -9,13 +9,13 @@ import json
 import os
 import re
 import sys
-import traceback
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from common import HANG, Hand, Report, TOP, check, kernel_quiet, picture, share_of, wait_for  # noqa: E402
+from common import Hand, TOP, kernel_quiet, picture, share_of  # noqa: E402
+from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from vm.system import System  # noqa: E402
 
 OUTPUT = Path("build/gnome")
@@ -183,28 +183,19 @@ class Gnome:
                 ("the guest's kernel has nothing to complain about", lambda: kernel_quiet(self.agent))]
 
 
-def main():
-    report = Report()
+def tried(report, after):
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    system = None
-    try:
-        system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, OUTPUT / "run", kind="gnome")
-        gnome = Gnome(system)
-        cases = gnome.cases()
-        if report.case(*cases[0]):
-            for name, case in cases[1:]:
-                if not sys.argv[1:] or case.__name__ in sys.argv[1:]:
-                    report.case(name, case)
-        for n in gnome.numbers:
-            (OUTPUT / f"session-{n}.log").write_text(gnome.log(n, 2000))
-    except Exception:
-        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
-    finally:
-        if system:
-            system.stop()
-    print(f"1..{report.n}")
-    return 1 if report.bad else 0
+    system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, OUTPUT / "run", kind="gnome")
+    after.callback(system.stop)
+    gnome = Gnome(system)
+    cases = gnome.cases()
+    if report.case(*cases[0]):
+        for name, case in cases[1:]:
+            if not sys.argv[1:] or case.__name__ in sys.argv[1:]:
+                report.case(name, case)
+    for n in gnome.numbers:
+        (OUTPUT / f"session-{n}.log").write_text(gnome.log(n, 2000))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_whole(tried))

@@ -12,17 +12,15 @@ import re
 import shlex
 import subprocess
 import sys
-import time
-import traceback
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "scripts"))
+sys.path[:0] = [str(TOP / part) for part in ("scripts", "tests/e2e")]
 import yaml  # noqa: E402
+from report import HANG, check, run_whole, wait_long  # noqa: E402
 from vm.system import System  # noqa: E402
 
-HANG = 240      # seconds; nothing takes so long unless it never ends
 DESKTOPS = 4    # of which the machine has input devices
 OUTPUT = Path("build/containers")
 MANIFESTS = TOP / "deploy/kubernetes"
@@ -42,11 +40,6 @@ udevadm settle --timeout=120
 """
 
 
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
 def commands(page):
     """The literal blocks of a page: title of a section -> its blocks, in order."""
     found, title, block = {}, None, None
@@ -64,28 +57,6 @@ def commands(page):
         elif line.endswith("::") and not line.startswith(".."):
             block = []
     return found
-
-
-class Report:
-    def __init__(self):
-        self.n = 0
-        self.bad = 0
-
-    def case(self, name, function):
-        begun = time.monotonic()
-        self.n += 1
-        try:
-            said, error = function(), None
-        except AssertionError as failure:
-            said, error = None, str(failure)
-        except Exception:       # a broken case must not hide the next ones
-            said, error = None, traceback.format_exc()
-        self.bad += error is not None
-        print(f"{'ok' if error is None else 'not ok'} {self.n} - {name}")
-        for line in (said or error or "").splitlines():
-            print(f"# {line}")
-        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
-        return error is None
 
 
 class Cases:
@@ -119,15 +90,7 @@ class Cases:
         return json.loads(result.out)
 
     def wait(self, condition, text):
-        deadline = time.monotonic() + HANG
-        while True:
-            value = condition()
-            if value:
-                return value
-            # To say what is there instead may take as long as to look.
-            if time.monotonic() > deadline:
-                raise AssertionError(f"after {HANG} s still not: {text() if callable(text) else text}")
-            time.sleep(0.3)
+        return wait_long(condition, text, every=0.3)
 
     def scanouts(self):
         return {row["scanout"]: row for row in json.loads(self.check("helixctl list --json"))}
@@ -435,48 +398,39 @@ class Cases:
         check(not found, "\n".join(found[:20]))
 
 
-def main():
-    report = Report()
-    system = None
+def tried(report, after):
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    try:
-        system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, "build/containers/run")
-        system.machine.autostart = 0
-        system.machine.extra += [
-            "-drive", f"if=none,id=containers,file={os.environ['HELIX_CONTAINERS']}/containers.sqfs,format=raw,readonly=on",
-            "-device", "virtio-blk-pci,drive=containers,addr=0c.0"]
-        cases = Cases(system, TOP / "Documentation/containers.rst")
-        if report.case("a guest with podman, crun, runc, systemd-nspawn, Docker and containerd", cases.boot):
-            for name, function in (
-                    ("helix-leased keeps a CDI specification of every scanout", cases.specification),
-                    ("podman --device helix.dev/scanout=3: an unmodified Weston is seen", cases.by_number),
-                    ("it has the devices of scanout 3, and is its owner", cases.devices),
-                    ("it hears of another size", cases.told_of_a_size),
-                    ("a scanout that is taken is refused, in words", cases.taken),
-                    ("podman --device helix.dev/scanout=any, not as root: is seen, in the size it asked for", cases.any_one),
-                    ("their device cgroups refuse all scanouts but their own", cases.refused),
-                    ("podman kill, and rm --force: scanouts are free and blank", cases.killed),
-                    ("two that start at once get two", cases.two_at_once),
-                    ("with container, conmon and broker killed its scanout is free and blank", cases.nobody_left),
-                    ("a container whose scanout was given to another cannot open it", cases.revoked),
-                    ("podman with runc", cases.with_runc),
-                    ("crun alone, with an OCI bundle", cases.crun_alone),
-                    ("systemd-nspawn", cases.nspawn),
-                    ("docker --device helix.dev/scanout=any: is seen, in the size it asked for", cases.docker),
-                    ("docker kill, and rm --force: its scanout is free and blank", cases.docker_ended),
-                    ("manifests are what Kubernetes' own definitions know", cases.manifests),
-                    ("a pod on containerd, of the kubelet's stand-in and the device plugin: is seen", cases.pod),
-                    ("the pod has ended: its scanout is free and blank", cases.pod_ended),
-                    ("the guest's kernel has nothing to complain about", cases.kernel_quiet)):
-                report.case(name, function)
-    except Exception:
-        report.case("the system could be tried", lambda: check(False, traceback.format_exc()))
-    finally:
-        if system:
-            system.stop()
-    print(f"1..{report.n}")
-    return 1 if report.bad else 0
+    system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, "build/containers/run")
+    after.callback(system.stop)
+    system.machine.autostart = 0
+    system.machine.extra += [
+        "-drive", f"if=none,id=containers,file={os.environ['HELIX_CONTAINERS']}/containers.sqfs,format=raw,readonly=on",
+        "-device", "virtio-blk-pci,drive=containers,addr=0c.0"]
+    cases = Cases(system, TOP / "Documentation/containers.rst")
+    if report.case("a guest with podman, crun, runc, systemd-nspawn, Docker and containerd", cases.boot):
+        for name, function in (
+                ("helix-leased keeps a CDI specification of every scanout", cases.specification),
+                ("podman --device helix.dev/scanout=3: an unmodified Weston is seen", cases.by_number),
+                ("it has the devices of scanout 3, and is its owner", cases.devices),
+                ("it hears of another size", cases.told_of_a_size),
+                ("a scanout that is taken is refused, in words", cases.taken),
+                ("podman --device helix.dev/scanout=any, not as root: is seen, in the size it asked for", cases.any_one),
+                ("their device cgroups refuse all scanouts but their own", cases.refused),
+                ("podman kill, and rm --force: scanouts are free and blank", cases.killed),
+                ("two that start at once get two", cases.two_at_once),
+                ("with container, conmon and broker killed its scanout is free and blank", cases.nobody_left),
+                ("a container whose scanout was given to another cannot open it", cases.revoked),
+                ("podman with runc", cases.with_runc),
+                ("crun alone, with an OCI bundle", cases.crun_alone),
+                ("systemd-nspawn", cases.nspawn),
+                ("docker --device helix.dev/scanout=any: is seen, in the size it asked for", cases.docker),
+                ("docker kill, and rm --force: its scanout is free and blank", cases.docker_ended),
+                ("manifests are what Kubernetes' own definitions know", cases.manifests),
+                ("a pod on containerd, of the kubelet's stand-in and the device plugin: is seen", cases.pod),
+                ("the pod has ended: its scanout is free and blank", cases.pod_ended),
+                ("the guest's kernel has nothing to complain about", cases.kernel_quiet)):
+            report.case(name, function)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_whole(tried))

@@ -15,7 +15,7 @@ import threading
 from websockets.sync.client import connect
 
 from browser import Page
-from tap import wait_for
+from report import wait_for
 
 PROGRAM = "/usr/bin/firefox-esr"
 START_S = 120

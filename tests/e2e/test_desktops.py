@@ -26,7 +26,7 @@ from browser import Browser
 from firefox import Firefox
 from link import Link
 from patterns import BACKGROUNDS, distance, rgb
-from tap import Skip, check, run, wait_for
+from report import Skip, check, run, wait_for
 
 # Everything here is emulated on a few cores: deadlines are for a hang, not for speed.
 LIVE_S = 240

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 from browser import Browser
 from patterns import BACKGROUNDS, distance, rgb
-from tap import check, run, wait_for
+from report import check, run, wait_for
 from test_desktops import LIVE_S, REACTION_S, TOLERANCE, DesktopsTest, Stuck, cases_of
 
 DESKTOPS = 15

@@ -21,7 +21,7 @@ from browser import Browser
 from firefox import Firefox
 from patterns import BACKGROUNDS, distance, nearest, rgb
 from standin import make_av1, StandIn, THUMB
-from tap import check, run, Skip, wait_for
+from report import check, run, Skip, wait_for
 
 TOLERANCE = 14                      # of a channel, for what H.264 does to a flat colour
 LONG = 60                           # seconds: what waits so long will not come, however busy the machine is

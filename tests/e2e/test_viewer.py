@@ -16,7 +16,7 @@ import time
 
 sys.dont_write_bytecode = True
 from standin import StandIn  # noqa: E402
-from tap import check, run, wait_for  # noqa: E402
+from report import check, run, wait_for  # noqa: E402
 
 HANG_S = 90
 

@@ -17,14 +17,12 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "tests/e2e"), str(TOP / "scripts")]    # both have a tap
-import tap  # noqa: E402
+sys.path[:0] = [str(TOP / "tests/e2e"), str(TOP / "scripts")]
 from PIL import Image  # noqa: E402
-from tap import check  # noqa: E402
+from report import HANG, check, wait_long as wait_for  # noqa: E402
 from vm.jsonsocket import RemoteError, qmp  # noqa: E402
 from vm.system import System  # noqa: E402
 
-HANG = 240      # seconds; nothing takes so long unless it never ends
 BOOT = 300      # the same for a start, with whatever else a machine is used for
 VENUS = "venus=on,blob=on,hostmem=256M"
 PROGRAMS = TOP / "build/gpu"
@@ -42,10 +40,6 @@ fi
 exec chroot {IMAGE} /usr/bin/env -i PATH=/usr/bin:/bin HELIX_FRAMES="$HELIX_FRAMES" MESA_SHADER_CACHE_DISABLE=true \\
 	VK_DRIVER_FILES=/usr/share/vulkan/icd.d/virtio_icd.json "/run/gpu/bin/$@"
 """
-
-
-def wait_for(condition, text, seconds=HANG, every=0.5):
-    return tap.wait_for(condition, seconds, text, every)
 
 
 def build_programs():

@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from guest import COLOURS, HANG, VENUS, Guest, build_programs, check, wait_for  # noqa: E402
-import tap  # noqa: E402  from where guest has it
+from report import Skip, run  # noqa: E402  from where guest has it
 
 DESKTOPS = int(os.environ.get("DESKTOPS") or 15)
 WATCHED = 4     # with the watchdog; what it does does not depend on how many
@@ -61,7 +61,7 @@ class Idle:
         for _ in range(self.TRIES):
             if self.looks_halted():
                 return
-        raise tap.Skip(f"the host is too busy: in {self.TRIES} runs no look found every CPU halted")
+        raise Skip(f"the host is too busy: in {self.TRIES} runs no look found every CPU halted")
 
     def looks_halted(self):
         """Whether every CPU was halted at any time while the fences were waited for."""
@@ -111,7 +111,7 @@ def every_cpu_kicks(guest):
 
 def needs(guest, name):
     if not guest.has_gpu_property(name):
-        raise tap.Skip(f"the GPU of this QEMU has no property {name}")
+        raise Skip(f"the GPU of this QEMU has no property {name}")
 
 
 def pending(guest, context):
@@ -441,7 +441,7 @@ def first_boot():
     idle, desktops = Idle(guest), Desktops(guest, DESKTOPS)
     venus = Venus(guest, desktops)
     try:
-        status = tap.run([
+        status = run([
             ("a guest with virgl and Venus", guest.boot),
             ("every CPU halted: a pending fence is signalled", idle.completes),
             ("every CPU halted: a fence that was held back is signalled when it is released", idle.held),
@@ -469,7 +469,7 @@ def second_boot():
     desktops = Desktops(guest, WATCHED, Watchdog.FPS)
     watchdog = Watchdog(guest, desktops, 2)
     try:
-        return tap.run([
+        return run([
             ("a guest with a watchdog for contexts", guest.boot),
             ("watchdog: desktops present frames", desktops.present),
             ("watchdog: a context whose fences are held is reported and killed", watchdog.killed),
@@ -483,13 +483,13 @@ def second_boot():
 
 
 def without_watchdog():
-    raise tap.Skip("the GPU of this QEMU has no property fence-timeout")
+    raise Skip("the GPU of this QEMU has no property fence-timeout")
 
 
 def silent_boots():
     ours = NotSilenced(os.environ["HELIX_QEMU"], RUN_SILENT)
     try:
-        status = tap.run([
+        status = run([
             ("a guest whose display's client is not exportd, desktops present frames", ours.start),
             ("the display of one desktop is never answered: the others go on, desktops start and stop", ours.go_on),
         ])
@@ -497,7 +497,7 @@ def silent_boots():
         ours.guest.stop()
     stock = Silent(os.environ["HELIX_QEMU_STOCK"], RUN_STOCK)
     try:
-        return tap.run([
+        return run([
             ("10.0.13: the same guest, desktops present frames", stock.start),
             ("10.0.13: the display of one desktop is never answered: the others stop", stock.others_stop),
         ]) or status
@@ -509,7 +509,7 @@ def main():
     build_programs()
     status, watchdog = first_boot()
     if not watchdog:
-        status |= tap.run([("watchdog: a context without progress is reported and killed", without_watchdog)])
+        status |= run([("watchdog: a context without progress is reported and killed", without_watchdog)])
         return status
     return status | second_boot() | silent_boots()
 

@@ -22,7 +22,7 @@ import rfb  # noqa: E402
 import sizing  # noqa: E402
 import streams  # noqa: E402
 from PIL import Image  # noqa: E402
-from tap import Skip, check, run  # noqa: E402
+from report import Skip, check, run  # noqa: E402
 
 WIDTH, HEIGHT = 64, 48
 HELLO = b"RFB 003.008\n" + b"\1\1" + bytes(4) + struct.pack("!HH16xI", WIDTH, HEIGHT, 4) + b"test"

@@ -8,7 +8,7 @@ sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / part) for part in ("tests/churn", "tests/e2e")]
 from slope import BOUNDS, PICTURE_KIB, ROUNDS, leaks, line  # noqa: E402
-from tap import check, run  # noqa: E402
+from report import check, run  # noqa: E402
 
 MANY = 24       # rounds, as many as a short run has
 SMALLEST = {"gpu_kib": PICTURE_KIB, "shmem_kib": PICTURE_KIB}   # that a round can lose; one of everything else

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The counter of test points counts what went wrong, however it went wrong."""
+"""The counter of test points counts what went wrong, however it went wrong; and reads what our tests print."""
+import io
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in ("scripts", "tests/e2e")]
 import tap  # noqa: E402
+from report import Skip, check, run, run_whole, wait_for  # noqa: E402
 
 CASES = [
     # name, output, status, passed, failed, skipped
@@ -28,7 +30,33 @@ CASES = [
 ]
 
 
+def skipped():
+    raise Skip("none here")
+
+
+# One that passes, one that is skipped and three that fail, each in its way.
+OURS = [("says", lambda: "what it saw\nok 9 - and more"), ("is left out", skipped), ("fails", lambda: check(False, "no")),
+        ("breaks", lambda: 1 // 0), ("waits", lambda: wait_for(lambda: False, 0, lambda: "nothing came"))]
+
+
+def one_that_stops(report, after):
+    after.callback(print, "# ended", file=report.out)
+    for case in OURS:
+        report.case(*case)
+    raise OSError("half way")
+
+
+def print_ours(runner, *arguments):
+    out = io.StringIO()
+    return runner(*arguments, out=out), out.getvalue()
+
+
 def main():
+    for name, (status, text), failed in (("run()", print_ours(run, OURS), 3), ("run_whole()", print_ours(run_whole, one_that_stops), 4)):
+        CASES.append((f"what {name} prints", text, status, 1, failed, 1))
+        CASES.append((f"{name} says why", "1..1\n" + ("ok" if "ZeroDivisionError" in text and "# after 0 s: nothing came" in text
+                                                      and "# ok 9 - and more" in text else "not ok"), 0, 1, 0, 0))
+    CASES.append(("what is left to be ended is ended", "1..1\n" + ("ok" if "\n# ended\n" in text else "not ok"), 0, 1, 0, 0))
     print(f"1..{len(CASES)}")
     bad = 0
     for number, (name, text, status, passed, failed, skipped) in enumerate(CASES, 1):

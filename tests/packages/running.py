@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tap import check, wait_for
+from report import check, wait_for
 from tree import NOT_OURS
 
 TOP = Path(__file__).resolve().parents[2]

@@ -14,8 +14,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(TOP / "tests/e2e")]
-import tap  # noqa: E402
-from tap import check  # noqa: E402
+from report import check, run  # noqa: E402
 from running import Running  # noqa: E402
 from tree import Tree, differences  # noqa: E402
 
@@ -165,10 +164,10 @@ def main():
     host = Host(os.environ["HELIX_TREE_HOST"], work, packages)
     guest = Guest(os.environ["HELIX_TREE_GUEST"], work, packages)
     if not os.environ.get("HELIX_PACKAGES_BOOT"):
-        return tap.run(host.cases() + guest.cases())
+        return run(host.cases() + guest.cases())
     running = Running(host.tree, guest.tree, os.environ["HELIX_TREE_GUEST"], work)
     try:
-        return tap.run(host.cases()[:-2] + guest.cases()[:-2] + running.cases() + [("the machine is stopped", running.stop)] +
+        return run(host.cases()[:-2] + guest.cases()[:-2] + running.cases() + [("the machine is stopped", running.stop)] +
                        host.cases()[-2:] + guest.cases()[-2:])
     finally:
         running.stop()

@@ -15,15 +15,14 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import urllib.request
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "scripts"))
-sys.path.insert(0, str(TOP / "qemu-side/exportd/tests"))
+sys.path[:0] = [str(TOP / part) for part in ("scripts", "qemu-side/exportd/tests", "tests/e2e")]
 import tap  # noqa: E402
+from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from with_qemu import Socket  # noqa: E402
 from vm.export import Viewer  # noqa: E402
 from vm.system import System  # noqa: E402
@@ -31,57 +30,6 @@ from vm.system import System  # noqa: E402
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
 CLIPBOARD = 1   # the desktop that has the clipboard
 MOST = 15       # of the last cases: the machine has input devices and memory for them from the start
-HANG = 180      # seconds; nothing takes so long unless it never ends
-
-
-class Report:
-    """TAP on stdout; points of other programs are taken in under a prefix."""
-
-    def __init__(self):
-        self.n = 0
-        self.bad = 0
-
-    def point(self, good, name, why=""):
-        self.n += 1
-        self.bad += not good
-        print(f"{'ok' if good else 'not ok'} {self.n} - {name}")
-        for line in why.splitlines():
-            print(f"# {line}")
-        sys.stdout.flush()
-
-    def case(self, name, function):
-        begun = time.monotonic()
-        try:
-            function()
-            self.point(True, name)
-        except AssertionError as error:
-            self.point(False, name, str(error))
-        except Exception:       # a broken case must not hide the next ones
-            self.point(False, name, traceback.format_exc())
-        print(f"# took {time.monotonic() - begun:.1f} s", flush=True)
-
-    def stream(self, name, text, status):
-        for line in text.splitlines():
-            point = tap.POINT.match(line)
-            if point and not point.group(1) and not point.group(4):
-                self.point(True, f"{name}: {point.group(3)}")
-        for failure in tap.count(text.splitlines(), status).failures:
-            self.point(False, f"{name}: {failure}")
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
-def wait_for(condition, text, seconds=HANG):
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        check(time.monotonic() < deadline, f"after {seconds} s still not: {text}")
-        time.sleep(1)
 
 
 class Watcher:
@@ -368,12 +316,21 @@ class Cases:
 
     # --- tests of others, in this system ---
 
+    def taken_in(self, name, text, status):
+        """The points of another program, under a prefix."""
+        for line in text.splitlines():
+            point = tap.POINT.match(line)
+            if point and not point.group(1) and not point.group(4):
+                self.report.point(True, f"{name}: {point.group(3)}")
+        for failure in tap.count(text.splitlines(), status).failures:
+            self.report.point(False, f"{name}: {failure}")
+
     def run_page(self, name, program, *options):
         done = subprocess.run([sys.executable, "-B", str(TOP / program), "--url", self.system.exportd.url, *options,
                                "--output", "build/e2e"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=1200)
         print("\n".join("# " + line for line in (done.stdout + done.stderr).splitlines()))
-        self.report.stream(name, done.stdout, done.returncode)
+        self.taken_in(name, done.stdout, done.returncode)
 
     def end_to_end(self):
         self.run_page("page", "tests/e2e/test_desktops.py", "--desktops", str(self.system.desktops))
@@ -400,49 +357,40 @@ class Cases:
             data = base64.b64encode((folder / name).read_bytes()).decode()
             self.agent.run("mkdir -p /run/broker-tests; base64 -d > /run/broker-tests/" + name, HANG, data.encode())
         result = self.agent.run("cd /run/broker-tests && bash guest-broker.sh", 600)
-        self.report.stream("broker in the guest", result.out, result.status)
+        self.taken_in("broker in the guest", result.out, result.status)
         if result.status:
             print("\n".join("# " + line for line in (result.out + result.err).splitlines()[-60:]))
 
 
-def main():
-    report = Report()
-    system = None
-    try:
-        system = System(MOST, os.environ.get("ACCEL", ""), 0)
-        system.machine.autostart = system.desktops = DESKTOPS
-        system.exportd.options = ["--clipboard", str(CLIPBOARD)]
-        cases = Cases(system, report)
-        report.case(f"{DESKTOPS} desktops become live", cases.live)
-        if not report.bad:
-            for name, function in (
-                    ("every desktop is a container", cases.units_up),
-                    ("every desktop is drawn by virgl on the host's GPU", cases.renderer),
-                    ("every desktop delivers frames to a viewer", cases.all_deliver),
-                    ("an independent decoder reads every stream without a word", cases.recorded),
-                    ("a container has its own devices and no others", cases.own_devices),
-                    ("another desktop's devices are refused", cases.others_refused),
-                    ("a container is confined", cases.confined)):
-                report.case(name, function)
-            cases.end_to_end()
-            report.case("the broker killed and restarted: every desktop runs on", cases.broker_killed)
-            report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
-            report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
-            report.case("one desktop crashes: it starts again, the others do not notice", cases.one_crashes)
-            report.case("the host knows whether the guest ends leases", cases.host_service)
-            report.case("a desktop that nobody watches is ended, those that are watched stay", cases.unused_is_ended)
-            cases.broker_tests()
-            report.case(f"{MOST} desktops are live in the same guest", cases.fifteen_live)
-            cases.fifteen_end_to_end()
-            report.case("the guest's kernel has nothing to complain about", cases.kernel_quiet)
-    except Exception:
-        report.point(False, "the system could be tried", traceback.format_exc())
-    finally:
-        if system:
-            system.stop()
-    print(f"1..{report.n}")
-    return 1 if report.bad else 0
+def tried(report, after):
+    system = System(MOST, os.environ.get("ACCEL", ""), 0)
+    after.callback(system.stop)
+    system.machine.autostart = system.desktops = DESKTOPS
+    system.exportd.options = ["--clipboard", str(CLIPBOARD)]
+    cases = Cases(system, report)
+    report.case(f"{DESKTOPS} desktops become live", cases.live)
+    if not report.bad:
+        for name, function in (
+                ("every desktop is a container", cases.units_up),
+                ("every desktop is drawn by virgl on the host's GPU", cases.renderer),
+                ("every desktop delivers frames to a viewer", cases.all_deliver),
+                ("an independent decoder reads every stream without a word", cases.recorded),
+                ("a container has its own devices and no others", cases.own_devices),
+                ("another desktop's devices are refused", cases.others_refused),
+                ("a container is confined", cases.confined)):
+            report.case(name, function)
+        cases.end_to_end()
+        report.case("the broker killed and restarted: every desktop runs on", cases.broker_killed)
+        report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
+        report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
+        report.case("one desktop crashes: it starts again, the others do not notice", cases.one_crashes)
+        report.case("the host knows whether the guest ends leases", cases.host_service)
+        report.case("a desktop that nobody watches is ended, those that are watched stay", cases.unused_is_ended)
+        cases.broker_tests()
+        report.case(f"{MOST} desktops are live in the same guest", cases.fifteen_live)
+        cases.fifteen_end_to_end()
+        report.case("the guest's kernel has nothing to complain about", cases.kernel_quiet)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_whole(tried))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Test cases as TAP: one line each, the reason of a failure as comment lines."""
+
+import contextlib
+import sys
+import time
+import traceback
+
+HANG = 240      # seconds; nothing takes so long unless it never ends
+
+
+class Skip(Exception):
+    """Raised by a case which cannot be tried here; says why."""
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def wait_for(condition, seconds, text, every=0.1):
+    """The first true value of condition(), or a failure that says what was awaited.
+
+    text may be a function: it is called at the deadline, to tell what is there instead.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s: {text() if callable(text) else text}")
+        time.sleep(every)
+
+
+def wait_long(condition, text, seconds=HANG, every=0.5):
+    """wait_for() something of a guest, where looking is not cheap and only a hang takes long."""
+    return wait_for(condition, seconds, lambda: f"still not: {text() if callable(text) else text}", every)
+
+
+class Report:
+    """Counts and prints cases as they end; none hides the next ones."""
+
+    def __init__(self, out=sys.stdout):
+        self.out = out
+        self.n = 0
+        self.bad = 0
+
+    def point(self, good, name, why=""):
+        self.n += 1
+        self.bad += not good
+        print(f"{'ok' if good else 'not ok'} {self.n} - {name}", file=self.out)
+        for line in why.splitlines():
+            print(f"# {line}", file=self.out)
+        self.out.flush()
+        return good
+
+    def case(self, name, function):
+        """Whether function() succeeded; a text that it returns is printed with its line."""
+        begun = time.monotonic()
+        try:
+            said = function()
+            good = self.point(True, name, said if isinstance(said, str) else "")
+        except Skip as skip:
+            good = self.point(True, f"{name} # SKIP {skip}")
+        except AssertionError as error:
+            good = self.point(False, name, str(error))
+        except Exception:
+            good = self.point(False, name, traceback.format_exc())
+        print(f"# took {time.monotonic() - begun:.1f} s", file=self.out, flush=True)
+        return good
+
+
+def run(cases, out=sys.stdout):
+    """Runs [(name, function)] in order, goes on after a failure; the exit status."""
+    print(f"TAP version 13\n1..{len(cases)}", file=out, flush=True)
+    report = Report(out)
+    for name, function in cases:
+        report.case(name, function)
+    return 1 if report.bad else 0
+
+
+def run_whole(body, out=sys.stdout):
+    """Runs body(report, after), which reports its cases as it goes and leaves what has to be ended with the
+    contextlib.ExitStack `after`; what it raises is one more failure. The plan comes last. The exit status.
+    """
+    report = Report(out)
+    try:
+        with contextlib.ExitStack() as after:
+            body(report, after)
+    except Exception:
+        report.point(False, "all could be tried", traceback.format_exc())
+    print(f"1..{report.n}", file=out, flush=True)
+    return 1 if report.bad else 0
