@@ -19,19 +19,32 @@
 
 /* ---- who is there ---- */
 
-static int on_get_session(sd_bus_message *m, void *data, sd_bus_error *error)
+/* The one of its kind, asked for by name. No name, as "self" and "auto": the caller's own. */
+static int reply_by_name(sd_bus_message *m, const char *kind, const char *known, const char *path,
+			 const char *unknown, sd_bus_error *error)
 {
 	const char *name;
 	int ret;
 
-	(void)data;
 	ret = sd_bus_message_read(m, "s", &name);
 	if (ret < 0)
 		return ret;
-	/* No name, as "self" and "auto": the caller's own. */
-	if (*name && strcmp(name, LOGIN_SESSION) && strcmp(name, "self") && strcmp(name, "auto"))
-		return sd_bus_error_setf(error, LOGIN_NAME ".NoSuchSession", "No session '%s' known", name);
-	return sd_bus_reply_method_return(m, "o", LOGIN_SESSION_PATH);
+	if (*name && strcmp(name, known) && strcmp(name, "self") && strcmp(name, "auto"))
+		return sd_bus_error_setf(error, unknown, "No %s '%s' known", kind, name);
+	return sd_bus_reply_method_return(m, "o", path);
+}
+
+static int on_get_session(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+	(void)data;
+	return reply_by_name(m, "session", LOGIN_SESSION, LOGIN_SESSION_PATH,
+			     LOGIN_NAME ".NoSuchSession", error);
+}
+
+static int on_get_seat(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+	(void)data;
+	return reply_by_name(m, "seat", LOGIN_SEAT, LOGIN_SEAT_PATH, LOGIN_NAME ".NoSuchSeat", error);
 }
 
 /* Whoever runs in here belongs to the session: 0 stands for the caller. */
@@ -40,19 +53,24 @@ static bool runs(uint32_t pid)
 	return pid <= INT32_MAX && (!pid || !kill(pid, 0) || errno != ESRCH);
 }
 
-static int on_get_session_by_pid(sd_bus_message *m, void *data, sd_bus_error *error)
+static int reply_by_pid(sd_bus_message *m, const char *kind, const char *path, const char *unknown,
+			sd_bus_error *error)
 {
 	uint32_t pid;
 	int ret;
 
-	(void)data;
 	ret = sd_bus_message_read(m, "u", &pid);
 	if (ret < 0)
 		return ret;
 	if (!runs(pid))
-		return sd_bus_error_setf(error, LOGIN_NAME ".NoSessionForPID",
-					 "PID %u does not belong to any known session", pid);
-	return sd_bus_reply_method_return(m, "o", LOGIN_SESSION_PATH);
+		return sd_bus_error_setf(error, unknown, "PID %u does not belong to any %s", pid, kind);
+	return sd_bus_reply_method_return(m, "o", path);
+}
+
+static int on_get_session_by_pid(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+	(void)data;
+	return reply_by_pid(m, "known session", LOGIN_SESSION_PATH, LOGIN_NAME ".NoSessionForPID", error);
 }
 
 static int on_get_user(sd_bus_message *m, void *data, sd_bus_error *error)
@@ -73,30 +91,8 @@ static int on_get_user(sd_bus_message *m, void *data, sd_bus_error *error)
 static int on_get_user_by_pid(sd_bus_message *m, void *data, sd_bus_error *error)
 {
 	const struct login *login = data;
-	uint32_t pid;
-	int ret;
 
-	ret = sd_bus_message_read(m, "u", &pid);
-	if (ret < 0)
-		return ret;
-	if (!runs(pid))
-		return sd_bus_error_setf(error, LOGIN_NAME ".NoUserForPID",
-					 "PID %u does not belong to any logged in user", pid);
-	return sd_bus_reply_method_return(m, "o", login->user_path);
-}
-
-static int on_get_seat(sd_bus_message *m, void *data, sd_bus_error *error)
-{
-	const char *name;
-	int ret;
-
-	(void)data;
-	ret = sd_bus_message_read(m, "s", &name);
-	if (ret < 0)
-		return ret;
-	if (*name && strcmp(name, LOGIN_SEAT) && strcmp(name, "self") && strcmp(name, "auto"))
-		return sd_bus_error_setf(error, LOGIN_NAME ".NoSuchSeat", "No seat '%s' known", name);
-	return sd_bus_reply_method_return(m, "o", LOGIN_SEAT_PATH);
+	return reply_by_pid(m, "logged in user", login->user_path, LOGIN_NAME ".NoUserForPID", error);
 }
 
 static int on_list_sessions(sd_bus_message *m, void *data, sd_bus_error *error)

@@ -113,15 +113,38 @@ static int on_release_control(sd_bus_message *m, void *data, sd_bus_error *error
 
 /* ---- methods of who has control ---- */
 
+/* The number that the caller, who must have control, says. */
+static int read_number(const struct login *login, sd_bus_message *m, uint32_t *major,
+		       uint32_t *minor, sd_bus_error *error)
+{
+	int ret = sd_bus_message_read(m, "uu", major, minor);
+
+	return ret < 0 ? ret : check_control(login, m, error);
+}
+
+/* The device of that number, which must have been taken. */
+static int read_device(struct login *login, sd_bus_message *m, struct login_device **device,
+		       sd_bus_error *error)
+{
+	uint32_t major, minor;
+	int ret = read_number(login, m, &major, &minor, error);
+
+	if (ret < 0)
+		return ret;
+	*device = find_device(login, major, minor);
+	if (*device)
+		return 0;
+	return sd_bus_error_setf(error, LOGIN_NAME ".DeviceNotTaken", "Device %u:%u is not taken",
+				 major, minor);
+}
+
 static int on_take_device(sd_bus_message *m, void *data, sd_bus_error *error)
 {
 	struct login *login = data;
 	uint32_t major, minor;
 	int fd, ret;
 
-	ret = sd_bus_message_read(m, "uu", &major, &minor);
-	if (ret >= 0)
-		ret = check_control(login, m, error);
+	ret = read_number(login, m, &major, &minor, error);
 	if (ret < 0)
 		return ret;
 	if (find_device(login, major, minor))
@@ -148,18 +171,10 @@ static int on_release_device(sd_bus_message *m, void *data, sd_bus_error *error)
 {
 	struct login *login = data;
 	struct login_device *device;
-	uint32_t major, minor;
-	int ret;
+	int ret = read_device(login, m, &device, error);
 
-	ret = sd_bus_message_read(m, "uu", &major, &minor);
-	if (ret >= 0)
-		ret = check_control(login, m, error);
 	if (ret < 0)
 		return ret;
-	device = find_device(login, major, minor);
-	if (!device)
-		return sd_bus_error_setf(error, LOGIN_NAME ".DeviceNotTaken",
-					 "Device %u:%u is not taken", major, minor);
 	drop_device(login, device);
 	return sd_bus_reply_method_return(m, NULL);
 }
@@ -167,19 +182,10 @@ static int on_release_device(sd_bus_message *m, void *data, sd_bus_error *error)
 /* Of no device that was never paused. */
 static int on_pause_complete(sd_bus_message *m, void *data, sd_bus_error *error)
 {
-	struct login *login = data;
-	uint32_t major, minor;
-	int ret;
+	struct login_device *device;
+	int ret = read_device(data, m, &device, error);
 
-	ret = sd_bus_message_read(m, "uu", &major, &minor);
-	if (ret >= 0)
-		ret = check_control(login, m, error);
-	if (ret < 0)
-		return ret;
-	if (!find_device(login, major, minor))
-		return sd_bus_error_setf(error, LOGIN_NAME ".DeviceNotTaken",
-					 "Device %u:%u is not taken", major, minor);
-	return sd_bus_reply_method_return(m, NULL);
+	return ret < 0 ? ret : sd_bus_reply_method_return(m, NULL);
 }
 
 /* Sets one of the session's words to what @allowed has; NULL at its end. */

@@ -6,18 +6,19 @@ usage: test-login1.py HELIX_LOGIN1 SYSTEM_BUS_CONF. Prints TAP.
 """
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import dbus
-import dbus.bus
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/e2e"))
+import dbus  # noqa: E402
+import dbus.bus  # noqa: E402
+from report import Skip, check, run, wait_long  # noqa: E402
 
 REAL = "/usr/lib/systemd/systemd-logind"
 NAME = "org.freedesktop.login1"
@@ -28,20 +29,8 @@ WAIT = 20       # seconds; a guard, nothing is measured
 CLONE_NEWNS = 0x20000
 
 
-class Skip(Exception):
-    pass
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
 def wait_for(condition, text):
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        check(time.monotonic() < deadline, f"still not: {text}")
-        time.sleep(0.02)
+    return wait_long(condition, text, WAIT, every=0.02)
 
 
 def refused(name, function, *arguments):
@@ -203,7 +192,9 @@ class Cases:
         check("c9" in refused(f"{NAME}.NoSuchSession", manager.GetSession, "c9"), "the session is not named")
         check("seat9" in refused(f"{NAME}.NoSuchSeat", manager.GetSeat, "seat9"), "the seat is not named")
         check("4321" in refused(f"{NAME}.NoSuchUser", manager.GetUser, dbus.UInt32(4321)), "the user is not named")
+        check(manager.GetUserByPID(dbus.UInt32(os.getpid())) == PATHS["User"], "the user of this process")
         refused(f"{NAME}.NoSessionForPID", manager.GetSessionByPID, dbus.UInt32(0x7ffffffe))
+        refused(f"{NAME}.NoUserForPID", manager.GetUserByPID, dbus.UInt32(0x7ffffffe))
         for alias in ("self", "auto"):
             other = dbus.Interface(self.client.get_object(NAME, f"{ROOT}/session/{alias}"), PROPERTIES)
             check(other.Get(f"{NAME}.Session", "Id") == "c1", alias)
@@ -302,6 +293,7 @@ class Cases:
             refused(f"{NAME}.DeviceIsTaken", session.TakeDevice, dbus.UInt32(1), dbus.UInt32(5))
             # Not everything that /dev has is the session's.
             refused("System.Error.ENODEV", session.TakeDevice, dbus.UInt32(1), dbus.UInt32(3))
+            session.PauseDeviceComplete(dbus.UInt32(1), dbus.UInt32(5))
             session.ReleaseDevice(dbus.UInt32(1), dbus.UInt32(5))
             refused(f"{NAME}.DeviceNotTaken", session.ReleaseDevice, dbus.UInt32(1), dbus.UInt32(5))
             session.TakeDevice(dbus.UInt32(1), dbus.UInt32(5))
@@ -392,24 +384,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         cases = Cases(os.path.abspath(sys.argv[1]), sys.argv[2], Path(folder))
         names = [name for name in vars(Cases) if name.count("_") > 2 and not name.startswith("_")]
-        bad = 0
         try:
-            for number, name in enumerate(names, 1):
-                sentence = re.sub("_", " ", name)
-                try:
-                    getattr(cases, name)()
-                    print(f"ok {number} - {sentence}", flush=True)
-                except Skip as why:
-                    print(f"ok {number} - {sentence} # SKIP {why}", flush=True)
-                except Exception as error:       # a broken case must not hide the next ones
-                    bad += 1
-                    print(f"not ok {number} - {sentence}")
-                    text = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
-                    print("\n".join("# " + line for line in text.splitlines()), flush=True)
+            return run([(name.replace("_", " "), getattr(cases, name)) for name in names])
         finally:
             cases.stop()
-        print(f"1..{len(names)}")
-    return 1 if bad else 0
 
 
 if __name__ == "__main__":
