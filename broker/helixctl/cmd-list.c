@@ -58,14 +58,14 @@ static int list_json(const struct hl_scanout *list, size_t n)
 	return print_json(array);
 }
 
-#define ROW "%7s  %-11s  %-7s  %10s  %6s  %10s  %7s  %-8s  %5s  %4s  %7s  %7s  %4s  %s\n"
+#define ROW "%7s  %-11s  %-7s  %10s  %6s  %10s  %7s  %-8s  %-6s  %5s  %4s  %7s  %7s  %4s  %s\n"
 
 static void list_row(const struct hl_scanout *s)
 {
 	char number[12], size[24] = "-", refresh[16] = "-", generation[24] = "-", pid[16] = "-";
 	char opens[12] = "-", priority[12] = "-", quarantines[24] = "-", label[160] = "";
 	char age[DURATION_LEN] = "-", stalled[DURATION_LEN] = "-", wait[DURATION_LEN];
-	const char *user = "-";
+	const char *user = "-", *alone = "-";
 
 	snprintf(number, sizeof(number), "%u", s->scanout);
 	if (s->generation)
@@ -81,6 +81,7 @@ static void list_row(const struct hl_scanout *s)
 		snprintf(priority, sizeof(priority), "%u", s->priority);
 		snprintf(label, sizeof(label), "%s", s->label);
 		user = user_name(s->owner_uid);
+		alone = s->cgroup_alone ? "cgroup" : "-";
 	}
 	if (s->lease_ms)
 		duration(s->lease_ms, age);
@@ -91,13 +92,13 @@ static void list_row(const struct hl_scanout *s)
 			 "%s(%s for %s)", label[0] ? " " : "", duration(s->wait_ms, wait),
 			 s->wait_name);
 	printf(ROW, number, hl_state_name(s->state), hl_wait_name(s->wait_for), size, refresh,
-	       generation, pid, user, opens, priority, age, stalled, quarantines, label);
+	       generation, pid, user, alone, opens, priority, age, stalled, quarantines, label);
 }
 
 static int list_table(const struct hl_scanout *list, size_t n)
 {
 	printf(ROW, "SCANOUT", "STATE", "WAITS", "SIZE", "HZ", "GENERATION", "PID", "USER",
-	       "OPENS", "PRIO", "AGE", "STALLED", "QUAR", "LABEL");
+	       "ALONE", "OPENS", "PRIO", "AGE", "STALLED", "QUAR", "LABEL");
 	for (size_t i = 0; i < n; i++)
 		list_row(&list[i]);
 	return fflush(stdout) ? EXIT_REFUSED : EXIT_OK;
@@ -140,8 +141,9 @@ static void print_lease(const struct hl_scanout *s)
 	printf("generation: %" PRIu64 "\nlabel: %s\n", s->generation, s->label);
 	printf("size: %ux%u at %.6g Hz\n", s->width, s->height, s->refresh_mhz / 1000.0);
 	printf("priority: %u\n", s->priority);
-	printf("owner: pid %u, user %s, cgroup %" PRIu64 "\n", s->owner_pid,
-	       user_name(s->owner_uid), s->owner_cgroup);
+	printf("owner: pid %u, user %s, cgroup %" PRIu64 "%s\n", s->owner_pid,
+	       user_name(s->owner_uid), s->owner_cgroup,
+	       s->cgroup_alone ? ", which alone may open the node" : "");
 	printf("in this state for: %s\n", duration(s->state_ms, text));
 	printf("leased for: %s\n", duration(s->lease_ms, text));
 	printf("stalled for: %s\n", duration(s->stalled_ms, text));

@@ -208,6 +208,7 @@ static void scanout_from_query(const struct helix_lease_query *arg, struct hl_sc
 		.stalls = arg->stalls,
 		.quarantines = arg->quarantines,
 		.lease_ms = arg->lease_ms,
+		.cgroup_alone = !!(arg->acquire_flags & HELIX_LEASE_ACQUIRE_CGROUP),
 	};
 	memcpy(out->label, arg->label, sizeof(arg->label));
 	hl_label_clean(out->label);

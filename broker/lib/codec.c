@@ -82,6 +82,7 @@ static const struct member scanout_members[] = {
 	LATER(hl_scanout, quarantines, U64),
 	LATER(hl_scanout, lease_ms, U64),
 	LATER(hl_scanout, wait_name, TEXT),
+	LATER(hl_scanout, cgroup_alone, BOOL),
 	LATER(hl_scanout, hidden, BOOL),
 };
 
@@ -314,6 +315,8 @@ static json_object *member_to_json(const struct member *m, const void *base)
 
 	if (m->size == sizeof(u32))
 		memcpy(&u32, at, sizeof(u32));
+	else if (m->size == sizeof(uint8_t))
+		u32 = *(const uint8_t *)at;
 
 	switch (m->type) {
 	case U32:
@@ -455,7 +458,10 @@ static int read_bool(const struct member *m, json_object *value, void *at, struc
 
 	if (!json_object_is_type(value, json_type_boolean))
 		return hl_error_set(err, EPROTO, "%s is not true or false", m->name);
-	memcpy(at, &u32, sizeof(u32));
+	if (m->size == sizeof(uint8_t))
+		*(uint8_t *)at = u32;
+	else
+		memcpy(at, &u32, sizeof(u32));
 	return 0;
 }
 

@@ -165,9 +165,13 @@ struct hl_lease {
  * struct hl_scanout - one scanout as the module sees it now
  *
  * The members are those of struct helix_lease_query in linux/helix_lease.h,
- * where each is described; @node is the device node's path. The broker tells
+ * where each is described; @node is the device node's path, and @cgroup_alone is 1
+ * where the lease was acquired with HL_ACQUIRE_CGROUP. The broker tells
  * what a lease is and whose only to root and to its owner's user: for others
  * @hidden is 1, and of the lease nothing but @state and @wait_for is there.
+ *
+ * @cgroup_alone is where there was nothing before, and all else stays where it was: a
+ * library that does not know it leaves it 0.
  */
 struct hl_scanout {
 	uint32_t scanout;
@@ -201,6 +205,7 @@ struct hl_scanout {
 	uint64_t quarantines;
 	uint64_t lease_ms;
 	char wait_name[HL_WAIT_NAME_LEN + 1];
+	uint8_t cgroup_alone;
 	uint32_t hidden;
 };
 
@@ -456,7 +461,8 @@ int hl_monitor_fd(const struct hl_monitor *mon);
 /**
  * hl_monitor_dump() - what every scanout does now
  * @mon: the monitor
- * @list: out: array, to be given to free(); of its members @hidden is never set
+ * @list: out: array, to be given to free(); of its members @hidden and
+ *	@cgroup_alone are never set
  * @n: out: its length
  * @err: out: the reason of a failure
  *

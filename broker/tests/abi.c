@@ -24,6 +24,7 @@ IS(sizeof(struct hl_lease) == 96);
 IS(offsetof(struct hl_lease, handle_fd) == 44 && offsetof(struct hl_lease, node) == 52);
 IS(sizeof(struct hl_scanout) == 296);
 IS(offsetof(struct hl_scanout, label) == 112 && offsetof(struct hl_scanout, hidden) == 292);
+IS(offsetof(struct hl_scanout, cgroup_alone) == 289);
 IS(sizeof(struct hl_event) == 320);
 IS(offsetof(struct hl_event, scanout) == 16 && offsetof(struct hl_event, lost) == 316);
 

@@ -22,7 +22,8 @@ static const struct hl_scanout sample = {
 	.gpu = 0x1f << 8 | 0x1f << 3 | 7, .output = 3, .dev_major = 240, .dev_minor = 3,
 	.label = "a \"label\"\\", .node = "/dev/helix/scanout3", .priority = 255,
 	.stalled_ms = UINT32_MAX - 1, .stalls = UINT64_MAX - 2, .quarantines = UINT64_MAX - 3,
-	.lease_ms = UINT64_MAX - 4, .wait_name = "virtio_gpu \"control\" 77", .hidden = 1,
+	.lease_ms = UINT64_MAX - 4, .wait_name = "virtio_gpu \"control\" 77", .cgroup_alone = 1,
+	.hidden = 1,
 };
 
 static void a_scanout_survives_the_way_through_json(void **state)
@@ -68,6 +69,7 @@ static void a_hidden_scanout_keeps_its_hardware_and_its_state(void **state)
 	(void)state;
 	scanout.hidden = 0;
 	hl_scanout_hide(&scanout);
+	assert_int_equal(scanout.cgroup_alone, 0);
 	assert_int_equal(scanout.hidden, 1);
 	assert_int_equal(scanout.scanout, sample.scanout);
 	assert_int_equal(scanout.state, sample.state);

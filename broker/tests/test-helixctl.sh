@@ -128,14 +128,16 @@ wait "$holder"
 same "a holder that is ended succeeds" 0 "$?"
 
 # all about one, and another size
-ctl_bg acquire --scanout 1 --label desk --priority 9 --end-on-close >"$dir/held3" &
+ctl_bg acquire --scanout 1 --label desk --priority 9 --end-on-close --cgroup >"$dir/held3" &
 holder=$!
 check "held by a third" wait_for grep -q scanout "$dir/held3"
 status 0 "info of a scanout" ctl info 1
 says "tells its priority" "priority: 9" "$out"
 says "and its label" "label: desk" "$out"
 says "and its owner" "owner: pid $holder," "$out"
-check "info --json of a scanout" jq -e '.scanout == 1 and .priority == 9 and .hidden == false' \
+says "whose control group it is for" ", which alone may open the node" "$out"
+same "which list shows, too" "cgroup -" "$(ctl list | awk '$1 < 3 { print $9 }' | xargs)"
+check "info --json of a scanout" jq -e '.scanout == 1 and .priority == 9 and .cgroup_alone and .hidden == false' \
 	<(ctl info --json 1)
 status 1 "info of one there is not" ctl info 4
 status 0 "resize" ctl resize --refresh 59.94 1 1024x768

@@ -419,6 +419,7 @@ static void a_lease_of_one_cgroup_is_asked_of_the_module(void **state)
 	struct hl_acquire_args args = { .width = 1, .height = 1, .flags = HL_ACQUIRE_CGROUP };
 	struct hl_conn *conn = connect_client();
 	struct helix_lease_query query = { .size = sizeof(query) };
+	struct hl_scanout scanout;
 	struct hl_lease lease;
 	struct hl_error err;
 
@@ -427,6 +428,8 @@ static void a_lease_of_one_cgroup_is_asked_of_the_module(void **state)
 	query.scanout = lease.scanout;
 	assert_int_equal(fix.mod->ops->query(fix.mod, &query), 0);
 	assert_int_equal(query.acquire_flags, HELIX_LEASE_ACQUIRE_CGROUP);
+	assert_int_equal(hl_query(conn, lease.scanout, &scanout, &err), 0);
+	assert_int_equal(scanout.cgroup_alone, 1);
 	hl_lease_release(&lease);
 	fake_module_fail(fix.mod, ENOENT);
 	assert_int_equal(hl_acquire(conn, &args, &lease, &err), -ENOENT);
