@@ -3,7 +3,9 @@
  * QMP, as far as this daemon needs it. Owns the connection for the time of the
  * visit. Rule: blocking calls are allowed here, in the visit's own thread, and
  * every one of them ends at the visit's deadline. A thread of its own, not one
- * of a pool: VMs that hang must not use up the threads that others need.
+ * of a pool: VMs that hang must not use up the threads that others need. What
+ * it works with is the thread's until it ends, what it found goes to the main
+ * thread with the task, and neither looks at the other's.
  */
 #include "qmp.h"
 
@@ -18,14 +20,13 @@
 #define QMP_DEADLINE_MS	5000
 #define QMP_LINE_MAX	65536	/* the greeting and events are far below */
 #define QMP_FD_NAME	"helix-display"
-#define QMP_TOUCHES_MAX	64
 
 struct qmp {
-	const char *path;
+	GTask *task;
+	char *path;
 	int fd;
 	gint64 deadline;	/* g_get_monotonic_time() */
-	struct qmp_touch touches[QMP_TOUCHES_MAX];
-	unsigned int nr_touches;
+	struct qmp_display *found;
 	size_t len;
 	char buf[QMP_LINE_MAX];
 };
@@ -240,7 +241,8 @@ static int qmp_get_int(struct qmp *qmp, const char *path, const char *property)
 
 static void qmp_add_touch(struct qmp *qmp, const char *path)
 {
-	struct qmp_touch *touch = &qmp->touches[qmp->nr_touches];
+	struct qmp_display *found = qmp->found;
+	struct qmp_touch *touch = &found->touches[found->nr_touches];
 	struct json_object *display = qmp_get(qmp, path, "display");
 	const char *name = display ? json_object_get_string(display) : "";
 	g_autofree char *gpu = g_strdup_printf("/machine/peripheral/%s", name);
@@ -250,7 +252,7 @@ static void qmp_add_touch(struct qmp *qmp, const char *path)
 			     UINT32_MAX;
 	touch->head = head < 0 ? 0 : (uint32_t)head;
 	if (!*name || touch->gpu != UINT32_MAX)
-		qmp->nr_touches++;
+		found->nr_touches++;
 	json_object_put(display);
 }
 
@@ -268,7 +270,7 @@ static void qmp_find_touches(struct qmp *qmp, const char *folder)
 
 	for (i = 0; json_object_is_type(list, json_type_array) &&
 		    i < json_object_array_length(list) &&
-		    qmp->nr_touches < QMP_TOUCHES_MAX; i++) {
+		    qmp->found->nr_touches < QMP_TOUCHES_MAX; i++) {
 		struct json_object *item = json_object_array_get_idx(list, i);
 		g_autofree char *path = NULL;
 
@@ -284,46 +286,51 @@ static void qmp_find_touches(struct qmp *qmp, const char *folder)
 	json_object_put(list);
 }
 
-static gpointer qmp_thread(gpointer data)
+static int qmp_visit(struct qmp *qmp, GError **error)
 {
-	g_autoptr(GTask) task = data;
-	struct qmp *qmp = g_task_get_task_data(task);
-	GError *error = NULL;
 	int pair[2], rc;
 
 	qmp->deadline = g_get_monotonic_time() + QMP_DEADLINE_MS * 1000;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		qmp_fail(qmp, "making a socket pair for", &error);
-		g_task_return_error(task, error);
-		return NULL;
-	}
-	rc = qmp_hand_over(qmp, pair[1], &error);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return qmp_fail(qmp, "making a socket pair for", error);
+	qmp->found->fd = pair[0];
+	rc = qmp_hand_over(qmp, pair[1], error);
 	close(pair[1]);
 	if (!rc) {
 		qmp_find_touches(qmp, "/machine/peripheral");
 		qmp_find_touches(qmp, "/machine/peripheral-anon");
 	}
-	if (qmp->fd >= 0)
-		close(qmp->fd);
-	if (rc) {
-		close(pair[0]);
-		g_task_return_error(task, error);
-		return NULL;
-	}
-	/* closed by finish or, when nobody wants it any more, right here */
-	if (g_task_return_error_if_cancelled(task))
-		close(pair[0]);
-	else
-		g_task_return_int(task, pair[0]);
-	return NULL;
+	return rc;
 }
 
-static void qmp_free(gpointer data)
+static void qmp_free(struct qmp *qmp)
+{
+	if (qmp->fd >= 0)
+		close(qmp->fd);
+	qmp_display_free(qmp->found);
+	g_free(qmp->path);
+	g_free(qmp);
+}
+
+static gpointer qmp_thread(gpointer data)
 {
 	struct qmp *qmp = data;
+	g_autoptr(GTask) task = qmp->task;
+	struct qmp_display *found = NULL;
+	GError *error = NULL;
 
-	g_free((char *)qmp->path);
-	g_free(qmp);
+	if (!qmp_visit(qmp, &error))
+		found = g_steal_pointer(&qmp->found);
+	/* the monitor is free for others before anybody hears of it */
+	qmp_free(qmp);
+	if (!found)
+		g_task_return_error(task, error);
+	else if (g_task_return_error_if_cancelled(task))
+		qmp_display_free(found);
+	else
+		g_task_return_pointer(task, found,
+				      (GDestroyNotify)qmp_display_free);
+	return NULL;
 }
 
 void qmp_open_display(const char *path, GCancellable *cancellable,
@@ -334,38 +341,49 @@ void qmp_open_display(const char *path, GCancellable *cancellable,
 	GError *error = NULL;
 	GThread *thread;
 
+	qmp->task = task;
 	qmp->path = g_strdup(path);
 	qmp->fd = -1;
-	g_task_set_task_data(task, qmp, qmp_free);
+	qmp->found = g_new0(struct qmp_display, 1);
+	qmp->found->fd = -1;
 	/* finish() must see the descriptor even if cancelled since */
 	g_task_set_check_cancellable(task, FALSE);
-	thread = g_thread_try_new("qmp", qmp_thread, task, &error);
+	thread = g_thread_try_new("qmp", qmp_thread, qmp, &error);
 	if (thread) {
 		g_thread_unref(thread);
 		return;
 	}
+	qmp_free(qmp);
 	g_task_return_error(task, error);
 	g_object_unref(task);
 }
 
-int qmp_open_display_finish(GAsyncResult *result, GError **error)
+struct qmp_display *qmp_open_display_finish(GAsyncResult *result,
+					    GError **error)
 {
-	int fd = (int)g_task_propagate_int(G_TASK(result), error);
+	GTask *task = G_TASK(result);
+	g_autoptr(GError) why = NULL;
+	struct qmp_display *found = g_task_propagate_pointer(task, &why);
 
-	/* cancelled after the thread had looked: whoever asked may be gone */
-	if (fd >= 0 && g_cancellable_set_error_if_cancelled(
-				g_task_get_cancellable(G_TASK(result)), error)) {
-		close(fd);
-		return -1;
+	/*
+	 * Since the thread has looked, or while it was on its way to fail: whoever
+	 * asked may be gone, and knows it by this error alone.
+	 */
+	if (g_cancellable_set_error_if_cancelled(
+				g_task_get_cancellable(task), error)) {
+		qmp_display_free(found);
+		return NULL;
 	}
-	return fd;
+	if (why)
+		g_propagate_error(error, g_steal_pointer(&why));
+	return found;
 }
 
-const struct qmp_touch *qmp_open_display_touches(GAsyncResult *result,
-						 unsigned int *count)
+void qmp_display_free(struct qmp_display *display)
 {
-	const struct qmp *qmp = g_task_get_task_data(G_TASK(result));
-
-	*count = qmp->nr_touches;
-	return qmp->touches;
+	if (!display)
+		return;
+	if (display->fd >= 0)
+		close(display->fd);
+	g_free(display);
 }

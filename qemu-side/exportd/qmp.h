@@ -10,13 +10,7 @@
 #include <gio/gio.h>
 #include <stdint.h>
 
-/*
- * Runs in a thread of its own; every step has a deadline. @callback gets the
- * descriptor on which QEMU speaks D-Bus from qmp_open_display_finish(), or -1.
- */
-void qmp_open_display(const char *path, GCancellable *cancellable,
-		      GAsyncReadyCallback callback, gpointer data);
-int qmp_open_display_finish(GAsyncResult *result, GError **error);
+#define QMP_TOUCHES_MAX	64
 
 /* A touch screen of the VM, and the output that it is bound to. */
 struct qmp_touch {
@@ -24,8 +18,23 @@ struct qmp_touch {
 	uint32_t head;
 };
 
-/* Those that were seen on the visit, valid as long as @result is. */
-const struct qmp_touch *qmp_open_display_touches(GAsyncResult *result,
-						 unsigned int *count);
+/* What a visit brought. */
+struct qmp_display {
+	int fd;			/* on which QEMU speaks D-Bus; -1: taken */
+	unsigned int nr_touches;
+	struct qmp_touch touches[QMP_TOUCHES_MAX];
+};
+
+/*
+ * Runs in a thread of its own; every step has a deadline. @callback gets what
+ * it brought from qmp_open_display_finish(), or NULL, and frees it. Of a visit
+ * that was cancelled, however it ended, @error is G_IO_ERROR_CANCELLED.
+ */
+void qmp_open_display(const char *path, GCancellable *cancellable,
+		      GAsyncReadyCallback callback, gpointer data);
+struct qmp_display *qmp_open_display_finish(GAsyncResult *result,
+					    GError **error);
+/* Closes what was not taken. */
+void qmp_display_free(struct qmp_display *display);
 
 #endif

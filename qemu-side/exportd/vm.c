@@ -484,27 +484,27 @@ static void vm_open_display(struct vm *vm, int fd)
 static void vm_got_display(GObject *source, GAsyncResult *result, gpointer data)
 {
 	g_autoptr(GError) error = NULL;
-	const struct qmp_touch *touches;
+	struct qmp_display *found;
 	struct vm *vm = data;
-	unsigned int i, count;
-	int fd;
+	unsigned int i;
 
 	(void)source;
-	fd = qmp_open_display_finish(result, &error);
+	found = qmp_open_display_finish(result, &error);
 	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
 		return;
-	if (fd < 0) {
+	if (!found) {
 		vm_note_error(vm, error->message);
 		if (!vm->complained)
 			log_vm(WARN, vm->options.name, "%s; trying again",
 			       error->message);
 	} else {
-		vm_open_display(vm, fd);
-		touches = qmp_open_display_touches(result, &count);
-		for (i = 0; vm->display && i < count; i++)
-			display_add_touch(vm->display, touches[i].gpu,
-					  touches[i].head);
+		vm_open_display(vm, found->fd);
+		found->fd = -1;
+		for (i = 0; vm->display && i < found->nr_touches; i++)
+			display_add_touch(vm->display, found->touches[i].gpu,
+					  found->touches[i].head);
 	}
+	qmp_display_free(found);
 	if (!vm->display) {
 		vm->complained = true;
 		vm_connect_later(vm);

@@ -42,19 +42,17 @@ void qmp_open_display(const char *path, GCancellable *cancellable,
 	       !g_str_has_suffix(path, "/.."));
 }
 
-int qmp_open_display_finish(GAsyncResult *result, GError **error)
+struct qmp_display *qmp_open_display_finish(GAsyncResult *result,
+					    GError **error)
 {
 	(void)result;
 	(void)error;
-	return -1;
+	return NULL;
 }
 
-const struct qmp_touch *qmp_open_display_touches(GAsyncResult *result,
-						 unsigned int *count)
+void qmp_display_free(struct qmp_display *display)
 {
-	(void)result;
-	*count = 0;
-	return NULL;
+	(void)display;
 }
 
 static void prepare(void)
