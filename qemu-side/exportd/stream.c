@@ -33,6 +33,7 @@
 /* A frame that is being made. */
 struct frame {
 	struct job job;
+	struct worker_pool *pool;
 	struct stream *stream;		/* NULL: it went meanwhile */
 	atomic_bool given_up;		/* so that the worker frees the encoder */
 	struct encoder *encoder;
@@ -228,10 +229,12 @@ static void stream_damage_all(struct stream *stream)
 			   surface_height(stream->surface));
 }
 
-static unsigned int stream_deadline(const struct stream *stream)
+static unsigned int driver_deadline(const struct choices *choices)
 {
-	return stream->options->deadline_ms ? stream->options->deadline_ms :
-					      ENCODER_DEADLINE_MS;
+	const struct encoder_options *options = choices_options(choices);
+
+	return options->deadline_ms ? options->deadline_ms :
+				      ENCODER_DEADLINE_MS;
 }
 
 /* What everybody who watches can decode. */
@@ -285,6 +288,77 @@ static void stream_unreadable(struct stream *stream, const char *why)
 	if (stream->surface && surface_dmabuf(stream->surface))
 		stream->ops->unreadable(kind->name, why, stream->data);
 }
+
+/* --- an encoder that nobody needs any more --- */
+
+struct leftover {
+	struct job job;
+	struct encoder *encoder;
+	struct choices *choices;
+	int choice;
+};
+
+static void leftover_read(struct job *job)
+{
+	encoder_free(((struct leftover *)job)->encoder);
+}
+
+static void leftover_nothing(struct job *job)
+{
+	(void)job;
+}
+
+static void leftover_overdue(struct job *job)
+{
+	struct leftover *leftover = (struct leftover *)job;
+
+	choices_strike(leftover->choices, leftover->choice);
+}
+
+static void leftover_done(struct job *job)
+{
+	g_free(job);
+}
+
+/*
+ * Takes the encoder, and has a worker of @pool close it. One of a driver that
+ * hangs stays: closing could hang too.
+ */
+static void leave_encoder(struct worker_pool *pool, struct choices *choices,
+			  int choice, struct encoder *encoder, unsigned int rank)
+{
+	const struct encoder_kind *kind = choices_kind(choices, choice);
+	struct leftover *leftover;
+
+	if (choices_is_struck(choices, choice) &&
+	    encoder_is_open(encoder))
+		return;
+	if (!kind || !kind->hardware || !encoder_is_open(encoder)) {
+		encoder_free(encoder);
+		return;
+	}
+	leftover = g_new0(struct leftover, 1);
+	leftover->encoder = encoder;
+	leftover->choices = choices;
+	leftover->choice = choice;
+	leftover->job.rank = rank;
+	leftover->job.read = leftover_read;
+	leftover->job.work = leftover_nothing;
+	leftover->job.was_read = leftover_nothing;
+	leftover->job.done = leftover_done;
+	leftover->job.deadline_ms = driver_deadline(choices);
+	leftover->job.overdue = leftover_overdue;
+	worker_submit(pool, &leftover->job);
+}
+
+static void stream_dispose(const struct stream *stream, int choice,
+			   struct encoder *encoder)
+{
+	leave_encoder(stream->pool, stream->choices, choice, encoder,
+		      worker_rank(stream->rung, 0));
+}
+
+/* --- a frame --- */
 
 static struct frame *frame_of(struct job *job)
 {
@@ -341,8 +415,10 @@ static void frame_done(struct job *job)
 	struct stream *stream = frame->stream;
 
 	if (!stream) {
-		/* here only if it was given up in this very moment */
-		encoder_free(frame->encoder);
+		/* here only if it was given up when the worker had it no more */
+		if (frame->encoder)
+			leave_encoder(frame->pool, frame->choices, frame->choice,
+				      frame->encoder, job->rank);
 	} else {
 		stream->frame = NULL;
 		if (frame->out.packet) {
@@ -377,65 +453,6 @@ static void frame_overdue(struct job *job)
 	if (!frame->read)
 		stream->ops->read(stream->data);
 	stream_kick(stream);
-}
-
-/* --- an encoder that nobody needs any more --- */
-
-struct leftover {
-	struct job job;
-	struct encoder *encoder;
-	struct choices *choices;
-	int choice;
-};
-
-static void leftover_read(struct job *job)
-{
-	encoder_free(((struct leftover *)job)->encoder);
-}
-
-static void leftover_nothing(struct job *job)
-{
-	(void)job;
-}
-
-static void leftover_overdue(struct job *job)
-{
-	struct leftover *leftover = (struct leftover *)job;
-
-	choices_strike(leftover->choices, leftover->choice);
-}
-
-static void leftover_done(struct job *job)
-{
-	g_free(job);
-}
-
-/* Takes the encoder. One of a driver that hangs stays: closing could hang too. */
-static void stream_dispose(const struct stream *stream, int choice,
-			   struct encoder *encoder)
-{
-	const struct encoder_kind *kind = choices_kind(stream->choices, choice);
-	struct leftover *leftover;
-
-	if (choices_is_struck(stream->choices, choice) &&
-	    encoder_is_open(encoder))
-		return;
-	if (!kind || !kind->hardware || !encoder_is_open(encoder)) {
-		encoder_free(encoder);
-		return;
-	}
-	leftover = g_new0(struct leftover, 1);
-	leftover->encoder = encoder;
-	leftover->choices = stream->choices;
-	leftover->choice = choice;
-	leftover->job.rank = worker_rank(stream->rung, 0);
-	leftover->job.read = leftover_read;
-	leftover->job.work = leftover_nothing;
-	leftover->job.was_read = leftover_nothing;
-	leftover->job.done = leftover_done;
-	leftover->job.deadline_ms = stream_deadline(stream);
-	leftover->job.overdue = leftover_overdue;
-	worker_submit(stream->pool, &leftover->job);
 }
 
 /* --- making one --- */
@@ -484,7 +501,9 @@ static void stream_encode(struct stream *stream, bool key, bool fine,
 	frame->job.was_read = frame_was_read;
 	frame->job.done = frame_done;
 	frame->job.overdue = frame_overdue;
-	frame->job.deadline_ms = kind->hardware ? stream_deadline(stream) : 0;
+	frame->job.deadline_ms = kind->hardware ?
+				 driver_deadline(stream->choices) : 0;
+	frame->pool = stream->pool;
 	frame->choices = stream->choices;
 	frame->choice = stream->choice;
 	frame->stream = stream;

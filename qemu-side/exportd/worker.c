@@ -12,9 +12,11 @@
  * - reading comes back to the main thread on its own, because QEMU waits for
  *   that and encoding takes longer;
  * - a thread that is stuck in a job is given up and replaced: there are always
- *   as many as there were that can take the next one.
+ *   as many as there were that can take the next one, or will be when the
+ *   system has a thread for us again.
  *
- * Plain POSIX locks on purpose: thread checkers understand them.
+ * Plain POSIX locks on purpose: thread checkers understand them. Nothing is
+ * called with the lock held, so there is no order of locks to keep.
  */
 #include "worker.h"
 
@@ -27,7 +29,6 @@
 #include <unistd.h>
 
 #define WORKER_CHECK_MS	200	/* how late a deadline is noticed */
-#define WORKER_FAREWELL_S 1	/* at the end, for those who were given up */
 
 struct worker {
 	struct worker_pool *pool;
@@ -42,7 +43,7 @@ struct worker {
 struct worker_pool {
 	pthread_mutex_t lock;	/* of the queues, of quit, and of all workers */
 	pthread_cond_t work;
-	pthread_cond_t gone;	/* one ended */
+	pthread_cond_t back;	/* a job came back, or a thread ended */
 	GQueue todo;		/* of struct job, by turn */
 	GQueue read, done;	/* of struct job */
 	uint64_t taken;
@@ -52,6 +53,7 @@ struct worker_pool {
 	guint watch;
 	unsigned int pending;	/* jobs; main thread only, as what follows */
 	unsigned int held;	/* of them, those with a deadline */
+	unsigned int threads;	/* that can take a job, if they can be had */
 	guint check;		/* timer, while there are any */
 	GPtrArray *workers;
 };
@@ -78,7 +80,7 @@ static bool worker_take(struct worker *worker)
 		pool->taken++;
 	} else {
 		worker->ended = true;
-		pthread_cond_signal(&pool->gone);
+		pthread_cond_signal(&pool->back);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return worker->job;
@@ -93,6 +95,7 @@ static void worker_give(struct worker *worker, GQueue *queue, struct job *job)
 	if (queue == &pool->done)
 		worker->job = NULL;
 	g_queue_push_tail(queue, job);
+	pthread_cond_signal(&pool->back);
 	pthread_mutex_unlock(&pool->lock);
 	/* it fails only when it is signalled already */
 	if (write(pool->wake, &one, sizeof(one)) < 0)
@@ -194,6 +197,28 @@ static void worker_bury(struct worker_pool *pool)
 	}
 }
 
+/* Under the lock. How many are not given up. */
+static unsigned int worker_count(const struct worker_pool *pool)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < pool->workers->len; i++)
+		count += !((struct worker *)pool->workers->pdata[i])->lost;
+	return count;
+}
+
+/* In the place of those that were given up, now and when there was none before. */
+static void worker_fill(struct worker_pool *pool)
+{
+	unsigned int count;
+
+	pthread_mutex_lock(&pool->lock);
+	count = pool->quit ? pool->threads : worker_count(pool);
+	pthread_mutex_unlock(&pool->lock);
+	while (count < pool->threads && worker_add(pool))
+		count++;
+}
+
 static void worker_check(struct worker_pool *pool)
 {
 	struct worker *worker;
@@ -208,11 +233,11 @@ static void worker_check(struct worker_pool *pool)
 		pthread_mutex_unlock(&pool->lock);
 		if (!worker)
 			break;
-		if (!pool->quit)
-			worker_add(pool);
+		worker_fill(pool);
 		job->overdue(job);
 	}
 	worker_bury(pool);
+	worker_fill(pool);
 }
 
 static gboolean worker_timer(gpointer data)
@@ -229,19 +254,24 @@ static gboolean worker_timer(gpointer data)
 struct worker_pool *worker_pool_new(unsigned int threads)
 {
 	struct worker_pool *pool = g_new0(struct worker_pool, 1);
+	pthread_condattr_t clock;
 
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
-	pthread_cond_init(&pool->gone, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->back, &clock);
+	pthread_condattr_destroy(&clock);
 	g_queue_init(&pool->todo);
 	g_queue_init(&pool->read);
 	g_queue_init(&pool->done);
 	pool->workers = g_ptr_array_new();
+	pool->threads = threads;
 	pool->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	while (pool->wake >= 0 && pool->workers->len < threads &&
-	       worker_add(pool))
-		;
+	if (pool->wake >= 0)
+		worker_fill(pool);
 	if (!pool->workers->len) {
+		pool->threads = 0;
 		worker_pool_free(pool);
 		return NULL;
 	}
@@ -272,8 +302,8 @@ void worker_submit(struct worker_pool *pool, struct job *job)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* Under the lock. Whether anybody is waited for; @lost: also those given up. */
-static bool worker_is_busy(const struct worker_pool *pool, bool lost)
+/* Under the lock. Whether there is a thread; @lost: one that was given up, too. */
+static bool worker_is_there(const struct worker_pool *pool, bool lost)
 {
 	unsigned int i;
 
@@ -286,28 +316,64 @@ static bool worker_is_busy(const struct worker_pool *pool, bool lost)
 	return false;
 }
 
-/* Whether all are. */
-static bool worker_await_end(struct worker_pool *pool)
+/* Under the lock. Jobs that come back without those of threads given up. */
+static bool worker_is_busy(const struct worker_pool *pool)
+{
+	unsigned int i, stuck = 0;
+
+	for (i = 0; i < pool->workers->len; i++) {
+		const struct worker *worker = pool->workers->pdata[i];
+
+		stuck += worker->lost && worker->job;
+	}
+	return pool->pending > stuck;
+}
+
+static struct timespec worker_in_a_second(void)
 {
 	struct timespec until;
 
-	pthread_mutex_lock(&pool->lock);
-	pool->quit = true;	/* once todo is empty */
-	pthread_cond_broadcast(&pool->work);
-	while (worker_is_busy(pool, false)) {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec++;
-		pthread_cond_timedwait(&pool->gone, &pool->lock, &until);
-		pthread_mutex_unlock(&pool->lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	return until;
+}
+
+/* Until all is done but what is overdue, in the main thread's place. */
+static void worker_drain(struct worker_pool *pool)
+{
+	struct timespec until;
+	bool more;
+
+	do {
+		while (worker_hand_back(pool))
+			;
 		worker_check(pool);
+		until = worker_in_a_second();
 		pthread_mutex_lock(&pool->lock);
-	}
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WORKER_FAREWELL_S;
-	while (worker_is_busy(pool, true) &&
-	       !pthread_cond_timedwait(&pool->gone, &pool->lock, &until))
+		more = worker_is_busy(pool) && worker_is_there(pool, false);
+		if (more && !pool->read.length && !pool->done.length)
+			pthread_cond_timedwait(&pool->back, &pool->lock,
+					       &until);
+		pthread_mutex_unlock(&pool->lock);
+	} while (more);
+}
+
+/* Whether all do; those that were given up have a moment for it. */
+static bool worker_end(struct worker_pool *pool)
+{
+	struct timespec until = worker_in_a_second();
+
+	pthread_mutex_lock(&pool->lock);
+	pool->quit = true;
+	pthread_cond_broadcast(&pool->work);
+	while (worker_is_there(pool, false))
+		pthread_cond_wait(&pool->back, &pool->lock);
+	while (worker_is_there(pool, true) &&
+	       !pthread_cond_timedwait(&pool->back, &pool->lock, &until))
 		;
 	pthread_mutex_unlock(&pool->lock);
+	while (worker_hand_back(pool))
+		;
 	worker_bury(pool);
 	return !pool->workers->len;
 }
@@ -323,10 +389,10 @@ static void worker_leave(const struct worker_pool *pool)
 
 void worker_pool_free(struct worker_pool *pool)
 {
-	bool all = worker_await_end(pool);
+	bool all;
 
-	if (pool->pending)
-		worker_done(pool->wake, G_IO_IN, pool);
+	worker_drain(pool);
+	all = worker_end(pool);
 	if (pool->watch)
 		g_source_remove(pool->watch);
 	if (pool->check)
@@ -338,7 +404,7 @@ void worker_pool_free(struct worker_pool *pool)
 	if (pool->wake >= 0)
 		close(pool->wake);
 	g_ptr_array_unref(pool->workers);
-	pthread_cond_destroy(&pool->gone);
+	pthread_cond_destroy(&pool->back);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->lock);
 	g_free(pool);

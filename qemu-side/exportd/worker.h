@@ -37,8 +37,9 @@ unsigned int worker_rank(enum rung rung, uint32_t priority);
 /* NULL if not even one thread could be had. */
 struct worker_pool *worker_pool_new(unsigned int threads);
 /*
- * Waits until every job was done and its done() was called. What is overdue is
- * not waited for: then the pool stays in memory, and the job with it.
+ * Waits until every job was done and its done() was called, those too that
+ * done() submits. What is overdue is not waited for: then the pool stays in
+ * memory, and the job with it.
  */
 void worker_pool_free(struct worker_pool *pool);
 

@@ -285,17 +285,20 @@ static void test_a_job_that_is_stuck_holds_up_nobody(void **state)
 static void test_a_pool_ends_though_a_job_is_stuck(void **state)
 {
 	static struct worker_pool *left;	/* known to who looks for leaks */
-	struct fake stuck = { 0 };
+	struct fake stuck = { 0 }, behind = { .again = 3 };
 	sem_t gate, worked;
 
 	(void)state;
 	sem_init(&worked, 0, 0);
 	stuck.worked = &worked;
 	get_stuck(&stuck, &gate);
+	submit(&behind, 'b', 0);
 	left = pool;
 	worker_pool_free(pool);
 	assert_int_equal(overdue, 1);
+	/* what had to wait for it is done all the same */
 	assert_int_equal(undone, 1);
+	assert_string_equal(taken->str, "bbbb");
 	/* the pool is still there for it to come back to */
 	assert_non_null(left);
 	sem_post(&gate);
@@ -318,6 +321,19 @@ static void test_the_pool_ends_after_its_last_job(void **state)
 	assert_non_null(pool);
 }
 
+static void test_the_pool_ends_after_what_its_jobs_bring(void **state)
+{
+	struct fake job = { .again = 20 };
+
+	(void)state;
+	submit(&job, 'a', 0);
+	worker_pool_free(pool);
+	assert_int_equal(undone, 0);
+	assert_int_equal(taken->len, 21);
+	pool = worker_pool_new(1);
+	assert_non_null(pool);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -331,6 +347,7 @@ int main(void)
 		T(test_a_job_that_is_stuck_holds_up_nobody),
 		T(test_a_pool_ends_though_a_job_is_stuck),
 		T(test_the_pool_ends_after_its_last_job),
+		T(test_the_pool_ends_after_what_its_jobs_bring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
