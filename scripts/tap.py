@@ -3,11 +3,13 @@
 """Counts test points in TAP, distrusting it.
 
 usage: tap.py count STATUS FILE    counts FILE, the output of a step that ended with STATUS
-       tap.py meson BUILDDIR       runs the tests of a meson build, one after the other, as one TAP stream
+       tap.py meson BUILDDIR [NAME]  runs the tests of a meson build, one after the other, as one TAP stream;
+                                   those whose names match NAME, with * and ?
 
 A step that crashed, that ended with a status other than 0 without saying why, that has no plan,
 or fewer or more points than planned, or no point that passed, gets one more failure.
 """
+import fnmatch
 import json
 import os
 import re
@@ -75,7 +77,7 @@ def command_count(status, path):
         print(text)
 
 
-def command_meson(build):
+def command_meson(build, pattern="*"):
     """Names each point SUITE/TEST: POINT; a test that does not speak TAP is one point."""
     listing = subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True)
     total = failed = 0
@@ -91,6 +93,8 @@ def command_meson(build):
 
     for test in json.loads(listing.stdout):
         name = test["name"]
+        if not fnmatch.fnmatchcase(name, pattern):
+            continue
         # Our own variables say how this run is made, and are no input of a test.
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HELIX_")}
         environment = dict(clean, **test["env"])
@@ -127,6 +131,6 @@ def command_meson(build):
 if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[1] == "count":
         sys.exit(command_count(*sys.argv[2:]))
-    if len(sys.argv) == 3 and sys.argv[1] == "meson":
-        sys.exit(command_meson(sys.argv[2]))
+    if len(sys.argv) in (3, 4) and sys.argv[1] == "meson":
+        sys.exit(command_meson(*sys.argv[2:]))
     sys.exit(__doc__)

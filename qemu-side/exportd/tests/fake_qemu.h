@@ -74,13 +74,14 @@ static void connect_fd(int fd, bool server, GDBusConnection **out)
 			      NULL, NULL, got_connection, out);
 }
 
-/* RegisterListener: the socket comes along. */
+/* RegisterListener: the socket comes along. @data is where its connection goes. */
 static void called(GDBusConnection *conn, const char *sender, const char *path,
 		   const char *interface, const char *method, GVariant *args,
 		   GDBusMethodInvocation *call, gpointer data)
 {
 	GDBusMessage *message = g_dbus_method_invocation_get_message(call);
 	GUnixFDList *fds = g_dbus_message_get_unix_fd_list(message);
+	GDBusConnection **listener = data;
 
 	(void)conn;
 	(void)sender;
@@ -88,10 +89,9 @@ static void called(GDBusConnection *conn, const char *sender, const char *path,
 	(void)interface;
 	(void)method;
 	(void)args;
-	(void)data;
 	listeners++;
-	g_clear_object(&qemu);
-	connect_fd(g_unix_fd_list_get(fds, 0, NULL), true, &qemu);
+	g_clear_object(listener);
+	connect_fd(g_unix_fd_list_get(fds, 0, NULL), true, listener);
 	g_dbus_method_invocation_return_value(call, NULL);
 }
 
@@ -113,14 +113,20 @@ static void answered(GObject *source, GAsyncResult *result, gpointer data)
 		unknown++;
 }
 
-static void call(const char *interface, const char *method, GVariant *args,
-		 GUnixFDList *fds)
+static void call_on(GDBusConnection *listener, const char *interface,
+		    const char *method, GVariant *args, GUnixFDList *fds,
+		    GAsyncReadyCallback done, void *data)
+{
+	g_dbus_connection_call_with_unix_fd_list(listener, NULL,
+		"/org/qemu/Display1/Listener", interface, method, args, NULL,
+		G_DBUS_CALL_FLAGS_NONE, GUARD_S * 1000, fds, NULL, done, data);
+}
+
+static inline void call(const char *interface, const char *method,
+			GVariant *args, GUnixFDList *fds)
 {
 	calls++;
-	g_dbus_connection_call_with_unix_fd_list(qemu, NULL,
-		"/org/qemu/Display1/Listener", interface, method, args, NULL,
-		G_DBUS_CALL_FLAGS_NONE, GUARD_S * 1000, fds, NULL, answered,
-		NULL);
+	call_on(qemu, interface, method, args, fds, answered, NULL);
 }
 
 static inline void call_update(uint64_t since_ns)
@@ -168,6 +174,13 @@ static inline void call_update_dmabuf(void)
 	     g_variant_new("(ta(iiii))", (guint64)1, &list), NULL);
 }
 
+/* Who registers with the console of @path is then connected with @listener. */
+static void fake_console(const char *path, GDBusConnection **listener)
+{
+	g_dbus_connection_register_object(qemus, path, node->interfaces[0],
+					  &vtable, listener, NULL, NULL);
+}
+
 /* Both ends of the display; the listener's come when it registers. */
 static int fake_open(void)
 {
@@ -181,8 +194,7 @@ static int fake_open(void)
 	connect_fd(pair[1], false, &ours);
 	until(ours && qemus);
 	node = g_dbus_node_info_new_for_xml(console_xml, NULL);
-	g_dbus_connection_register_object(qemus, PATH, node->interfaces[0],
-					  &vtable, NULL, NULL, NULL);
+	fake_console(PATH, &qemu);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  * is waited for is bounded by a guard that no test depends on.
  */
 #include <libavutil/log.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
  * however long a test takes between two steps.
  */
 #define NEVER_MS	(3600 * 1000)
+#define DEADLINE_MS	50
 
 static struct encoder_options options = {
 	.name = "libx264", .bitrate_kbit = 8000, .fps = 1000000,
@@ -39,7 +41,7 @@ static const struct rect corner = { 0, 0, 16, 16 };
 
 struct blocker {
 	struct job job;
-	sem_t gate;
+	sem_t begun, gate;
 	bool done;
 };
 
@@ -48,6 +50,7 @@ static void blocker_read(struct job *job)
 	struct blocker *blocker = (struct blocker *)job;
 	struct timespec until;
 
+	sem_post(&blocker->begun);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += GUARD_S;
 	if (sem_timedwait(&blocker->gate, &until))
@@ -71,6 +74,7 @@ static void block(struct blocker *blocker)
 		.read = blocker_read, .work = blocker_nothing,
 		.was_read = blocker_nothing, .done = blocker_done,
 	} };
+	sem_init(&blocker->begun, 0, 0);
 	sem_init(&blocker->gate, 0, 0);
 	worker_submit(pool, &blocker->job);
 }
@@ -80,6 +84,7 @@ static void unblock(struct blocker *blocker)
 	sem_post(&blocker->gate);
 	until(blocker->done);
 	sem_destroy(&blocker->gate);
+	sem_destroy(&blocker->begun);
 }
 
 static struct packet *config(const struct stream_format *format, void *data)
@@ -167,7 +172,7 @@ static const struct encoder_kind faulty_kinds[] = {
 };
 
 static struct encoder_options faulty_options = {
-	.bitrate_kbit = 8000, .fps = 1000000, .deadline_ms = 50,
+	.bitrate_kbit = 8000, .fps = 1000000, .deadline_ms = DEADLINE_MS,
 	.still_ms = NEVER_MS,
 };
 
@@ -602,6 +607,53 @@ static void test_one_that_hangs_holds_up_nobody(void **state)
 	sem_post(&hang);	/* it comes back to a stream that forgot it */
 }
 
+static pthread_t main_thread;
+static atomic_uint closed_here, closed_elsewhere;
+
+void __real_encoder_free(struct encoder *encoder);
+void __wrap_encoder_free(struct encoder *encoder);
+
+void __wrap_encoder_free(struct encoder *encoder)
+{
+	if (encoder && encoder_is_open(encoder))
+		atomic_fetch_add(pthread_equal(pthread_self(), main_thread) ?
+				 &closed_here : &closed_elsewhere, 1);
+	__real_encoder_free(encoder);
+}
+
+/* Of a driver, which may take its time for that. */
+static void test_a_worker_closes_what_a_stream_that_went_leaves(void **state)
+{
+	struct blocker blocker;
+	struct viewer *viewer;
+	int passes = 1;
+
+	(void)state;
+	main_thread = pthread_self();
+	atomic_store(&closed_here, 0);
+	atomic_store(&closed_elsewhere, 0);
+	sem_init(&hang, 0, (unsigned int)passes);
+	faulty_options.deadline_ms = NEVER_MS;
+	use("hangs");
+	viewer = join(CODEC_OF_ALL);
+	assert_true(stream_is_reading(stream));
+	while (passes) {
+		g_usleep(1000);
+		sem_getvalue(&hang, &passes);
+	}
+	/* then the frame is made, and nobody here has heard of it */
+	block(&blocker);
+	while (sem_wait(&blocker.begun))
+		;
+	leave(viewer);
+	stream_free(stream);
+	stream = NULL;
+	unblock(&blocker);
+	until(atomic_load(&closed_elsewhere) + atomic_load(&closed_here) == 1);
+	assert_int_equal(atomic_load(&closed_here), 0);
+	faulty_options.deadline_ms = DEADLINE_MS;
+}
+
 static void test_when_all_fail_it_is_said_once_and_tried_again(void **state)
 {
 	struct viewer *viewer;
@@ -709,6 +761,7 @@ int main(void)
 		T(test_one_that_fails_is_replaced_with_a_key_frame),
 		T(test_after_a_rest_it_is_tried_again),
 		T(test_one_that_hangs_holds_up_nobody),
+		T(test_a_worker_closes_what_a_stream_that_went_leaves),
 		T(test_when_all_fail_it_is_said_once_and_tried_again),
 		T(test_all_who_watch_can_decode_it),
 		T(test_who_comes_in_the_middle_gets_nothing_it_cannot_decode),
