@@ -548,6 +548,7 @@ void helix_wait_begin(struct helix_wait *w, struct helix_scanout *s,
 		      enum helix_lease_wait what, const char *name);
 void helix_wait_next(struct helix_wait *w, enum helix_lease_wait what, const char *name);
 void helix_wait_end(struct helix_wait *w, int result);
+int helix_wait_end_left(struct helix_wait *w, long left);
 
 /* debugfs.c */
 void helix_debugfs_init(void);

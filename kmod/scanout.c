@@ -398,18 +398,12 @@ int helix_scanout_wait_settled(int before, unsigned long deadline)
 {
 	long left = deadline - jiffies;
 	struct helix_wait wait;
-	long ret;
 
 	helix_wait_begin(&wait, NULL, HELIX_LEASE_WAIT_NONE, "a scanout to be free");
-	ret = wait_event_interruptible_timeout(helix_settled_waitq,
-					       atomic_read(&helix_settled) != before,
-					       max(left, 1L));
-	if (ret >= 0)
-		ret = ret ? 0 : -ETIMEDOUT;
-	else
-		ret = -EINTR;
-	helix_wait_end(&wait, ret);
-	return ret;
+	left = wait_event_interruptible_timeout(helix_settled_waitq,
+						atomic_read(&helix_settled) != before,
+						max(left, 1L));
+	return helix_wait_end_left(&wait, left);
 }
 
 /* ENABLING -> LEASED; the scanout takes a reference of its own on @lease. */
@@ -506,18 +500,12 @@ int helix_scanout_wait_over(struct helix_scanout *s, u64 generation,
 {
 	long left = deadline - jiffies;
 	struct helix_wait wait;
-	long ret;
 
 	helix_wait_begin(&wait, s, HELIX_LEASE_WAIT_NONE, "lease to be over");
-	ret = wait_event_interruptible_timeout(s->waitq,
-					       helix_scanout_is_over(s, generation),
-					       max(left, 1L));
-	if (ret >= 0)
-		ret = ret ? 0 : -ETIMEDOUT;
-	else
-		ret = -EINTR;
-	helix_wait_end(&wait, ret);
-	return ret;
+	left = wait_event_interruptible_timeout(s->waitq,
+						helix_scanout_is_over(s, generation),
+						max(left, 1L));
+	return helix_wait_end_left(&wait, left);
 }
 
 /* End the present lease, if there is one, and wait for FREE if @deadline is given. */

@@ -52,6 +52,19 @@ void helix_wait_end(struct helix_wait *w, int result)
 			     us, result);
 }
 
+/* Likewise, by what wait_event_interruptible_timeout() returned. */
+int helix_wait_end_left(struct helix_wait *w, long left)
+{
+	int ret = 0;
+
+	if (!left)
+		ret = -ETIMEDOUT;
+	else if (left < 0)
+		ret = -EINTR;
+	helix_wait_end(w, ret);
+	return ret;
+}
+
 /* The wait goes on for something else: what came, came. */
 void helix_wait_next(struct helix_wait *w, enum helix_lease_wait what, const char *name)
 {
