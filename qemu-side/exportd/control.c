@@ -56,6 +56,17 @@ struct control {
 
 static void control_serve(struct control *control);
 
+/*
+ * No two requests have the same, whatever device they came by: what was begun
+ * for one that is gone may be answered when its successor serves another one.
+ */
+static uint32_t control_new_token(void)
+{
+	static uint32_t last;
+
+	return ++last;
+}
+
 static void control_close_fds(struct control *control)
 {
 	while (control->nr_fds)
@@ -146,7 +157,7 @@ void control_complete(struct control *control, uint32_t token, uint32_t status)
 {
 	if (!control->busy || token != control->token)
 		return;
-	control->token++;
+	control->token = control_new_token();
 	control->status = status;
 	control_post(control);
 }
@@ -285,7 +296,7 @@ static void control_reset(struct control *control, uint32_t generation)
 		g_source_remove(control->full_timer);
 	control->full_timer = 0;
 	control->busy = false;
-	control->token++;
+	control->token = control_new_token();
 	control->broken = false;
 	ring_attach(&control->ring, control->ring.shm);
 	control->ops->reset(control->data);
@@ -408,6 +419,7 @@ struct control *control_new(int sock, const char *vm,
 	control->sock = sock;
 	control->doorbell = -1;
 	control->completion = -1;
+	control->token = control_new_token();
 	control->sock_watch = g_unix_fd_add(sock, G_IO_IN, control_readable,
 					    control);
 	control->hello_timer = g_timeout_add(CONTROL_HELLO_MS,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * helix-exportd: frames from QEMU's display to browsers, input back. One
- * thread runs everything but the encoders; it never waits for anybody.
+ * thread runs everything but the encoders and the visits to monitors; it never
+ * waits for anybody.
  */
 #include <glib-unix.h>
 #include <glib.h>
