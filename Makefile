@@ -10,7 +10,7 @@ comma := ,
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-export DESKTOP DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES RETRY SEED ROUNDS
+export DESKTOP DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES RETRY SEED ROUNDS ONLY
 
 IN_ROOT := scripts/in-root
 
@@ -33,8 +33,8 @@ help: ## this list
 	  '  HELIX_QEMU_PREFIX=DIR  use this installation of QEMU, do not build the series' \
 	  'make check and make check-qemu take FUZZ_SECONDS=N, for each target of a fuzzer (10; 30 of QEMU).' \
 	  'make bench takes BENCHES="module desktops" to run only some.' \
-	  'make check STEPS=churn takes SEED=N, to repeat the random choices of a run, and ROUNDS=N, how often' \
-	  '  each crash is tried (1). make soak takes FOR=SECONDS (3600), DESKTOPS=N (15) and SEED=N.' \
+	  'make check STEPS=churn takes ROUNDS=N, how often each crash is tried (0: some of them, once), ONLY=REGEX, which,' \
+	  '  and SEED=N, to repeat the random choices of a run. make soak takes FOR=SECONDS (3600), DESKTOPS=N (15) and SEED=N.' \
 	  'make check takes STEPS="name ..." to run only some; scripts/check --list names them;' \
 	  '  LANES=N, how many run side by side (2; 1 on one core or with less than 14 GiB of memory);' \
   '  RETRY=0, a step that fails beside others is not run once more, alone.'

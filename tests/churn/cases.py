@@ -365,6 +365,8 @@ class Buffers(Case):
 # In the order in which one round has them; longer runs take them as they come.
 CASES = (Compositor, Init, Shim, StartingShim, Runtime, Hook, Broker, BrokerUpgrade, Exportd, ExportdUpgrade, Viewer,
          RenderServer, PodmanKill, PodmanRemove, Frozen, OutOfMemory, Hidden, HiddenOutside, Deaf, Maps, Modesets, Buffers)
+# What even the shortest run has: all else rests on these.
+ALWAYS = (Compositor, Init, Broker, Exportd)
 
 
 def blows(fleet, rng, cases):

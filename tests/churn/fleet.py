@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / part) for part in ("tests/containers", "tests/gpu", "scripts")]
 from guest import VENUS, render_servers  # noqa: E402
 from test_containers import LAY_OVER, Cases as Containers, check  # noqa: E402
+from slope import BOUNDS  # noqa: E402
 from vm.export import Viewer  # noqa: E402
 from vm.jsonsocket import RemoteError  # noqa: E402
 from vm.system import System  # noqa: E402
@@ -59,6 +60,8 @@ OPTIONS = {
     "buffers": [f"--memory={LIMIT_MIB}m", f"--memory-swap={LIMIT_MIB}m"],
     "memory": [f"--memory={LIMIT_MIB}m", f"--memory-swap={LIMIT_MIB}m"],
 }
+# Of what is counted: things, each of which is there or not.
+COUNTED = [name for name, (_bound, unit, _what) in BOUNDS.items() if not unit]
 numbers = itertools.count(1)
 
 
@@ -328,7 +331,27 @@ class Fleet(Containers):
                 "shmem_kib": look.memory["Shmem"], "available_kib": look.memory["MemAvailable"], "unreclaimable_kib": look.memory["SUnreclaim"],
                 "broker_kib": look.broker_kib, "exportd_kib": kib(self.exportd.process), "qemu_kib": kib(self.machine.process)}
 
-    def stop(self):
+    def ended(self, before):
+        """Every desktop and viewer: then there is no more than was counted before any came."""
+        self.unwatch()
+        if self.desks:
+            self.remove(*self.desks.values())
+        self.desks = {}
+        self.accounted()
+        more = {}
+
+        def as_before():
+            now = self.count()
+            more.clear()
+            more.update((name, (before[name], now[name])) for name in COUNTED if now[name] > before[name])
+            return not more
+        self.wait(as_before, lambda: "more than before: " + ", ".join(f"{name} {n}, not {then}" for name, (then, n) in more.items()))
+
+    def unwatch(self):
         for viewer in self.viewers:
             viewer.stop()
+        self.viewers = []
+
+    def stop(self):
+        self.unwatch()
         self.system.stop()

@@ -133,9 +133,12 @@ class Soak:
                 self.fleet.accounted()
         except Exception as failure:        # the run goes on, and fails at its end
             error = str(failure) if isinstance(failure, AssertionError) else traceback.format_exc()
-            say(f"{self.done} failed: {error}")
+        seconds = self.now() - begun
+        # Of an hour people want to see how far it is, and of one that is interrupted what was.
+        say(f"{begun:.0f} s: {self.done}: {seconds:.0f} s{f', failed: {error}' if error else ''}")
+        self.operations.append({"t": round(begun, 1), "what": self.done, "seconds": round(seconds, 1), "error": error})
+        if error:
             self.recover()
-        self.operations.append({"t": round(begun, 1), "what": self.done, "seconds": round(self.now() - begun, 1), "error": error})
 
     def recover(self):
         """After a failure: what is not as it should be is ended, so that the next operation has a beginning."""
