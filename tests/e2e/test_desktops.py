@@ -160,8 +160,8 @@ class DesktopsTest:
         self.browser.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {
             "type": "rawKeyDown" if down else "keyUp", "code": code, "key": code, "modifiers": 8 if shift else 0})
 
-    def type(self, text, pause=0.03):
-        """Real key events in the browser, with Shift where a US keyboard needs it, and after each character a pause in s."""
+    def type(self, text):
+        """Real key events in the browser, with Shift where a US keyboard needs it."""
         for character in text:
             code, shift = key_code(character)
             if shift:
@@ -170,7 +170,7 @@ class DesktopsTest:
             self.stroke(code, False, shift)
             if shift:
                 self.stroke("ShiftLeft", False)
-            time.sleep(pause)       # as fast as a person types: an emulated guest has one queue
+            time.sleep(0.03)        # as fast as a person types
 
     def click_dark(self, scanout):
         """Click into the terminal: the largest thing on a desktop that is black."""
@@ -262,10 +262,10 @@ class DesktopsTest:
         # Coloured blanks, enough for the whole terminal: not every terminal clears in colour.
         command = f"\nprintf '\\033[{PAINT[name][0]}m%3000s'\n"
         shown = False
-        for pause in (0.03, 0.15, 0.3):
-            if pause > 0.03:        # the terminal may have lost the keyboard to the other window, or the guest keys: its queue has 64
+        for attempt in range(3):
+            if attempt:             # the terminal may have lost the keyboard to the other window
                 self.click_dark(scanout)
-            self.type(command, pause)
+            self.type(command)
             try:
                 wait_for(lambda: self.painted_share(scanout, name) > before[scanout] + 0.04, REACTION_S / 3, "")
                 shown = True
