@@ -25,7 +25,6 @@ const char *const cdi_environment[] = {
 	"XDG_SEAT=seat0",
 	"XDG_SESSION_TYPE=wayland",
 	"WLR_DRM_DEVICES=/dev/dri/card0",
-	"WLR_NO_HARDWARE_CURSORS=1",	/* virglrenderer shows what GL draws for it upside down */
 	"KWIN_DRM_DEVICES=/dev/dri/card0",
 	NULL,
 };

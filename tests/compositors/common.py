@@ -60,8 +60,11 @@ class Hand:
             self.key(code, *(["ShiftLeft"] if plain != character else []))
             time.sleep(PACE)
 
-    def click(self, x, y):
+    def move(self, x, y):
         self.socket.send({"type": "move", "x": x, "y": y})
+
+    def click(self, x, y):
+        self.move(x, y)
         for down in (True, False):
             self.socket.send({"type": "button", "button": 0, "down": down})
 

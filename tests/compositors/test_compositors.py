@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from common import Hand, kernel_quiet, picture, share_of  # noqa: E402
+import pointer  # noqa: E402
 from PIL import Image  # noqa: E402
 from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from vm.system import System  # noqa: E402
@@ -27,6 +28,7 @@ from vm.system import System  # noqa: E402
 OUTPUT = Path("build/compositors")
 SIZE = (1024, 768)
 TOUCHED = {"sway", "cage"}      # with fingers as well; the others share libinput with them
+POINTED = {"tenant-sway"}       # what GL drew for a cursor plane; what is copied into one comes another way through QEMU
 
 # name, variant of its start script, scanout, what is dominant on its screen (None: only that it is not black)
 TENANTS = (
@@ -171,6 +173,9 @@ def try_one(report, tenant):
     if report.case(f"{name}: comes up, with a framebuffer of its own on its scanout", comes_up):
         report.case(f"{name}: a viewer sees what it draws", tenant.is_seen)
         report.case(f"{name}: a client in it gets what the viewer does", tenant.gets_input)
+        if tenant.unit in POINTED:
+            report.case(f"{name}: its pointer is on the page where it points", lambda: pointer.is_drawn(
+                tenant.system.exportd, tenant.scanout, OUTPUT / f"{tenant.unit}-pointer.png"))
         report.case(f"{name}: was refused nothing", denials)
         report.case(f"{name}: gives its scanout back when it ends", tenant.stop)
     else:
