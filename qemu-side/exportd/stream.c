@@ -298,9 +298,13 @@ struct leftover {
 	int choice;
 };
 
+/* In a worker, where others may have found meanwhile that its driver hangs. */
 static void leftover_read(struct job *job)
 {
-	encoder_free(((struct leftover *)job)->encoder);
+	struct leftover *leftover = (struct leftover *)job;
+
+	if (!choices_is_struck(leftover->choices, leftover->choice))
+		encoder_free(leftover->encoder);
 }
 
 static void leftover_nothing(struct job *job)

@@ -609,9 +609,21 @@ static void test_one_that_hangs_holds_up_nobody(void **state)
 
 static pthread_t main_thread;
 static atomic_uint closed_here, closed_elsewhere;
+static struct encoder *newest;
 
+struct encoder *__real_encoder_new(const struct encoder_options *with,
+				   enum rung rung);
+struct encoder *__wrap_encoder_new(const struct encoder_options *with,
+				   enum rung rung);
 void __real_encoder_free(struct encoder *encoder);
 void __wrap_encoder_free(struct encoder *encoder);
+
+struct encoder *__wrap_encoder_new(const struct encoder_options *with,
+				   enum rung rung)
+{
+	newest = __real_encoder_new(with, rung);
+	return newest;
+}
 
 void __wrap_encoder_free(struct encoder *encoder)
 {
@@ -651,6 +663,36 @@ static void test_a_worker_closes_what_a_stream_that_went_leaves(void **state)
 	unblock(&blocker);
 	until(atomic_load(&closed_elsewhere) + atomic_load(&closed_here) == 1);
 	assert_int_equal(atomic_load(&closed_here), 0);
+	faulty_options.deadline_ms = DEADLINE_MS;
+}
+
+/* It was to be closed, and waited for a thread when that was found. */
+static void test_an_encoder_of_a_driver_that_hangs_is_left_alone(void **state)
+{
+	struct blocker blocker;
+	struct encoder *encoder;
+	struct viewer *viewer;
+
+	(void)state;
+	atomic_store(&closed_here, 0);
+	atomic_store(&closed_elsewhere, 0);
+	sem_init(&hang, 0, 1);
+	faulty_options.deadline_ms = NEVER_MS;
+	use("hangs");
+	encoder = newest;
+	viewer = join(CODEC_OF_ALL);
+	until(frames() == 1);
+	leave(viewer);
+	block(&blocker);
+	stream_free(stream);
+	stream = NULL;
+	choices_strike(choices, 0);
+	unblock(&blocker);
+	worker_pool_free(pool);
+	pool = worker_pool_new(1);
+	assert_int_equal(atomic_load(&closed_here), 0);
+	assert_int_equal(atomic_load(&closed_elsewhere), 0);
+	__real_encoder_free(encoder);
 	faulty_options.deadline_ms = DEADLINE_MS;
 }
 
@@ -762,6 +804,7 @@ int main(void)
 		T(test_after_a_rest_it_is_tried_again),
 		T(test_one_that_hangs_holds_up_nobody),
 		T(test_a_worker_closes_what_a_stream_that_went_leaves),
+		T(test_an_encoder_of_a_driver_that_hangs_is_left_alone),
 		T(test_when_all_fail_it_is_said_once_and_tried_again),
 		T(test_all_who_watch_can_decode_it),
 		T(test_who_comes_in_the_middle_gets_nothing_it_cannot_decode),
