@@ -17,7 +17,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / part) for part in ("tests/containers", "tests/gpu", "scripts")]
-from guest import VENUS, render_servers  # noqa: E402
+from guest import BOOT, VENUS, render_servers  # noqa: E402
 from test_containers import LAY_OVER, Cases as Containers, check  # noqa: E402
 from slope import BOUNDS  # noqa: E402
 from vm.export import Viewer  # noqa: E402
@@ -144,7 +144,7 @@ class Fleet(Containers):
 
     def booted(self):
         """What a guest needs that has just started."""
-        self.machine.wait_agent(HANG)
+        self.machine.wait_agent(BOOT)
         self.check("for i in $(seq 480); do [ -e /dev/helix/scanout15 ] && mountpoint -q %s && exit; sleep 0.5; done; exit 1" % IMAGE)
         self.check(LAY_OVER)
         self.check(f"mkdir -p /run/churn/bin /run/churn/frames {VULKAN_IMAGE} && mount -o ro /dev/vdd {VULKAN_IMAGE}")

@@ -23,7 +23,7 @@ from report import HANG, check, wait_long as wait_for  # noqa: E402
 from vm.jsonsocket import RemoteError, qmp  # noqa: E402
 from vm.system import System  # noqa: E402
 
-BOOT = 300      # the same for a start, with whatever else a machine is used for
+BOOT = 600      # the same for a start, with whatever else a machine is used for
 VENUS = "venus=on,blob=on,hostmem=256M"
 PROGRAMS = TOP / "build/gpu"
 IMAGE = "/var/lib/helix/images/desktop"
