@@ -15,6 +15,7 @@
 #include "hotplug.h"
 #include "listen.h"
 #include "log.h"
+#include "nodes.h"
 #include "options.h"
 #include "server.h"
 #include "watch.h"
@@ -72,6 +73,17 @@ static struct watch *start_watch(sd_event *event)
 	return watch;
 }
 
+/* Likewise: who is not root then cannot open what he has leased. */
+static struct nodes *start_nodes(sd_event *event, struct module *mod)
+{
+	struct nodes *nodes = NULL;
+	struct hl_error err;
+
+	if (nodes_new(event, mod, &nodes, &err))
+		log_warn("nodes of scanouts stay root's: %s", err.message);
+	return nodes;
+}
+
 /* Likewise: a container then keeps the size that it began with. */
 static struct hotplug *start_hotplug(sd_event *event, struct module *mod)
 {
@@ -99,12 +111,15 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 	struct watch *watch = NULL;
 	struct cdi_watch *cdi = NULL;
 	struct hotplug *hotplug = NULL;
+	struct nodes *nodes = NULL;
 	struct server *srv = NULL;
 	sd_event *event = NULL;
 	int ret = start_loop(&event, err);
 
-	if (!ret)
-		ret = server_new(event, fd, mod, &opts->policy, &srv, err);
+	if (!ret) {
+		nodes = start_nodes(event, mod);
+		ret = server_new(event, fd, mod, &opts->policy, nodes, &srv, err);
+	}
 	if (!ret) {
 		watch = start_watch(event);
 		cdi = start_cdi(opts, event, mod);
@@ -117,6 +132,7 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 		sd_notify(0, "STOPPING=1");
 	}
 	server_free(srv);
+	nodes_free(nodes);
 	hotplug_free(hotplug);
 	cdi_watch_free(cdi);
 	watch_free(watch);

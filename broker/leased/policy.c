@@ -92,6 +92,28 @@ pid_t peer_of_pidfd(int pidfd)
 	return pid > 0 ? pid : 0;
 }
 
+bool peer_is_user(pid_t pid, int pidfd, uid_t uid)
+{
+	/* Readable once the process has ended, and its number may be another's. */
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	unsigned int ids[4] = { 0 };
+	char path[64], line[128];
+	bool is = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Uid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4)
+			is = true;
+	fclose(file);
+	for (int i = 0; i < 4; i++)
+		is = is && ids[i] == uid;
+	return is && !poll(&pfd, 1, 0);
+}
+
 void peer_release(struct peer *peer)
 {
 	if (peer->pidfd >= 0)

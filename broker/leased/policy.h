@@ -44,6 +44,8 @@ extern const struct policy policy_default;
 int peer_read(int sock, struct peer *peer, struct hl_error *err);
 /* Of the process that @pidfd names, as we see it; 0: ended, not to be seen, or no pidfd. */
 pid_t peer_of_pidfd(int pidfd);
+/* Whether the process @pid, which @pidfd names, has no other user's rights but @uid's. */
+bool peer_is_user(pid_t pid, int pidfd, uid_t uid);
 void peer_release(struct peer *peer);
 
 /* False once the process has ended; true where that cannot be known. */

@@ -23,6 +23,7 @@
 #include "error.h"
 #include "job.h"
 #include "log.h"
+#include "nodes.h"
 #include "request.h"
 #include "server.h"
 #include "wire.h"
@@ -57,6 +58,7 @@ struct server {
 	sd_event *event;
 	struct module *mod;
 	const struct policy *policy;
+	struct nodes *nodes;	/* NULL: they are root's, whoever has a lease */
 	int done_fd;
 	sd_event_source *listen_io;
 	sd_event_source *done_io;
@@ -236,12 +238,34 @@ static void task_close_pidfd(struct task *task)
 		close(task->job.req.acquire.pidfd);
 }
 
+/*
+ * Before the answer, after which the client expects its nodes to open. Whoever had the scanout
+ * before may just have opened what is this client's now: then that lease ends, with all that
+ * was opened, and another begins.
+ */
+static bool acquire_again(struct task *task)
+{
+	struct server *srv = task->client->srv;
+	struct job *job = &task->job;
+
+	if (job->ret || job->req.op != OP_ACQUIRE || !srv->nodes ||
+	    nodes_give(srv->nodes, job->lease.scanout, job->lease.generation))
+		return false;
+	log_info("scanout %u generation %" PRIu64 " is given back: its nodes were another's until now",
+		 job->lease.scanout, job->lease.generation);
+	hl_lease_release(&job->lease);
+	job->ret = job_start(job, &job->err);
+	return !job->ret;
+}
+
 static void finish_task(struct task *task)
 {
 	struct client *client = task->client;
 	bool answered = false;
 
 	pthread_join(task->job.thread, NULL);
+	if (client && acquire_again(task))
+		return;
 	LIST_REMOVE(task, entry);
 	task_close_pidfd(task);
 	if (client) {
@@ -298,16 +322,18 @@ static int check_waiting(struct client *client, struct hl_error *err)
 }
 
 /*
- * Root acquires for others, as the hook of a container does: who is shown and counted as
- * the owner, by user and by cgroup, is then the process that the lease ends with.
+ * Root acquires for others, as the hook of a container does, and everybody for what is his:
+ * who is shown and counted as the owner, by user and by cgroup, is then the process that the
+ * lease ends with.
  */
 static pid_t owner_of(const struct client *client, const struct request *req)
 {
+	const struct peer *peer = &client->peer;
 	pid_t pid = 0;
 
-	if (!client->peer.uid && req->acquire.pidfd >= 0)
+	if (req->acquire.pidfd >= 0)
 		pid = peer_of_pidfd(req->acquire.pidfd);
-	return pid ? pid : client->peer.pid;
+	return pid && (!peer->uid || peer_is_user(pid, req->acquire.pidfd, peer->uid)) ? pid : peer->pid;
 }
 
 static struct task *task_new(struct client *client, const struct request *req,
@@ -711,7 +737,7 @@ static int add_sources(struct server *srv, int listen_fd)
 }
 
 int server_new(sd_event *event, int listen_fd, struct module *mod, const struct policy *policy,
-	       struct server **out, struct hl_error *err)
+	       struct nodes *nodes, struct server **out, struct hl_error *err)
 {
 	struct server *srv;
 	int ret = job_init(err);
@@ -724,6 +750,7 @@ int server_new(sd_event *event, int listen_fd, struct module *mod, const struct 
 	srv->event = sd_event_ref(event);
 	srv->mod = mod;
 	srv->policy = policy;
+	srv->nodes = nodes;
 	LIST_INIT(&srv->clients);
 	LIST_INIT(&srv->tasks);
 	STAILQ_INIT(&srv->done);

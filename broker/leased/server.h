@@ -13,13 +13,14 @@
 #include <systemd/sd-event.h>
 
 #include "module.h"
+#include "nodes.h"
 #include "policy.h"
 
 struct server;
 
-/* Borrows @event, @listen_fd, @mod and @policy until server_free(). */
+/* Borrows all but @out until server_free(). @nodes: NULL leaves them as they are. */
 int server_new(sd_event *event, int listen_fd, struct module *mod, const struct policy *policy,
-	       struct server **out, struct hl_error *err);
+	       struct nodes *nodes, struct server **out, struct hl_error *err);
 
 /* Drops clients and ends what is under way; waits for it, and that is interruptible. */
 void server_free(struct server *srv);

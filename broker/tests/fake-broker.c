@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 			return 2;
 	if (listen_open(argv[1], -1, &fd, &ours, &err) || sd_event_new(&event) < 0 ||
 	    sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL) < 0 ||
-	    server_new(event, fd, mod, &policy_default, &srv, &err)) {
+	    server_new(event, fd, mod, &policy_default, NULL, &srv, &err)) {
 		fprintf(stderr, "fake-broker: %s\n", err.message);
 		return 1;
 	}

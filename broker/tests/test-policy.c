@@ -2,8 +2,10 @@
 /* Who may connect, wait, acquire and revoke, and what the module is told of it. */
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,31 @@ static void nobody_is_excluded_without_an_allow_list(void **state)
 {
 	(void)state;
 	assert_int_equal(policy_connect(&policy_default, &user, 0, 0, NULL), 0);
+}
+
+static void a_process_is_a_users_while_it_is_there(void **state)
+{
+	pid_t pid = fork();
+	siginfo_t info;
+	int pidfd;
+
+	(void)state;
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	assert_true(pidfd >= 0);
+	assert_int_equal(peer_of_pidfd(pidfd), pid);
+	assert_true(peer_is_user(pid, pidfd, getuid()));
+	assert_false(peer_is_user(pid, pidfd, getuid() + 1));
+	kill(pid, SIGKILL);
+	/* It is still to be seen, and has ended. */
+	assert_int_equal(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+	assert_false(peer_is_user(pid, pidfd, getuid()));
+	waitpid(pid, NULL, 0);
+	assert_false(peer_is_user(pid, pidfd, getuid()));
+	close(pidfd);
 }
 
 static void an_allow_list_admits_members_and_root(void **state)
@@ -187,6 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_is_excluded_without_an_allow_list),
+		cmocka_unit_test(a_process_is_a_users_while_it_is_there),
 		cmocka_unit_test(an_allow_list_admits_members_and_root),
 		cmocka_unit_test(clients_are_bounded_in_all_and_for_a_user),
 		cmocka_unit_test(waiting_is_bounded_in_all_and_for_a_user),

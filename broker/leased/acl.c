@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "acl.h"
+#include "error.h"
+
+#define ATTRIBUTE	"system.posix_acl_access"
+#define VALUE_MAX	1024	/* more than any list that was made for a device node */
+#define READ_WRITE	(ACL_READ | ACL_WRITE)
+
+static void put_entry(char **at, unsigned int tag, unsigned int perm, uint32_t id)
+{
+	struct posix_acl_xattr_entry entry = {
+		.e_tag = htole16(tag),
+		.e_perm = htole16(perm & 7),
+		.e_id = htole32(id),
+	};
+
+	memcpy(*at, &entry, sizeof(entry));
+	*at += sizeof(entry);
+}
+
+size_t acl_build(mode_t mode, uid_t user, void *value)
+{
+	struct posix_acl_xattr_header header = { htole32(POSIX_ACL_XATTR_VERSION) };
+	char *at = (char *)value + sizeof(header);
+
+	memcpy(value, &header, sizeof(header));
+	put_entry(&at, ACL_USER_OBJ, mode >> 6, ACL_UNDEFINED_ID);
+	if (user != ACL_NOBODY)
+		put_entry(&at, ACL_USER, READ_WRITE, user);
+	put_entry(&at, ACL_GROUP_OBJ, mode >> 3, ACL_UNDEFINED_ID);
+	if (user != ACL_NOBODY)
+		put_entry(&at, ACL_MASK, READ_WRITE, ACL_UNDEFINED_ID);
+	put_entry(&at, ACL_OTHER, mode, ACL_UNDEFINED_ID);
+	return at - (char *)value;
+}
+
+mode_t acl_parse(const void *value, size_t len, mode_t mode, uid_t user, bool *others)
+{
+	const size_t head = sizeof(struct posix_acl_xattr_header);
+	struct posix_acl_xattr_entry entry;
+
+	mode &= 0777;
+	*others = len && (len < head || (len - head) % sizeof(entry));
+	for (size_t at = head; at + sizeof(entry) <= len; at += sizeof(entry)) {
+		memcpy(&entry, (const char *)value + at, sizeof(entry));
+		switch (le16toh(entry.e_tag)) {
+		case ACL_GROUP_OBJ:
+			mode = (mode & ~070) | (le16toh(entry.e_perm) & 7) << 3;
+			break;
+		case ACL_USER:
+			*others |= le32toh(entry.e_id) != user;
+			break;
+		case ACL_GROUP:
+			*others = true;
+			break;
+		}
+	}
+	return mode;
+}
+
+static int change(const char *path, mode_t mode, uid_t user, bool *others)
+{
+	char have[VALUE_MAX], want[ACL_ROOM];
+	ssize_t len = getxattr(path, ATTRIBUTE, have, sizeof(have));
+	size_t n;
+
+	if (len < 0 && errno == ENODATA)
+		len = 0;
+	if (len < 0)
+		return -errno;
+	mode = acl_parse(have, len, mode, user, others);
+	n = acl_build(mode, user, want);
+	if (user == ACL_NOBODY ? !len : (size_t)len == n && !memcmp(have, want, n))
+		return 0;
+	return setxattr(path, ATTRIBUTE, want, n, 0) < 0 ? -errno : 0;
+}
+
+int acl_give(const char *path, dev_t device, uid_t user, bool *others, struct hl_error *err)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), ret = 0;
+	char by_fd[32];
+	struct stat st;
+
+	*others = false;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		ret = -errno;
+	else if (!S_ISCHR(st.st_mode) || st.st_rdev != device)
+		ret = -ENOENT;
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+	if (!ret)
+		ret = change(by_fd, st.st_mode, user, others);
+	if (fd >= 0)
+		close(fd);
+	if (ret)
+		hl_error_set(err, -ret, "cannot set who may open %s: %s", path, strerror(-ret));
+	return ret;
+}

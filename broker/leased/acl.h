@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One user who may open a device node, beside its owner and its group, by its access
+ * control list; see acl(5). The node stays root's, so that this user can let in nobody.
+ */
+#ifndef HELIX_ACL_H
+#define HELIX_ACL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "helix-lease-client.h"
+
+#define ACL_NOBODY	((uid_t)-1)
+#define ACL_ROOM	64	/* bytes that acl_build() needs at most */
+
+/*
+ * Lets @user, or with ACL_NOBODY no user, read and write @path, which must be the character
+ * device @device. *@others: somebody else was let. 0; -ENOENT: it is not there, or another
+ * device is.
+ */
+int acl_give(const char *path, dev_t device, uid_t user, bool *others, struct hl_error *err);
+
+/* ---- what it is made of, open to the tests: values of the attribute ---- */
+
+/*
+ * Of a node of @mode; @len 0: it has no list. The mode of owner, group and everybody else,
+ * which is another while there is a list. *@others: it names others than @user, or cannot
+ * be read.
+ */
+mode_t acl_parse(const void *value, size_t len, mode_t mode, uid_t user, bool *others);
+
+/* Its length. */
+size_t acl_build(mode_t mode, uid_t user, void *value);
+
+#endif
