@@ -18,8 +18,12 @@
 struct cdi_container {
 	pid_t pid;		/* of its first process, as we see it */
 	char id[CDI_ID_LEN];
-	json_object *config;	/* its bundle's config.json */
+	json_object *annotations;	/* NULL: none */
 	char *rootfs;		/* path in its mount namespace */
+	bool rootless;		/* so is its runtime, and we: in a user namespace ourselves */
+	bool userns;		/* it is in a user namespace, its own or that of its runtime */
+	uid_t uid;		/* of its root, as we know him */
+	gid_t gid;		/* likewise */
 };
 
 /* Reads the state from @fd, for at most @timeout_ms, and the bundle it names. */
@@ -27,22 +31,24 @@ int cdi_container_read(int fd, int timeout_ms, struct cdi_container *c, struct h
 void cdi_container_free(struct cdi_container *c);
 
 /*
- * -EOPNOTSUPP: it is in a user namespace. A runtime makes no nodes there, but shows the
- * host's of the same name: as card0 the card itself.
+ * Who its root is, and in @options who its groups are. -EOPNOTSUPP: he is nobody whom the
+ * nodes of a lease could be let to.
  */
-int cdi_container_check(const struct cdi_container *c, struct hl_error *err);
+int cdi_container_users(struct cdi_container *c, struct cdi_options *options,
+			struct hl_error *err);
 
-/* Of config.json, or NULL. */
+/* NULL: it has none of that name. */
 const char *cdi_container_annotation(const struct cdi_container *c, const char *name);
 
 /*
- * Leaves in the container's /dev of all that belongs to scanouts (@all) what is @own's, under
- * the names a compositor looks for, and gives it udev's records of that. Its control group
- * is told to refuse the rest. The calling thread
- * is in the container's mount namespace afterwards, and must be the process's only one.
+ * Gives the container the node of @own under the names a compositor looks for. With @pool
+ * its runtime has given it all that belongs to scanouts (@all): what is not @own's is taken
+ * from its /dev, its control group is told to refuse it, and it gets udev's records of what
+ * is. The calling thread is in the container's mount namespace afterwards, and must be the
+ * process's only one.
  */
 int cdi_container_place(const struct cdi_container *c, const struct cdi_devices *all,
-			const struct cdi_scanout *own, const struct cdi_options *options,
-			struct hl_error *err);
+			const struct cdi_scanout *own, bool pool,
+			const struct cdi_options *options, struct hl_error *err);
 
 #endif

@@ -139,15 +139,15 @@ static void add_inputs(json_object **nodes, const struct cdi_options *options,
 		add_node(nodes, options, s->inputs[i].node.path, &s->inputs[i].node);
 }
 
-/* By the three names that Documentation/isolation.rst explains. */
+/*
+ * Each by the name that it has in the guest, since in a user namespace runtimes bind what
+ * they find there by the container's name for it. The others that the scanout needs, of
+ * which card0 would be the card itself, are the hook's.
+ */
 static json_object *scanout_nodes(const struct cdi_options *options, const struct cdi_scanout *s)
 {
 	json_object *nodes = json_object_new_array();
-	char by_minor[CDI_PATH_LEN];
 
-	snprintf(by_minor, sizeof(by_minor), "/dev/dri/card%u", s->scanout.minor);
-	add_node(&nodes, options, "/dev/dri/card0", &s->scanout);
-	add_node(&nodes, options, by_minor, &s->scanout);
 	add_node(&nodes, options, s->scanout.path, &s->scanout);
 	add_node(&nodes, options, s->render.path, &s->render);
 	add_inputs(&nodes, options, s);

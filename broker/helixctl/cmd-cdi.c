@@ -143,11 +143,10 @@ static int acquire_for(struct hl_conn *conn, const struct cdi_container *c, uint
 	return ret;
 }
 
-/* What was =any has become a number: the container gets that one's devices. */
-static int place(struct hl_conn *conn, const struct cdi_container *c, uint32_t scanout,
-		 struct hl_error *err)
+/* What was =any (@pool) has become a number: the container gets that one's devices. */
+static int place(struct hl_conn *conn, const struct cdi_container *c, uint32_t scanout, bool pool,
+		 const struct cdi_options *options, struct hl_error *err)
 {
-	struct cdi_options options = cdi_options_default();
 	const struct cdi_scanout *own = NULL;
 	struct hl_scanout *list;
 	struct cdi_devices all;
@@ -164,26 +163,27 @@ static int place(struct hl_conn *conn, const struct cdi_container *c, uint32_t s
 		if (all.scanouts[i].number == scanout)
 			own = &all.scanouts[i];
 	if (own)
-		ret = cdi_container_place(c, &all, own, &options, err);
+		ret = cdi_container_place(c, &all, own, pool, options, err);
 	else
 		ret = hl_error_set(err, ENODEV, "scanout %u has just gone", scanout);
 	cdi_devices_free(&all);
 	return ret;
 }
 
-static int serve_container(const struct context *ctx, const struct cdi_container *c,
+static int serve_container(const struct context *ctx, struct cdi_container *c,
 			   uint32_t scanout, struct hl_error *err)
 {
 	struct hl_lease lease = { .handle_fd = -1, .lease_fd = -1 };
+	struct cdi_options options = cdi_options_default();
 	struct hl_conn *conn = NULL;
-	int ret = cdi_container_check(c, err);
+	int ret = cdi_container_users(c, &options, err);
 
 	if (!ret)
 		ret = ctx_connect(ctx, &conn, err);
 	if (!ret)
 		ret = acquire_for(conn, c, scanout, &lease, err);
-	if (!ret && !scanout)
-		ret = place(conn, c, lease.scanout, err);
+	if (!ret)
+		ret = place(conn, c, lease.scanout, !scanout, &options, err);
 	if (!ret)
 		ret = hl_lease_keep(&lease, err);
 	/* After a failure this is what ends the lease. */

@@ -18,6 +18,7 @@
 #include "container.h"
 #include "devices.h"
 #include "filter.h"
+#include "ids.h"
 #include "records.h"
 #include "spec.h"
 
@@ -348,7 +349,7 @@ static void so_it_is_without_anything(void **state)
 	json_object_put(spec);
 }
 
-static void a_scanout_has_its_nodes_by_every_name(void **state)
+static void a_scanout_has_its_nodes_by_the_guests_names(void **state)
 {
 	struct fixture *f = *state;
 	json_object *spec = cdi_spec(&f->devices, &f->options), *hook;
@@ -356,9 +357,8 @@ static void a_scanout_has_its_nodes_by_every_name(void **state)
 
 	nodes_of(device(spec, "2"), text, sizeof(text));
 	assert_string_equal(text,
-			    "/dev/dri/card0=240:2 /dev/dri/card2=240:2 /dev/helix/scanout2=240:2 "
-			    "/dev/dri/renderD128=226:128 /dev/input/event6=13:70 "
-			    "/dev/input/event8=13:72 ");
+			    "/dev/helix/scanout2=240:2 /dev/dri/renderD128=226:128 "
+			    "/dev/input/event6=13:70 /dev/input/event8=13:72 ");
 	hook = json_object_array_get_idx(get(device(spec, "2"), "hooks"), 0);
 	assert_string_equal(json_object_get_string(get(hook, "hookName")), "createRuntime");
 	assert_string_equal(json_object_to_json_string_ext(get(hook, "args"), JSON_C_TO_STRING_PLAIN),
@@ -521,6 +521,37 @@ static int read_state(const char *text, struct cdi_container *c, struct hl_error
 	return ret;
 }
 
+static void a_user_namespace_is_read(void **state)
+{
+	static const char map[] = "         0     524288       1000\n      1000       1000          1\n"
+				  "      1001     525288      64535\n";
+	static const char none[] = "         0          0 4294967295\n";
+	char ours[CDI_IDS_MAX];
+	struct hl_error err;
+	uint32_t outside;
+
+	(void)state;
+	assert_int_equal(cdi_ids_outside(map, 0, &outside), 0);
+	assert_int_equal(outside, 524288);
+	assert_int_equal(cdi_ids_outside(map, 999, &outside), 0);
+	assert_int_equal(outside, 525287);
+	assert_int_equal(cdi_ids_outside(map, 1000, &outside), 0);
+	assert_int_equal(outside, 1000);
+	assert_int_equal(cdi_ids_outside(map, 65535, &outside), 0);
+	assert_int_equal(outside, 589822);
+	assert_int_equal(cdi_ids_outside(map, 65536, &outside), -ENOENT);
+	assert_int_equal(cdi_ids_outside("", 0, &outside), -ENOENT);
+	assert_int_equal(cdi_ids_outside("what is no map\n", 0, &outside), -ENOENT);
+	assert_true(cdi_ids_same(none));
+	assert_int_equal(cdi_ids_outside(none, 44, &outside), 0);
+	assert_int_equal(outside, 44);
+	assert_false(cdi_ids_same(map));
+	assert_false(cdi_ids_same(""));
+	assert_int_equal(cdi_ids_read("self", "gid", ours, &err), 0);
+	assert_int_equal(cdi_ids_outside(ours, getgid(), &outside), 0);
+	assert_int_equal(cdi_ids_read("0", "gid", ours, &err), -ENOENT);
+}
+
 static void a_container_is_read(void **state)
 {
 	struct fixture *f = *state;
@@ -541,6 +572,25 @@ static void a_container_is_read(void **state)
 	assert_null(cdi_container_annotation(&c, "helix.dev/label"));
 	assert_null(cdi_container_annotation(&c, "n"));
 	cdi_container_free(&c);
+}
+
+/* crun's, in a user namespace: the bundle is wrong, and what would be in there is here. */
+static void a_state_that_names_the_root_is_believed(void **state)
+{
+	struct cdi_container c;
+	struct hl_error err;
+
+	(void)state;
+	assert_int_equal(read_state("{\"id\":\"desk\",\"pid\":42,\"root\":\"/var/merged\",\"bundle\":\"/\","
+				    "\"annotations\":{\"helix.dev/size\":\"800x600\"}}", &c, &err), 0);
+	assert_string_equal(c.rootfs, "/var/merged");
+	assert_string_equal(cdi_container_annotation(&c, "helix.dev/size"), "800x600");
+	cdi_container_free(&c);
+	assert_int_equal(read_state("{\"pid\":42,\"root\":\"/\",\"bundle\":\"/\",\"annotations\":[]}", &c, &err),
+			 0);
+	assert_null(cdi_container_annotation(&c, "helix.dev/size"));
+	cdi_container_free(&c);
+	assert_true(read_state("{\"pid\":42,\"root\":\"merged\",\"bundle\":\"/nowhere\"}", &c, &err) < 0);
 }
 
 static void nonsense_is_refused(void **state)
@@ -596,12 +646,14 @@ int main(void)
 		TEST(too_many_hands_are_refused),
 		TEST(the_specification_is_one),
 		TEST(so_it_is_without_anything),
-		TEST(a_scanout_has_its_nodes_by_every_name),
+		TEST(a_scanout_has_its_nodes_by_the_guests_names),
 		TEST(any_has_the_pool_and_no_card),
 		TEST(records_are_of_its_own_devices),
 		TEST(a_file_that_says_the_same_is_left_alone),
 		TEST(the_filter_refuses_what_is_anothers),
+		TEST(a_user_namespace_is_read),
 		TEST(a_container_is_read),
+		TEST(a_state_that_names_the_root_is_believed),
 		TEST(nonsense_is_refused),
 		TEST(who_says_nothing_is_not_waited_for),
 	};

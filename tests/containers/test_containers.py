@@ -16,8 +16,9 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / part) for part in ("scripts", "tests/e2e")]
+sys.path[:0] = [str(TOP / part) for part in ("scripts", "tests/e2e", "tests/compositors")]
 import yaml  # noqa: E402
+from common import Hand  # noqa: E402
 from report import HANG, check, run_whole, wait_long  # noqa: E402
 from vm.system import System  # noqa: E402
 
@@ -241,21 +242,24 @@ class Cases:
         check(f"scanout{mine}" in self.run("podman", 2), "the page's commands show no scanout")
         return self.shows(mine, (1024, 768), "podman logs desk 2>&1")
 
-    def refused(self):
+    def refuses_others(self, name, *others):
         """With every capability, from outside, in the container's control group: only that is left to refuse."""
+        mine = self.got(name)
         rows = self.scanouts()
-        for name in ("desk", "desk3"):
-            mine = self.got(name)
-            for scanout in (mine, 3 if name == "desk" else self.got("desk"), 9):
-                row = rows[scanout]
-                said = self.check(
-                    "p=$(podman inspect --format '{{.State.Pid}}' %s); g=/sys/fs/cgroup$(cut -d: -f3 /proc/$p/cgroup); "
-                    "mknod /dev/helix-probe c %d %d; (echo $BASHPID >$g/cgroup.procs; (exec 3<>/dev/helix-probe) 2>&1 && echo opened); "
-                    "rm -f /dev/helix-probe" % (name, row["dev_major"], row["dev_minor"]))
-                if scanout == mine:
-                    check("opened" in said, f"{name} is refused its own scanout: {said}")
-                else:
-                    check("not permitted" in said, f"{name} may open scanout {scanout}: {said}")
+        for scanout in (mine, *others, 9):
+            row = rows[scanout]
+            said = self.check(
+                "p=$(podman inspect --format '{{.State.Pid}}' %s); g=/sys/fs/cgroup$(cut -d: -f3 /proc/$p/cgroup); "
+                "mknod /dev/helix-probe c %d %d; (echo $BASHPID >$g/cgroup.procs; (exec 3<>/dev/helix-probe) 2>&1 && echo opened); "
+                "rm -f /dev/helix-probe" % (name, row["dev_major"], row["dev_minor"]))
+            if scanout == mine:
+                check("opened" in said, f"{name} is refused its own scanout: {said}")
+            else:
+                check("not permitted" in said, f"{name} may open scanout {scanout}: {said}")
+
+    def refused(self):
+        self.refuses_others("desk", 3)
+        self.refuses_others("desk3", self.got("desk"))
 
     def killed(self):
         mine = self.got("desk")
@@ -314,6 +318,112 @@ class Cases:
         self.check("podman rm" + end)
         self.blank(scanout)
         return said
+
+    def user_namespace(self):
+        for block in range(2):
+            self.run("User namespaces", block)
+        mine = self.got("desku")
+        uids = self.check("grep ^Uid /proc/%s/status" % self.inspect("desku", "Pid")).split()[1:]
+        check(set(uids) == {"2147483648"}, f"it runs as {uids}")
+        self.has_its_own("desku", mine)
+        owners = set(self.inside("desku", "stat -c %u:%a /dev/dri/* /dev/helix/* /dev/input/*").split())
+        check(owners == {"2147483648:660"}, f"its nodes are {owners}")
+        self.refuses_others("desku")
+        return self.shows(mine, log="podman logs desku 2>&1")
+
+    def zapped(self, mine):
+        """Weston ends itself by Control, Alt and Backspace: it has the viewer's keys."""
+        with Hand(self.system.exportd.port, mine) as hand:
+            def ended():
+                hand.key("Backspace", "ControlLeft", "AltLeft")
+                return self.scanouts()[mine]["state"] == "free"
+            wait_long(ended, f"the desktop on scanout {mine} ends by its keyboard", every=2)
+        self.blank(mine)
+
+    def user_namespace_ended(self):
+        self.zapped(self.got("desku"))
+        self.run("User namespaces", 2)
+
+    def alice(self, text, user="alice", good=True):
+        """As a user of the guest, in his own session."""
+        run = f"/run/user/$(id -u {user})"
+        result = self.bash(
+            f"setpriv --reuid {user} --regid {user} --init-groups env HOME=/home/{user} XDG_RUNTIME_DIR={run} "
+            f"DBUS_SESSION_BUS_ADDRESS=unix:path={run}/bus systemd-run --user --quiet --pipe --wait --collect "
+            f"--property KillMode=none --working-directory /home/{user} bash -e -c {shlex.quote(text)}")
+        check(result.status == 0 or not good, f"status {result.status} of {user}'s\n{text}{result.out}{result.err}")
+        return result.out
+
+    def opened(self, user):
+        """The nodes of scanouts and input devices that a user may open, in no container."""
+        text = "for n in /dev/helix/scanout* /dev/input/event*; do (exec 3<>$n) 2>/dev/null && echo ${n##*/}; done; :"
+        return set(self.check(f"setpriv --reuid {user} --regid {user} --init-groups bash -c {shlex.quote(text)}").split())
+
+    def rootless(self):
+        self.check("for u in alice bob; do useradd --create-home $u; done")
+        self.run("Rootless podman", 0)
+        wait_long(lambda: self.agent.run("test -S /run/user/$(id -u alice)/bus").status == 0, "alice has a session")
+        self.alice(self.page["Rootless podman"][1])
+        found = [row for row in self.scanouts().values() if row["state"] == "leased"]
+        uid = int(self.check("id -u alice"))
+        check([(row["label"], row["owner_uid"]) for row in found] == [("deska", uid)], f"leased are {found}")
+        self.mine, self.pids["deska"] = found[0]["scanout"], found[0]["owner_pid"]
+        check(self.got("deska") == self.mine, f"it has another than scanout {self.mine}")
+        self.has_its_own("deska", self.mine)
+        return self.shows(self.mine)
+
+    def rootless_alone(self):
+        """Only she may open them; the scanout's node, only her container, which is in its control group."""
+        own = self.own(self.mine)["input"]
+        check(self.opened("alice") == own, f"alice may open {self.opened('alice')}, her desktop has {own}")
+        check(not self.opened("bob"), f"bob may open {self.opened('bob')}")
+        within = "(exec 3<>/dev/dri/card0) && echo opened"
+        check("opened" in self.alice(f"podman exec deska bash -c {shlex.quote(within)}"), "in the container it does not open")
+
+    def rootless_restarted(self):
+        """The broker's death takes nothing from her, and what ends while it is dead is not hers when it is back."""
+        own = self.own(self.mine)["input"]
+        self.check("systemctl kill -s KILL helix-leased")
+        wait_long(lambda: self.agent.run("helixctl list", HANG).status == 0, "the broker runs again")
+        check(self.opened("alice") == own, f"alice may open {self.opened('alice')}, her desktop has {own}")
+        self.check(f"systemctl stop helix-leased.socket helix-leased; kill -KILL {self.pid('deska')}")
+        wait_long(lambda: self.agent.run(f"grep -q '^{self.mine} free ' /sys/kernel/debug/helix_lease/scanouts").status == 0, "its scanout is free")
+        check(self.opened("alice"), "something has taken them back without the broker, and this case tries nothing")
+        self.check("systemctl start helix-leased.socket helix-leased")
+        wait_long(lambda: not self.opened("alice"), lambda: f"alice may open {self.opened('alice')}, and has no lease")
+        self.alice(self.page["Rootless podman"][2])
+        self.blank(self.mine)
+
+    def rootless_revoked(self):
+        """What is left of her nodes in her container opens nothing, nor when they are another's."""
+        run = ("podman run --detach --name %s --network none --device helix.dev/scanout=%d %s "
+               "--volume /var/lib/helix/images/desktop/usr:/usr:ro desktop sleep 10000")
+        self.alice(run % ("left", self.mine, "--group-add keep-groups"))
+        own = sorted(self.own(self.mine)["input"])
+        opens = "podman exec left sh -c 'for n in dri/card0 %s; do (exec 3<>/dev/$n) 2>/dev/null && echo $n; done; :'" % (
+            " ".join(f"input/{name}" for name in own))
+        found = self.alice(opens).split()
+        check(len(found) == 1 + len(own), f"of her own she may open {found}")
+        self.check(f"helixctl revoke {self.mine}")
+        wait_long(lambda: not self.alice(opens), lambda: f"without a lease she may open {self.alice(opens)}")
+        self.check(run % ("after", self.mine, "--userns auto"))
+        found = self.alice(opens)
+        check(not found, f"of another's she may open {found}")
+        self.alice("podman rm --force --time 0 left")
+        self.check("podman rm --force --time 0 after")
+        self.blank(self.mine)
+
+    def doubtful(self):
+        """A lease whose nodes were another's as it began: by hand, since the broker is too quick for it."""
+        entry = "0200000001000600ffffffff02000600%s04000000ffffffff10000600ffffffff20000000ffffffff" % (
+            int(self.check("id -u bob")).to_bytes(4, "little").hex())
+        before = self.scanouts()[self.mine]["grants"]
+        self.check(f"python3 -c 'import os; os.setxattr(\"/dev/helix/scanout{self.mine}\", \"system.posix_acl_access\", "
+                   f"bytes.fromhex(\"{entry}\"))'; helixctl run --scanout {self.mine} -- true")
+        grants = self.scanouts()[self.mine]["grants"] - before
+        check(grants == 2, f"it was granted {grants} times")
+        check(not self.opened("bob"), f"bob may open {self.opened('bob')}")
+        self.blank(self.mine)
 
     def crun_alone(self):
         self.run("crun alone", 0)
@@ -421,6 +531,13 @@ def tried(report, after):
                 ("with container, conmon and broker killed its scanout is free and blank", cases.nobody_left),
                 ("a container whose scanout was given to another cannot open it", cases.revoked),
                 ("podman with runc", cases.with_runc),
+                ("podman with a user namespace: is seen, with nodes that are its root's", cases.user_namespace),
+                ("its Weston has the viewer's keys, and ends by them", cases.user_namespace_ended),
+                ("rootless podman: is seen, on a lease of its user's", cases.rootless),
+                ("nobody but him may open its nodes", cases.rootless_alone),
+                ("they are his while the lease is, also over the broker's death", cases.rootless_restarted),
+                ("a rootless container whose lease was revoked opens nothing any more", cases.rootless_revoked),
+                ("a lease whose nodes were another's is given back, and acquired anew", cases.doubtful),
                 ("crun alone, with an OCI bundle", cases.crun_alone),
                 ("systemd-nspawn", cases.nspawn),
                 ("docker --device helix.dev/scanout=any: is seen, in the size it asked for", cases.docker),
