@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define PROGRAM_HEAD	5	/* up to the first device */
 #define PROGRAM_TAIL	4	/* allow, refuse */
+#define ATTACHED_MAX	64	/* programs on one group, as the kernel has it */
 
 int cdi_is_own(const struct cdi_scanout *own, unsigned int major, unsigned int minor)
 {
@@ -135,7 +137,8 @@ static int open_cgroup(pid_t pid, struct hl_error *err)
 	return fd;
 }
 
-static int attach(int cgroup, const struct bpf_insn *program, size_t len, struct hl_error *err)
+static int attach(int cgroup, const char *name, const struct bpf_insn *program, size_t len,
+		  struct hl_error *err)
 {
 	union bpf_attr attr = { 0 };
 	int fd, ret = 0;
@@ -145,6 +148,7 @@ static int attach(int cgroup, const struct bpf_insn *program, size_t len, struct
 	attr.insns = (uintptr_t)program;
 	attr.insn_cnt = len;
 	attr.license = (uintptr_t)"GPL";
+	snprintf(attr.prog_name, sizeof(attr.prog_name), "%s", name);
 	fd = bpf(BPF_PROG_LOAD, &attr);
 	if (fd < 0)
 		return hl_error_set(err, errno, "the kernel does not take the device filter: %s",
@@ -173,7 +177,69 @@ int cdi_filter_attach(pid_t pid, const struct cdi_devices *all, const struct cdi
 	cgroup = open_cgroup(pid, err);
 	if (cgroup < 0)
 		return cgroup;
-	ret = attach(cgroup, program, len, err);
+	ret = attach(cgroup, "helix_own", program, len, err);
 	close(cgroup);
 	return ret;
+}
+
+/* ---- one that goes again ---- */
+
+static bool is_named(int program, const char *name)
+{
+	struct bpf_prog_info info = { 0 };
+	union bpf_attr attr = { 0 };
+
+	attr.info.bpf_fd = program;
+	attr.info.info_len = sizeof(info);
+	attr.info.info = (uintptr_t)&info;
+	return !bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) &&
+	       !strncmp((const char *)info.name, name, sizeof(info.name));
+}
+
+static int detach(int cgroup, int program)
+{
+	union bpf_attr attr = { 0 };
+
+	attr.target_fd = cgroup;
+	attr.attach_bpf_fd = program;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	return bpf(BPF_PROG_DETACH, &attr) < 0 ? -errno : 0;
+}
+
+int cdi_filter_lift(int cgroup, const char *name, struct hl_error *err)
+{
+	uint32_t ids[ATTACHED_MAX];
+	union bpf_attr attr = { 0 };
+	int ret = 0;
+
+	attr.query.target_fd = cgroup;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.prog_ids = (uintptr_t)ids;
+	attr.query.prog_cnt = ATTACHED_MAX;
+	/* Where there are no such programs none has to go. */
+	if (bpf(BPF_PROG_QUERY, &attr) < 0)
+		return errno == EINVAL ? 0 :
+		       hl_error_set(err, errno, "cannot look for the device filter %s: %s", name,
+				    strerror(errno));
+	for (uint32_t i = 0; !ret && i < attr.query.prog_cnt; i++) {
+		union bpf_attr get = { .prog_id = ids[i] };
+		int program = bpf(BPF_PROG_GET_FD_BY_ID, &get);
+
+		if (program < 0)
+			continue;
+		if (is_named(program, name))
+			ret = detach(cgroup, program);
+		close(program);
+	}
+	return ret ? hl_error_set(err, -ret, "cannot take the device filter %s away: %s", name,
+				  strerror(-ret)) : 0;
+}
+
+int cdi_filter_put(int cgroup, const char *name, const struct cdi_devices *all, struct hl_error *err)
+{
+	const struct cdi_scanout nobodys = { 0 };
+	struct bpf_insn program[CDI_FILTER_MAX];
+	int len = cdi_filter_program(all, &nobodys, program, CDI_FILTER_MAX, err);
+
+	return len < 0 ? len : attach(cgroup, name, program, len, err);
 }

@@ -24,6 +24,14 @@ int cdi_filter_program(const struct cdi_devices *all, const struct cdi_scanout *
 int cdi_filter_attach(pid_t pid, const struct cdi_devices *all, const struct cdi_scanout *own,
 		      struct hl_error *err);
 
+/*
+ * Puts a program that refuses everything of @all on a control group, under a name of at most
+ * 15 letters, digits and '_', by which cdi_filter_lift() takes all of that name away again.
+ * It stays when its maker has gone, and ends with the group.
+ */
+int cdi_filter_put(int cgroup, const char *name, const struct cdi_devices *all, struct hl_error *err);
+int cdi_filter_lift(int cgroup, const char *name, struct hl_error *err);
+
 /* Whether a device belongs to @own. */
 int cdi_is_own(const struct cdi_scanout *own, unsigned int major, unsigned int minor);
 

@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -507,6 +510,74 @@ static void the_filter_refuses_what_is_anothers(void **state)
 	assert_int_equal(cdi_filter_program(&f->devices, own, program, len - 1, &err), -E2BIG);
 }
 
+static bool opens(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool join(int group)
+{
+	int fd = openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	bool in = fd >= 0 && write(fd, "0", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return in;
+}
+
+/* In a process of its own: what went wrong, 0 for nothing, SKIPPED where nothing can be tried. */
+#define SKIPPED 77
+static int try_filter(const char *dir)
+{
+	const struct cdi_devices devices = {
+		.n = 1,
+		.scanouts = &(struct cdi_scanout) {
+			.nr_inputs = 1,
+			.inputs[0].node = { .path = "/dev/zero", .major = 1, .minor = 5 },
+		},
+	};
+	struct hl_error err;
+	int top, group, wrong = 0;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", dir, "cgroup2", 0, NULL))
+		return SKIPPED;
+	top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0 || mkdirat(top, "helix-test", 0755))
+		return SKIPPED;
+	group = openat(top, "helix-test", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (group < 0 || !join(group) || cdi_filter_put(group, "helix_in_4", &devices, &err))
+		wrong = SKIPPED;
+	else if (opens("/dev/zero") || !opens("/dev/null"))
+		wrong = 1;
+	else if (cdi_filter_lift(group, "helix_in_5", &err) || opens("/dev/zero"))
+		wrong = 2;
+	else if (cdi_filter_lift(group, "helix_in_4", &err) || !opens("/dev/zero"))
+		wrong = 3;
+	join(top);
+	unlinkat(top, "helix-test", AT_REMOVEDIR);
+	return wrong;
+}
+
+static void a_filter_that_was_put_refuses_until_it_is_lifted(void **state)
+{
+	struct fixture *f = *state;
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(try_filter(f->root));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == SKIPPED)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- what a runtime says of a container ---- */
 
 static int read_state(const char *text, struct cdi_container *c, struct hl_error *err)
@@ -652,6 +723,7 @@ int main(void)
 		TEST(a_file_that_says_the_same_is_left_alone),
 		TEST(the_filter_refuses_what_is_anothers),
 		TEST(a_user_namespace_is_read),
+		TEST(a_filter_that_was_put_refuses_until_it_is_lifted),
 		TEST(a_container_is_read),
 		TEST(a_state_that_names_the_root_is_believed),
 		TEST(nonsense_is_refused),
