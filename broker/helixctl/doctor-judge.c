@@ -267,6 +267,15 @@ static void judge_scanout(const struct hl_scanout *s, struct findings *out)
 	       "see dmesg and, on the host, the log of helix-exportd");
 }
 
+static void judge_input(uint32_t scanout, const char *fault, struct findings *out)
+{
+	if (!fault[0])
+		return;
+	remedy(add(out, "input-heard", SEVERITY_WARNING, scanout,
+		   "who had scanout %u before may hear what is typed for who has it: %s", scanout, fault),
+	       "end that container; helix-leased has to be able to write below /sys/bus/virtio/drivers, and the kernel to have CONFIG_CGROUP_BPF");
+}
+
 void doctor_judge(const struct facts *facts, struct findings *out)
 {
 	*out = (struct findings) { 0 };
@@ -284,6 +293,8 @@ void doctor_judge(const struct facts *facts, struct findings *out)
 		judge_scanout(&facts->list[i], out);
 		if (facts->nodes)
 			judge_scanout_node(&facts->list[i], &facts->nodes[i], out);
+		if (facts->faults)
+			judge_input(facts->list[i].scanout, facts->faults[i], out);
 	}
 }
 

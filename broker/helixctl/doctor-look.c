@@ -170,6 +170,26 @@ static void look_at_nodes(const char *root, struct facts *facts)
 		look_at_node(files_path(path, root, "%s", facts->list[i].node), &facts->nodes[i]);
 }
 
+/* For root: what helix-leased keeps of a scanout's input has a line of what went wrong. */
+static void look_at_input(const char *root, uint32_t scanout, char fault[DOCTOR_TEXT / 2])
+{
+	char path[FILES_PATH], line[DOCTOR_TEXT];
+	FILE *file = fopen(files_path(path, root, "/run/helix/input/%u", scanout), "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "fault ", 6))
+			snprintf(fault, DOCTOR_TEXT / 2, "%.*s", (int)strcspn(line + 6, "\n"), line + 6);
+	if (file)
+		fclose(file);
+}
+
+static void look_at_inputs(const char *root, struct facts *facts)
+{
+	facts->faults = calloc(facts->n ? facts->n : 1, sizeof(*facts->faults));
+	for (size_t i = 0; facts->faults && i < facts->n; i++)
+		look_at_input(root, facts->list[i].scanout, facts->faults[i]);
+}
+
 void doctor_look(const struct context *ctx, const char *root, struct facts *facts)
 {
 	char path[FILES_PATH], text[16];
@@ -189,6 +209,7 @@ void doctor_look(const struct context *ctx, const char *root, struct facts *fact
 			    exists(root, "/etc/udev/rules.d/60-helix-lease.rules");
 	look_at_module(ctx, root, facts);
 	look_at_nodes(root, facts);
+	look_at_inputs(root, facts);
 	if (facts->info.nr_gpus < facts->gpus)
 		look_for_master(root, facts->master, sizeof(facts->master));
 }
@@ -197,6 +218,7 @@ void facts_free(struct facts *facts)
 {
 	free(facts->list);
 	free(facts->nodes);
+	free(facts->faults);
 }
 
 bool facts_answered(const struct facts *facts)

@@ -42,6 +42,7 @@ struct node {
  * @info: what one of them told, if one did
  * @list: likewise, of @n scanouts; owned
  * @nodes: their nodes; owned
+ * @faults: what helix-leased could not do about their input after a lease, or ""; owned
  */
 struct facts {
 	char kernel[128];
@@ -59,6 +60,7 @@ struct facts {
 	struct hl_info info;
 	struct hl_scanout *list;
 	struct node *nodes;
+	char (*faults)[DOCTOR_TEXT / 2];
 	size_t n;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-device.h>
@@ -17,6 +18,7 @@ struct cdi_watch {
 	const char *path;
 	sd_device_monitor *monitor;
 	sd_event_source *settle;
+	pthread_mutex_t lock;	/* of the files */
 };
 
 /* Every scanout there is, to be given to free(); none without a GPU. */
@@ -61,15 +63,40 @@ static int generate(struct cdi_watch *watch, struct hl_error *err)
 	return ret;
 }
 
-static int on_settled(sd_event_source *s, uint64_t usec, void *data)
+static void generate_or_log(struct cdi_watch *watch)
 {
 	struct hl_error err;
 
+	if (generate(watch, &err))
+		log_error("the CDI specification is not current: %s", err.message);
+}
+
+static int on_settled(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct cdi_watch *watch = data;
+
 	(void)s;
 	(void)usec;
-	if (generate(data, &err))
-		log_error("the CDI specification is not current: %s", err.message);
+	/* Who holds it writes it when it lets go. */
+	if (pthread_mutex_trylock(&watch->lock))
+		return 0;
+	generate_or_log(watch);
+	pthread_mutex_unlock(&watch->lock);
 	return 0;
+}
+
+void cdi_watch_hold(struct cdi_watch *watch)
+{
+	if (watch)
+		pthread_mutex_lock(&watch->lock);
+}
+
+void cdi_watch_let_go(struct cdi_watch *watch)
+{
+	if (!watch)
+		return;
+	generate_or_log(watch);
+	pthread_mutex_unlock(&watch->lock);
 }
 
 /* Not put off by what comes after it: a device that keeps changing delays nothing. */
@@ -117,6 +144,7 @@ int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct 
 		return hl_error_set(err, ENOMEM, "out of memory");
 	watch->mod = mod;
 	watch->path = path;
+	pthread_mutex_init(&watch->lock, NULL);
 	ret = start(watch, event);
 	if (ret < 0)
 		hl_error_set(err, -ret, "cannot listen to udev: %s", strerror(-ret));
@@ -137,5 +165,6 @@ void cdi_watch_free(struct cdi_watch *watch)
 		return;
 	sd_event_source_disable_unref(watch->settle);
 	sd_device_monitor_unref(watch->monitor);
+	pthread_mutex_destroy(&watch->lock);
 	free(watch);
 }

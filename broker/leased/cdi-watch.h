@@ -20,4 +20,11 @@ int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct 
 		  struct hl_error *err);
 void cdi_watch_free(struct cdi_watch *watch);
 
+/*
+ * From any thread, for as long as a scanout is without its input devices: containers of that
+ * time are to have them all the same. Writes it before it returns from letting go. NULL will do.
+ */
+void cdi_watch_hold(struct cdi_watch *watch);
+void cdi_watch_let_go(struct cdi_watch *watch);
+
 #endif

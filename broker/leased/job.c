@@ -41,6 +41,8 @@ static void *run(void *arg)
 	case OP_ACQUIRE:
 		job->ret = hl_module_acquire(job->mod, &req->acquire, job->owner, &job->lease,
 					     &job->err);
+		if (!job->ret && job->granted)
+			job->granted(job->granted_data, job->lease.scanout);
 		break;
 	case OP_RESIZE:
 		job->ret = hl_module_resize(job->mod, &req->resize, &job->err);

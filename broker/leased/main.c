@@ -13,6 +13,7 @@
 #include "error.h"
 #include "gpu.h"
 #include "hotplug.h"
+#include "input.h"
 #include "listen.h"
 #include "log.h"
 #include "nodes.h"
@@ -106,12 +107,29 @@ static struct cdi_watch *start_cdi(const struct options *opts, sd_event *event, 
 	return watch;
 }
 
+/* Likewise: without it tenants of before may hear what is typed for others. */
+static struct input *start_input(struct module *mod, struct cdi_watch *cdi)
+{
+	struct input *input = NULL;
+	struct hl_error err;
+
+	if (input_new(mod, cdi, "", &input, &err))
+		log_error("who had a scanout before may hear its input: %s", err.message);
+	return input;
+}
+
+static void on_grant(void *data, uint32_t scanout)
+{
+	input_settle(data, scanout);
+}
+
 static int serve(const struct options *opts, struct module *mod, int fd, struct hl_error *err)
 {
 	struct watch *watch = NULL;
 	struct cdi_watch *cdi = NULL;
 	struct hotplug *hotplug = NULL;
 	struct nodes *nodes = NULL;
+	struct input *input = NULL;
 	struct server *srv = NULL;
 	sd_event *event = NULL;
 	int ret = start_loop(&event, err);
@@ -124,6 +142,8 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 		watch = start_watch(event);
 		cdi = start_cdi(opts, event, mod);
 		hotplug = start_hotplug(event, mod);
+		input = start_input(mod, cdi);
+		server_on_grant(srv, on_grant, input);
 		sd_notify(0, "READY=1\nSTATUS=Serving scanouts");
 		log_info("serving");
 		ret = sd_event_loop(event);
@@ -131,8 +151,10 @@ static int serve(const struct options *opts, struct module *mod, int fd, struct 
 			hl_error_set(err, -ret, "the event loop failed: %s", strerror(-ret));
 		sd_notify(0, "STOPPING=1");
 	}
+	input_stop(input);
 	server_free(srv);
 	nodes_free(nodes);
+	input_free(input);
 	hotplug_free(hotplug);
 	cdi_watch_free(cdi);
 	watch_free(watch);

@@ -59,6 +59,8 @@ struct server {
 	struct module *mod;
 	const struct policy *policy;
 	struct nodes *nodes;	/* NULL: they are root's, whoever has a lease */
+	server_granted_fn granted;
+	void *granted_data;
 	int done_fd;
 	sd_event_source *listen_io;
 	sd_event_source *done_io;
@@ -352,6 +354,8 @@ static struct task *task_new(struct client *client, const struct request *req,
 		.req = *req,
 		.mod = srv->mod,
 		.owner = owner_of(client, req),
+		.granted = srv->granted,
+		.granted_data = srv->granted_data,
 		.done = job_done,
 		.data = srv,
 		.lease = { .handle_fd = -1, .lease_fd = -1 },
@@ -763,6 +767,12 @@ int server_new(sd_event *event, int listen_fd, struct module *mod, const struct 
 	}
 	*out = srv;
 	return 0;
+}
+
+void server_on_grant(struct server *srv, server_granted_fn fn, void *data)
+{
+	srv->granted = fn;
+	srv->granted_data = data;
 }
 
 static void end_tasks(struct server *srv)

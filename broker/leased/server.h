@@ -22,6 +22,13 @@ struct server;
 int server_new(sd_event *event, int listen_fd, struct module *mod, const struct policy *policy,
 	       struct nodes *nodes, struct server **out, struct hl_error *err);
 
+/*
+ * Called when a client has been given @scanout, on the request's own thread: the client is told
+ * when it returns. Before the loop runs.
+ */
+typedef void (*server_granted_fn)(void *data, uint32_t scanout);
+void server_on_grant(struct server *srv, server_granted_fn fn, void *data);
+
 /* Drops clients and ends what is under way; waits for it, and that is interruptible. */
 void server_free(struct server *srv);
 

@@ -140,6 +140,17 @@ finds "one that does not get on" "scanout-stuck" "has been quiescing for 90 s"
 serve 3 stalled=1 quarantined=2 host-down
 finds "several things at once" "host-down scanout-stalled scanout-quarantined" "nobody on the host"
 
+# Input
+healthy
+serve 3
+mkdir -p "$root/run/helix/input"
+printf 'generation 7\ndue 0\n' >"$root/run/helix/input/1"
+check "input that is nobody's is no finding" doctor
+printf 'generation 7\ndue 0\nfault cannot take virtio7 from its driver: Read-only file system\n' >"$root/run/helix/input/2"
+finds "input that is the last tenant's still" "input-heard" "for who has it: cannot take virtio7 from its driver: Read-only file system"
+same "of which scanout" 2 "$(doctor --json | jq '.findings[0].scanout')"
+rm -r "$root/run/helix"
+
 # The broker
 kill -KILL "$served"; wait "$served" 2>/dev/null; served=
 rm "$sock"

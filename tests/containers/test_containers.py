@@ -308,6 +308,63 @@ class Cases:
         self.check("podman rm --force --time 0 before after")
         self.blank(5)
 
+    def listener(self, name):
+        """A container on scanout 4 that reads all its event nodes for as long as they are there, and lives on after that."""
+        self.check(f"podman run --detach --name {name} --network none --device helix.dev/scanout=4 "
+                   "--rootfs /var/lib/helix/images/desktop:O sh -c "
+                   "'cd /dev/input; for e in event*; do cat $e >/tmp/heard-$e 2>/tmp/said-$e & done; sleep 10000'")
+
+    def heard(self, name):
+        """Bytes of each event node."""
+        return [int(size) for size in self.inside(name, "stat -c %s /tmp/heard-*").split()]
+
+    def typed(self, name):
+        """On scanout 4, until the container hears it. Where there is no picture there is nothing to point at."""
+        check(len(self.heard(name)) == len(self.own(4)["input"]), f"{name} listens to {self.heard(name)}")
+        with Hand(self.system.exportd.port, 4) as hand:
+            self.wait(lambda: hand.type("a") or any(self.heard(name)), lambda: f"{name} hears what is typed: {self.heard(name)}")
+
+    def dead(self, name):
+        """Of every event node that the container had opened it was told that the device is gone."""
+        count = len(self.heard(name))
+        self.wait(lambda: self.inside(name, "cat /tmp/said-*").count("No such device") == count,
+                  lambda: f"{name} hears nothing of {count} devices: {self.inside(name, 'head /tmp/said-*')}"
+                  + self.check("journalctl -q --no-pager -o cat -u helix-leased"))
+
+    def opens(self, name):
+        """Whether it may, of each of the scanout's event nodes, which it still has."""
+        said = self.check(f"podman exec {name} sh -c 'for e in /dev/input/event*; do "
+                          "if (exec 3<$e) 2>/tmp/why; then echo opened; else cat /tmp/why; fi; done'").splitlines()
+        check(len(said) == len(self.own(4)["input"]), f"{name} has {said}")
+        kinds = {next((kind for kind in ("opened", "not permitted") if kind in line), line) for line in said}
+        check(len(kinds) == 1, f"{name} is told {said}")
+        return kinds.pop() == "opened"
+
+    def unheard(self):
+        """Two tenants of a scanout one after the other, of which the first lives on; and one whose lease ends with no broker there."""
+        numbers = "cd /dev/input; stat -c '%n %T' event*"
+        were = self.check(numbers)
+        self.listener("first")
+        self.typed("first")
+        self.check("helixctl revoke 4")
+        self.dead("first")
+        heard = self.heard("first")
+        self.listener("second")
+        now = self.check(numbers)
+        check(now == were, f"the event nodes were\n{were}they are\n{now}")
+        self.typed("second")
+        check(self.heard("first") == heard, "the first tenant hears what is typed for the second")
+        check(not self.opens("first"), "the first tenant may open the second's event nodes")
+        check(self.opens("second"), "the second tenant may not open its own")
+        # The next broker is told by nobody: it finds that out.
+        self.check("systemctl stop helix-leased.socket helix-leased; helixctl --direct revoke 4; systemctl start helix-leased.socket helix-leased")
+        self.dead("second")
+        self.wait(lambda: self.check(numbers) == were, "the devices are back")
+        said = self.check("journalctl -q --no-pager -o cat -u helix-leased | grep 'input devices are new'")
+        self.check("podman rm --force --time 0 first second")
+        self.blank(4)
+        return said
+
     def with_runc(self):
         start, _, end = self.page["podman"][4].rpartition("podman rm")
         result = self.bash(start)
@@ -530,6 +587,7 @@ def tried(report, after):
                 ("two that start at once get two", cases.two_at_once),
                 ("with container, conmon and broker killed its scanout is free and blank", cases.nobody_left),
                 ("a container whose scanout was given to another cannot open it", cases.revoked),
+                ("who had a scanout hears nothing of what is typed for the next", cases.unheard),
                 ("podman with runc", cases.with_runc),
                 ("podman with a user namespace: is seen, with nodes that are its root's", cases.user_namespace),
                 ("its Weston has the viewer's keys, and ends by them", cases.user_namespace_ended),
