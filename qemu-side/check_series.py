@@ -56,6 +56,7 @@ FUZZ_TARGETS = ["virtio-gpu-fuzz", "virtio-gpu-gl-fuzz", "generic-fuzz-virtio-gp
 
 # starts_with_prefix() of QEMU's util/cutils.c compares with what may be shorter than the prefix.
 ADDRESS = "strict_memcmp=0"
+LEAKS = f"suppressions={HERE}/leaks.supp:print_suppressions=0"
 UNDEFINED = f"halt_on_error=1:print_stacktrace=1:suppressions={HERE}/undefined.supp"
 
 LIMIT = 180             # seconds for one case or one of QEMU's own tests: ends a hang
@@ -293,7 +294,7 @@ def part_sanitize(tap):
             common = f"log_path={folder}/report:symbolize=1"
             result = run_case(test, path, qemu, 2 * LIMIT,
                               ASAN_OPTIONS=f"{ADDRESS}:detect_leaks=1:fast_unwind_on_malloc=0:{common}",
-                              LSAN_OPTIONS=f"suppressions={HERE}/leaks.supp:print_suppressions=0",
+                              LSAN_OPTIONS=LEAKS,
                               UBSAN_OPTIONS=f"{UNDEFINED}:{common}")
             reports = [report.read_text(errors="replace") for report in sorted(pathlib.Path(folder).iterdir())]
         # It warns of coroutines at every start.
@@ -322,7 +323,7 @@ def part_fuzz(tap):
                                  "-rss_limit_mb=4096", "-detect_leaks=0", "-print_final_stats=1", "-len_control=0",
                                  "-max_len=1024",
                                  f"-artifact_prefix={folder}/{target}-", corpus],
-                                dict(os.environ, ASAN_OPTIONS=ADDRESS, UBSAN_OPTIONS=UNDEFINED), seconds + LIMIT)
+                                dict(os.environ, ASAN_OPTIONS=ADDRESS, UBSAN_OPTIONS=UNDEFINED, LSAN_OPTIONS=LEAKS), seconds + LIMIT)
         shutil.rmtree(corpus)
         return status, output
 
