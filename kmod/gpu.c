@@ -180,6 +180,7 @@ static void helix_put_scanouts(struct helix_gpu *gpu)
 		list_del(&s->link);
 		cancel_delayed_work_sync(&s->work);
 		cancel_delayed_work_sync(&s->idle_work);
+		cancel_delayed_work_sync(&s->replug_work);
 		helix_watch_stop(&s->watch);
 		helix_scanout_put(s);
 	}

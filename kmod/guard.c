@@ -54,6 +54,7 @@ enum helix_rule {
 	HELIX_DIRTYFB,
 	HELIX_GETBLOB,
 	HELIX_RMFB,
+	HELIX_GETCONNECTOR,
 };
 
 #define RULE(name, rule)	[DRM_IOCTL_NR(DRM_IOCTL_ ## name)] = HELIX_ ## rule
@@ -94,7 +95,7 @@ static const u8 helix_rules[256] = {
 	RULE(MODE_GETPLANERESOURCES, LIVE),
 	RULE(MODE_GETCRTC, LIVE),
 	RULE(MODE_GETENCODER, LIVE),
-	RULE(MODE_GETCONNECTOR, LIVE),
+	RULE(MODE_GETCONNECTOR, GETCONNECTOR),
 	RULE(MODE_GETPLANE, LIVE),
 	RULE(MODE_GETPROPERTY, LIVE),
 	RULE(MODE_GETPROPBLOB, GETBLOB),
@@ -337,6 +338,30 @@ out:
 	return ret;
 }
 
+/*
+ * The core answers; then what it says of an unplugged connector is taken back. The
+ * caller's structure may change meanwhile, and then tells him something else.
+ */
+static long helix_getconnector(struct helix_lease *lease, struct file *filp, unsigned int cmd,
+			       unsigned long arg, helix_ioctl_fn core)
+{
+	struct drm_mode_get_connector __user *user = (void __user *)arg;
+	long ret = core(filp, cmd, arg);
+	u32 id;
+
+	if (ret || _IOC_SIZE(cmd) < sizeof(*user))
+		return ret;
+	if (get_user(id, &user->connector_id))
+		return -EFAULT;
+	if (id != lease->scanout->connector->base.id || !helix_replug_look(lease))
+		return 0;
+	if (put_user(connector_status_disconnected, &user->connection) ||
+	    put_user(0, &user->count_modes) ||
+	    put_user(0, &user->mm_width) || put_user(0, &user->mm_height))
+		return -EFAULT;
+	return 0;
+}
+
 /* The caller's framebuffer, referenced: of this open of the node, as in the core. */
 static struct drm_framebuffer *helix_callers_fb(struct drm_file *priv, u32 id)
 {
@@ -469,6 +494,8 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 				   sizeof(struct drm_mode_fb_cmd2));
 	case HELIX_DIRTYFB:
 		return helix_commit_ioctl(lease, filp, cmd, arg, helix_serve_dirtyfb);
+	case HELIX_GETCONNECTOR:
+		return helix_getconnector(lease, filp, cmd, arg, core);
 	case HELIX_GETBLOB:
 		return helix_serve(filp, cmd, arg, helix_getblob,
 				   sizeof(struct drm_mode_get_blob));
@@ -521,6 +548,7 @@ static int helix_crtc_check(struct drm_crtc *crtc, struct drm_atomic_state *stat
 		return -EACCES;
 	if (!helix_may_set_crtc_blobs(guard->scanout, was, new))
 		return -EACCES;
+	helix_replug_check(guard->scanout, was, new);
 
 	return guard->real->atomic_check ? guard->real->atomic_check(crtc, state) : 0;
 }

@@ -273,6 +273,14 @@ struct helix_notice {
 	char wait_name[HELIX_LEASE_WAIT_NAME_LEN];
 };
 
+/* What becomes of a size that the tenant has not taken; see replug.c. */
+enum helix_replug {
+	HELIX_REPLUG_NONE = 0,	/* nothing is waited for */
+	HELIX_REPLUG_LOOKED,	/* it has looked, and may take its time */
+	HELIX_REPLUG_UNPLUGGED,	/* its connector is disconnected, and it was told to look */
+	HELIX_REPLUG_GONE,	/* it has */
+};
+
 /**
  * struct helix_scanout - one output of a GPU, which can be leased
  * @ref: held by the table, leases, and whoever looked it up
@@ -294,6 +302,7 @@ struct helix_notice {
  * @work: quiesces, and announces to a new mediator; never runs twice at once,
  *	  which is what orders the requests to the host
  * @idle_work: see idle.c
+ * @replug_work: see replug.c
  * @waits: how long each kind of wait took
  * @opens: open files of the node, of this lease or earlier ones
  * @denials: tenant ioctls refused by the guard
@@ -312,6 +321,12 @@ struct helix_notice {
  *	@resize gave it up
  * @announce: the mediator must hear of this output again
  * @resize: the one under way; see resize.c
+ * @replug: what becomes of the size that the tenant was offered; see replug.c
+ * @replug_until: in jiffies: the end of what is waited for in it
+ * @replug_width: the last size that it was seen to have been offered
+ * @replug_height: likewise
+ * @follows: the tenant has taken another size by itself
+ * @replugs: how often one did not
  * @going: BIND has not finished with it, or UNBIND is taking it away
  * @retries: since QUARANTINED
  * @width: as asked for
@@ -345,6 +360,7 @@ struct helix_scanout {
 	wait_queue_head_t waitq;
 	struct delayed_work work;
 	struct delayed_work idle_work;
+	struct delayed_work replug_work;
 	struct helix_wait_stats waits[HELIX_WAIT_KINDS];
 	atomic_t opens;
 	atomic64_t denials;
@@ -363,6 +379,12 @@ struct helix_scanout {
 	bool cancelled;
 	bool announce;
 	struct helix_resize *resize;
+	enum helix_replug replug;
+	unsigned long replug_until;
+	u32 replug_width;
+	u32 replug_height;
+	bool follows;
+	u64 replugs;
 	bool going;
 	unsigned int retries;
 	u32 width;
@@ -647,6 +669,13 @@ enum helix_lease_wait helix_watch_pending(struct helix_scanout *s,
 /* resize.c */
 int helix_ioctl_resize(struct helix_ucmd *ucmd);
 void helix_resize_run(struct helix_scanout *s);
+
+/* replug.c */
+void helix_replug_reset(struct helix_scanout *s);
+bool helix_replug_look(struct helix_lease *lease);
+void helix_replug_check(struct helix_scanout *s, const struct drm_crtc_state *was,
+			const struct drm_crtc_state *new);
+void helix_replug_work(struct work_struct *work);
 
 /* quiesce.c */
 int helix_modeset_trylock(struct helix_scanout *s, struct drm_modeset_acquire_ctx *ctx,

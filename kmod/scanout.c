@@ -104,6 +104,7 @@ void helix_scanout_set_state(struct helix_scanout *s, enum helix_lease_state to)
 	trace_helix_state(s->number, s->generation, s->state, to);
 	s->state = to;
 	s->state_since = ktime_get();
+	helix_replug_reset(s);
 	if (to == HELIX_LEASE_STATE_FREE || to == HELIX_LEASE_STATE_LEASED)
 		helix_scanout_set_wait_locked(s, HELIX_LEASE_WAIT_NONE, "");
 	if (to == HELIX_LEASE_STATE_QUARANTINED)
@@ -236,6 +237,7 @@ struct helix_scanout *helix_scanout_new(struct helix_gpu *gpu, struct drm_crtc *
 	INIT_LIST_HEAD(&s->link);
 	INIT_DELAYED_WORK(&s->work, helix_scanout_work);
 	INIT_DELAYED_WORK(&s->idle_work, helix_idle_work);
+	INIT_DELAYED_WORK(&s->replug_work, helix_replug_work);
 	spin_lock_init(&s->lock);
 	helix_watch_init(&s->watch);
 	s->state_since = ktime_get();

@@ -83,6 +83,7 @@ static DEVICE_ATTR_ADMIN_RO(_name)
 
 HELIX_COUNTER_ATTR(context_stalls, s->context_stalls);
 HELIX_COUNTER_ATTR(flips, s->watch.flips);
+HELIX_COUNTER_ATTR(replugs, s->replugs);
 
 static struct attribute *helix_scanout_attrs[] = {
 	&dev_attr_state.attr,
@@ -103,6 +104,7 @@ static struct attribute *helix_scanout_attrs[] = {
 	&dev_attr_stalled_ms.attr,
 	&dev_attr_context_stalls.attr,
 	&dev_attr_flips.attr,
+	&dev_attr_replugs.attr,
 	NULL
 };
 

@@ -321,8 +321,10 @@ struct helix_lease_acquire {
  *
  * Has the host announce another preferred mode on the connector, as when a
  * monitor is exchanged, and returns when the guest sees it. What is shown does
- * not change before the tenant sets the mode. On the control node it needs
- * CAP_SYS_ADMIN; a handle may always resize its own.
+ * not change before the tenant sets the mode. One that has looked at its connector
+ * and replug_ms (a parameter of the module, 0 for never) later still shows another
+ * size than it prefers finds it disconnected, and then connected again, once. On the
+ * control node it needs CAP_SYS_ADMIN; a handle may always resize its own.
  *
  * One after the other: a call waits until those of others on this lease are done.
  * After any error, EINTR and ETIMEDOUT included, the size is the former one, of

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A tenant that looks at its connector's new size and does not take it finds it
+ * unplugged, once, and plugged in again; nobody else does.
+ */
+#include <inttypes.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include "helix_test.h"
+#include "kselftest_harness.h"
+
+/* Much longer than replug_ms, for what should not happen. */
+#define NOTHING_MS	1000
+
+FIXTURE(replug) {
+	int control;
+	int uevents;
+	struct helix_lease_acquire acq;
+	struct picture picture;
+	drmModeModeInfo mode;
+	uint64_t before;
+};
+
+static uint64_t replugs(uint32_t scanout)
+{
+	char path[64];
+	uint64_t n = UINT64_MAX;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/class/helix/helix!scanout%u/replugs", scanout);
+	file = fopen(path, "re");
+	if (!file)
+		return n;
+	if (fscanf(file, "%" SCNu64, &n) != 1)
+		n = UINT64_MAX;
+	fclose(file);
+	return n;
+}
+
+static int open_uevents(void)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	    bind(fd, (struct sockaddr *)&kernel, sizeof(kernel))) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+/* Until one says that this connector has changed. */
+static int wait_hotplug(int fd, uint32_t connector_id)
+{
+	char wanted[32], bytes[4096];
+	ssize_t len, at;
+
+	snprintf(wanted, sizeof(wanted), "CONNECTOR=%u", connector_id);
+	for (;;) {
+		len = recv(fd, bytes, sizeof(bytes) - 1, 0);
+		if (len < 0)
+			return -errno;
+		bytes[len] = 0;
+		for (at = 0; at < len; at += strlen(bytes + at) + 1)
+			if (!strcmp(bytes + at, wanted))
+				return 0;
+	}
+}
+
+FIXTURE_SETUP(replug)
+{
+	struct helix_lease_info info;
+
+	self->control = helix_setup();
+	ASSERT_GE(self->control, 0);
+	ASSERT_EQ(helix_info(self->control, &info), 0);
+	if (info.host_state == HELIX_LEASE_HOST_NONE)
+		SKIP(return, "needs a control device");
+	ASSERT_EQ(write_parameter("replug_ms", "100"), 0);
+	self->uevents = open_uevents();
+	ASSERT_GE(self->uevents, 0);
+	ASSERT_EQ(helix_acquire(self->control, 0, &self->acq), 0);
+	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &self->picture, &self->mode), 0);
+	self->before = replugs(self->acq.scanout);
+	ASSERT_NE(self->before, UINT64_MAX);
+}
+
+FIXTURE_TEARDOWN(replug)
+{
+	write_parameter("replug_ms", "0");
+	helix_close_lease(&self->acq);
+	close(self->uevents);
+	close(self->control);
+}
+
+static int look(const struct helix_lease_acquire *acq, drmModeModeInfo *mode)
+{
+	return tenant_mode(acq->lease_fd, acq->connector_id, mode);
+}
+
+static int resize(const struct helix_lease_acquire *acq, uint32_t width, uint32_t height)
+{
+	return helix_resize(acq->handle_fd, 0, 0, width, height, PATIENCE_MS);
+}
+
+/* Looks at a new size, as it was told to, and takes it not: until it finds it unplugged. */
+static int resize_in_vain(int uevents, const struct helix_lease_acquire *acq, uint32_t width,
+			  uint32_t height)
+{
+	uint64_t before = replugs(acq->scanout);
+	int ret = resize(acq, width, height), waited;
+	drmModeModeInfo mode = {};
+	char bytes[4096];
+
+	if (!ret)
+		ret = look(acq, &mode);
+	if (!ret && (mode.hdisplay != width || mode.vdisplay != height))
+		ret = -ERANGE;
+	for (waited = 0; !ret && replugs(acq->scanout) == before; waited += 20) {
+		if (waited > PATIENCE_MS)
+			ret = -ETIMEDOUT;
+		helix_sleep_ms(20);
+	}
+	if (!ret)
+		ret = wait_hotplug(uevents, acq->connector_id);
+	if (ret)
+		return ret;
+	/* Drivers tell of some changes themselves: what comes from here on is the module's. */
+	while (recv(uevents, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+	ret = look(acq, &mode);
+	return ret == -ENODEV ? 0 : ret ?: -EEXIST;
+}
+
+/* And then, as it was told to look, that it is there again. */
+static int plugged(int uevents, const struct helix_lease_acquire *acq, drmModeModeInfo *mode)
+{
+	int ret = wait_hotplug(uevents, acq->connector_id);
+
+	return ret ?: look(acq, mode);
+}
+
+#define LEFT_ALONE()	do {								\
+	helix_sleep_ms(NOTHING_MS);							\
+	EXPECT_EQ(look(&self->acq, &self->mode), 0);					\
+	EXPECT_EQ(replugs(self->acq.scanout), self->before);				\
+} while (0)
+
+TEST_F_TIMEOUT(replug, who_looks_and_goes_on_as_before_finds_it_unplugged, 180)
+{
+	struct picture next;
+
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1440, 900), 0);
+	EXPECT_EQ(replugs(self->acq.scanout), self->before + 1);
+	EXPECT_EQ(tenant_set_crtc(self->acq.lease_fd, &self->acq, 0, NULL), 0);
+	ASSERT_EQ(plugged(self->uevents, &self->acq, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1440);
+	EXPECT_EQ(self->mode.vdisplay, 900);
+	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &next, &self->mode), 0);
+	self->before++;
+	LEFT_ALONE();
+	/* It is no follower for that. */
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1024, 768), 0);
+}
+
+TEST_F_TIMEOUT(replug, who_goes_on_even_then_finds_it_plugged_in_and_is_left_alone, 180)
+{
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1440, 900), 0);
+	ASSERT_EQ(plugged(self->uevents, &self->acq, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1440);
+	self->before++;
+	LEFT_ALONE();
+	LEFT_ALONE();
+}
+
+TEST_F_TIMEOUT(replug, nobody_else_sees_it, 180)
+{
+	struct helix_lease_acquire other;
+	drmModeConnector *connector;
+	drmModeModeInfo mode;
+	uint64_t others;
+	char path[64];
+	int card, node;
+
+	ASSERT_EQ(helix_acquire(self->control, 0, &other), 0);
+	others = replugs(other.scanout);
+	card = open(CARD, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(card, 0);
+	helix_node_path(path, self->acq.scanout);
+	node = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(node, 0);
+
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1440, 900), 0);
+	/* Another open of its node is the same tenant's. */
+	EXPECT_EQ(tenant_mode(node, self->acq.connector_id, &mode), -ENODEV);
+	connector = drmModeGetConnectorCurrent(card, self->acq.connector_id);
+	ASSERT_NE(connector, NULL);
+	EXPECT_EQ(connector->connection, DRM_MODE_CONNECTED);
+	EXPECT_GT(connector->count_modes, 0);
+	drmModeFreeConnector(connector);
+	EXPECT_EQ(look(&other, &mode), 0);
+	EXPECT_EQ(replugs(other.scanout), others);
+	close(node);
+	close(card);
+	helix_close_lease(&other);
+}
+
+TEST_F_TIMEOUT(replug, who_follows_is_left_alone_in_all_of_his_lease, 180)
+{
+	struct picture next;
+
+	/* However long it takes him here. */
+	ASSERT_EQ(write_parameter("replug_ms", "60000"), 0);
+	ASSERT_EQ(resize(&self->acq, 1440, 900), 0);
+	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &next, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1440);
+	ASSERT_EQ(write_parameter("replug_ms", "100"), 0);
+	/* And too long the next time. */
+	ASSERT_EQ(resize(&self->acq, 1280, 720), 0);
+	ASSERT_EQ(look(&self->acq, &self->mode), 0);
+	LEFT_ALONE();
+}
+
+TEST_F_TIMEOUT(replug, who_does_not_look_is_left_alone, 180)
+{
+	ASSERT_EQ(resize(&self->acq, 1440, 900), 0);
+	helix_sleep_ms(NOTHING_MS);
+	EXPECT_EQ(replugs(self->acq.scanout), self->before);
+}
+
+TEST_F_TIMEOUT(replug, who_shows_nothing_is_left_alone, 180)
+{
+	ASSERT_EQ(tenant_set_crtc(self->acq.lease_fd, &self->acq, 0, NULL), 0);
+	ASSERT_EQ(resize(&self->acq, 1440, 900), 0);
+	ASSERT_EQ(look(&self->acq, &self->mode), 0);
+	LEFT_ALONE();
+}
+
+TEST_F_TIMEOUT(replug, who_never_showed_the_size_of_his_lease_is_left_alone, 180)
+{
+	ASSERT_EQ(tenant_set_crtc(self->acq.lease_fd, &self->acq, 0, NULL), 0);
+	self->mode.hdisplay = 800;
+	self->mode.vdisplay = 600;
+	self->mode.hsync_start = self->mode.hsync_end = self->mode.htotal = 800;
+	self->mode.vsync_start = self->mode.vsync_end = self->mode.vtotal = 600;
+	ASSERT_EQ(tenant_set_crtc(self->acq.lease_fd, &self->acq, self->picture.fb, &self->mode), 0);
+	LEFT_ALONE();
+	LEFT_ALONE();
+}
+
+TEST_F_TIMEOUT(replug, with_replug_ms_0_nobody_is_unplugged, 180)
+{
+	ASSERT_EQ(write_parameter("replug_ms", "0"), 0);
+	ASSERT_EQ(resize(&self->acq, 1280, 720), 0);
+	ASSERT_EQ(look(&self->acq, &self->mode), 0);
+	LEFT_ALONE();
+}
+
+TEST_F_TIMEOUT(replug, another_size_meanwhile_is_what_it_finds, 180)
+{
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1440, 900), 0);
+	ASSERT_EQ(resize(&self->acq, 1280, 720), 0);
+	ASSERT_EQ(plugged(self->uevents, &self->acq, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1280);
+	EXPECT_EQ(self->mode.vdisplay, 720);
+}
+
+TEST_F_TIMEOUT(replug, the_next_tenant_finds_it_plugged_in, 180)
+{
+	uint32_t scanout = self->acq.scanout;
+
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1440, 900), 0);
+	ASSERT_EQ(helix_revoke(self->acq.handle_fd, 0, 0), 0);
+	helix_close_lease(&self->acq);
+	ASSERT_EQ(helix_acquire(self->control, scanout, &self->acq), 0);
+	EXPECT_EQ(look(&self->acq, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1024);
+}
+
+TEST_HARNESS_MAIN
