@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,9 +14,13 @@
 
 #include "acl.h"
 #include "error.h"
+#include "log.h"
 
 #define ATTRIBUTE	"system.posix_acl_access"
 #define VALUE_MAX	1024	/* more than any list that was made for a device node */
+/* From the name of a node to its list: who takes one that has lost its name is the last. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 #define READ_WRITE	(ACL_READ | ACL_WRITE)
 
 static void put_entry(char **at, unsigned int tag, unsigned int perm, uint32_t id)
@@ -70,12 +75,14 @@ mode_t acl_parse(const void *value, size_t len, mode_t mode, uid_t user, bool *o
 	return mode;
 }
 
-static int change(const char *path, mode_t mode, uid_t user, bool *others)
+static int change(int fd, mode_t mode, uid_t user, bool *others)
 {
-	char have[VALUE_MAX], want[ACL_ROOM];
-	ssize_t len = getxattr(path, ATTRIBUTE, have, sizeof(have));
+	char path[32], have[VALUE_MAX], want[ACL_ROOM];
+	ssize_t len;
 	size_t n;
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = getxattr(path, ATTRIBUTE, have, sizeof(have));
 	if (len < 0 && errno == ENODATA)
 		len = 0;
 	if (len < 0)
@@ -89,21 +96,46 @@ static int change(const char *path, mode_t mode, uid_t user, bool *others)
 
 int acl_give(const char *path, dev_t device, uid_t user, bool *others, struct hl_error *err)
 {
-	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), ret = 0;
-	char by_fd[32];
 	struct stat st;
+	int fd, ret = 0;
 
 	*others = false;
+	pthread_mutex_lock(&lock);
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		ret = -errno;
 	else if (!S_ISCHR(st.st_mode) || st.st_rdev != device)
 		ret = -ENOENT;
-	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
 	if (!ret)
-		ret = change(by_fd, st.st_mode, user, others);
+		ret = change(fd, st.st_mode, user, others);
+	pthread_mutex_unlock(&lock);
 	if (fd >= 0)
 		close(fd);
 	if (ret)
 		hl_error_set(err, -ret, "cannot set who may open %s: %s", path, strerror(-ret));
 	return ret;
+}
+
+int acl_hold(const char *path)
+{
+	return open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+void acl_take(int node)
+{
+	struct stat st;
+	bool others;
+	int ret = 0;
+
+	if (node < 0)
+		return;
+	pthread_mutex_lock(&lock);
+	if (fstat(node, &st) < 0)
+		ret = -errno;
+	else if (S_ISCHR(st.st_mode))
+		ret = change(node, st.st_mode, ACL_NOBODY, &others);
+	pthread_mutex_unlock(&lock);
+	if (ret)
+		log_error("cannot set who may open a device that has gone: %s", strerror(-ret));
+	close(node);
 }

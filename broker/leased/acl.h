@@ -22,6 +22,14 @@
  */
 int acl_give(const char *path, dev_t device, uid_t user, bool *others, struct hl_error *err);
 
+/*
+ * The node @path, to be given to acl_take(): nobody but root and its group are let by it any
+ * more. That also when it has no name by now: who has bound it somewhere still has it, and it
+ * opens whatever device has its number. -1: it is not there, and no more has to be done.
+ */
+int acl_hold(const char *path);
+void acl_take(int node);
+
 /* ---- what it is made of, open to the tests: values of the attribute ---- */
 
 /*

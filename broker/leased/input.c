@@ -23,6 +23,7 @@
 
 #include <linux/helix_lease_netlink.h>
 
+#include "acl.h"
 #include "cgroup.h"
 #include "devices.h"
 #include "error.h"
@@ -45,6 +46,7 @@ struct record {
 	uint64_t generation;
 	uint64_t grants;	/* of the scanout by then */
 	uint64_t cgroup;	/* that it is bound to, which is all of the tenant */
+	bool user;		/* who is not root: the nodes are open to every process of his */
 	bool due;		/* the input is that tenant's still */
 	char devices[CDI_INPUTS_MAX][NAME_LEN];	/* that we have taken from their driver */
 	size_t nr_devices;
@@ -83,6 +85,8 @@ static void load_line(struct record *r, const char *line)
 		return;
 	if (sscanf(line, "due %d", &flag) == 1)
 		r->due = flag;
+	else if (sscanf(line, "user %d", &flag) == 1)
+		r->user = flag;
 	else if (r->nr_devices < CDI_INPUTS_MAX &&
 		 sscanf(line, "device %23[a-z0-9]", r->devices[r->nr_devices]) == 1)
 		r->nr_devices++;
@@ -110,8 +114,8 @@ static void save(const struct input *input, const struct record *r)
 
 	if (!out)
 		return;
-	fprintf(out, "generation %" PRIu64 "\ngrants %" PRIu64 "\ncgroup %" PRIu64 "\ndue %d\n",
-		r->generation, r->grants, r->cgroup, r->due);
+	fprintf(out, "generation %" PRIu64 "\ngrants %" PRIu64 "\ncgroup %" PRIu64 "\nuser %d\ndue %d\n",
+		r->generation, r->grants, r->cgroup, r->user, r->due);
 	for (size_t i = 0; i < r->nr_devices; i++)
 		fprintf(out, "device %s\n", r->devices[i]);
 	if (r->fault[0])
@@ -332,11 +336,27 @@ static void let_in(const struct input *input, uint32_t scanout, uint64_t id)
 	close(cgroup);
 }
 
+/*
+ * A user may have bound a node elsewhere, where it stays when the device has gone, and would
+ * open the next one of that number, if it still let him.
+ */
+static void hold_nodes(const struct input *input, const struct cdi_scanout *s, int *nodes)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < s->nr_inputs; i++) {
+		snprintf(path, sizeof(path), "%s%s", input->sysroot, s->inputs[i].node.path);
+		acl_take(acl_hold(path));
+		nodes[i] = acl_hold(path);
+	}
+}
+
 /* ---- a lease that is over ---- */
 
 static void replace(struct input *input, struct record *r, struct cdi_devices *before, int cgroup)
 {
 	struct cdi_devices after = { 0 };
+	int nodes[CDI_INPUTS_MAX];
 	struct hl_error err;
 	int64_t begun = gpu_now_ms();
 	int taken;
@@ -346,7 +366,10 @@ static void replace(struct input *input, struct record *r, struct cdi_devices *b
 	add_devices(input, &before->scanouts[0], r);
 	/* Who comes after us when we are killed now finds devices without their driver. */
 	save(input, r);
+	hold_nodes(input, &before->scanouts[0], nodes);
 	taken = take_away(input, r, &err);
+	for (size_t i = 0; i < before->scanouts[0].nr_inputs; i++)
+		acl_take(nodes[i]);
 	if (taken) {
 		log_error("scanout %u generation %" PRIu64 ": its tenant still hears its input devices: %s",
 			  r->scanout, r->generation, err.message);
@@ -379,8 +402,8 @@ static void renew(struct input *input, struct record *r)
 	struct cdi_devices before = { 0 };
 	struct hl_error err;
 
-	/* Most end with their container: nobody is left who could hear. */
-	if (!r->nr_devices && is_empty(input, cgroup))
+	/* Most end with their container: nobody is left who could hear, but for a user's others. */
+	if (!r->nr_devices && !r->user && is_empty(input, cgroup))
 		goto out;
 	r->fault[0] = '\0';
 	cdi_watch_hold(input->cdi);
@@ -422,13 +445,14 @@ static void settle(struct input *input, struct record *r)
 		r->due = false;
 		changed = true;
 	}
-	/* Of one that is not bound to a group nobody knows whose processes it is. */
+	/* Of root's that is not bound to a group nobody knows whose processes it is. */
 	if (!ret && !r->due && q.state == HELIX_LEASE_STATE_LEASED && is_new_lease(r, &q)) {
 		let_in(input, r->scanout, q.owner_cgroup);
 		r->generation = q.generation;
 		r->grants = q.grants;
-		r->cgroup = q.owner_cgroup;
-		r->due = q.cgroup_alone;
+		r->cgroup = q.cgroup_alone ? q.owner_cgroup : 0;
+		r->user = q.owner_uid;
+		r->due = q.cgroup_alone || r->user;
 		changed = true;
 	}
 	if (changed)

@@ -136,18 +136,39 @@ static void leave(struct fixture *f, bool due, const char *more)
 	start(f);
 }
 
-/* Nobody knows what processes such a tenant has. */
-static void one_that_is_bound_to_no_group_is_left_alone(void **state)
+static void one_of_a_user(struct fixture *f, uint32_t uid)
 {
-	struct fixture *f = *state;
-	int handle = fake_module_give(f->mod, 1, 1000);
+	int handle = fake_module_give(f->mod, 1, uid);
 
 	input_settle(f->input, 1);
 	close(handle);
 	while (fake_module_leased(f->mod))
 		usleep(1000);
 	input_settle(f->input, 1);
+}
+
+/* Nobody knows what processes such a tenant has. */
+static void one_of_roots_that_is_bound_to_no_group_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	one_of_a_user(f, 0);
 	assert_false(is_new(f));
+}
+
+/* Any of his processes may have opened the nodes, and in no group is known who they are. */
+static void a_users_is_done_always(void **state)
+{
+	struct fixture *f = *state;
+
+	one_of_a_user(f, 1000);
+	assert_true(is_new(f));
+	forget(f);
+	put(f, "populated 0\nfrozen 0\n", GROUP "/cgroup.events");
+	leave(f, true, "user 1\n");
+	input_settle(f->input, 1);
+	assert_true(is_new(f));
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\n"));
 }
 
 static void before_the_next_is_told_of_his(void **state)
@@ -216,7 +237,8 @@ static void what_cannot_be_done_is_written_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_that_is_bound_to_no_group_is_left_alone),
+		TEST(one_of_roots_that_is_bound_to_no_group_is_left_alone),
+		TEST(a_users_is_done_always),
 		TEST(before_the_next_is_told_of_his),
 		TEST(the_next_broker_does_what_the_last_left),
 		TEST(a_container_that_has_ended_left_nobody),

@@ -437,9 +437,30 @@ class Cases:
         within = "(exec 3<>/dev/dri/card0) && echo opened"
         check("opened" in self.alice(f"podman exec deska bash -c {shlex.quote(within)}"), "in the container it does not open")
 
+    def ear(self, node):
+        """She has it open, and bound elsewhere, in no container; says what becomes of both when there is a file "now"."""
+        self.put("/home/alice/ear", f"""import os, subprocess, time
+open("bound", "w").close()
+subprocess.run(["mount", "--bind", "{node}", "bound"], check=True)
+heard = os.open("bound", os.O_RDONLY | os.O_NONBLOCK)
+open("ready", "w").close()
+while not os.path.exists("now"):
+    time.sleep(0.2)
+for what in (lambda: os.read(heard, 4096), lambda: os.open("bound", os.O_RDONLY)):
+    try:
+        what()
+        print("works")
+    except OSError as error:
+        print(os.strerror(error.errno))
+""".encode())
+        self.alice("systemd-run --user --quiet --unit ear --working-directory /home/alice --property StandardOutput=file:/home/alice/said "
+                   "unshare --user --map-root-user --mount python3 ear")
+        wait_long(lambda: self.agent.run("test -e /home/alice/ready").status == 0, "alice has it open")
+
     def rootless_restarted(self):
         """The broker's death takes nothing from her, and what ends while it is dead is not hers when it is back."""
         own = self.own(self.mine)["input"]
+        self.ear(f"/dev/input/{min(own)}")
         self.check("systemctl kill -s KILL helix-leased")
         wait_long(lambda: self.agent.run("helixctl list", HANG).status == 0, "the broker runs again")
         check(self.opened("alice") == own, f"alice may open {self.opened('alice')}, her desktop has {own}")
@@ -448,6 +469,10 @@ class Cases:
         check(self.opened("alice"), "something has taken them back without the broker, and this case tries nothing")
         self.check("systemctl start helix-leased.socket helix-leased")
         wait_long(lambda: not self.opened("alice"), lambda: f"alice may open {self.opened('alice')}, and has no lease")
+        # Before it is granted again: whoever comes next is told only then.
+        self.check(f"helixctl run --scanout {self.mine} -- true; touch /home/alice/now")
+        said = wait_long(lambda: self.check("cat /home/alice/said").splitlines()[1:] and self.check("cat /home/alice/said"), "alice says what became of it")
+        check(said.splitlines() == ["No such device", "Permission denied"], f"what she had open and bound: {said}")
         self.alice(self.page["Rootless podman"][2])
         self.blank(self.mine)
 
