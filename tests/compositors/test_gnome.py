@@ -23,6 +23,14 @@ DESKTOPS = 2
 SIZE, OTHER_SIZE = (1280, 720), (1024, 768)
 COLOURS = [tuple(bytes.fromhex(line)) for line in (TOP / "guest/desktop/colours").read_text().split()]
 
+# Two colours side by side, and another one once a finger was on it.
+PAINTED, TOUCHED = ((0xf0, 0xc0, 0x00), (0x00, 0xa0, 0xf0)), (0xe0, 0x30, 0x20)
+PAGE = f"""<!doctype html>
+<title>page</title>
+<body style="height: 100vh; margin: 0; background: linear-gradient(90deg, rgb{PAINTED[0]} 50%, rgb{PAINTED[1]} 50%)"
+ onpointerdown="if (event.pointerType == 'touch') document.body.style.background = 'rgb{TOUCHED}'">
+"""
+
 
 class Gnome:
     def __init__(self, system):
@@ -51,6 +59,9 @@ class Gnome:
     def leases(self):
         return {row["scanout"]: row["generation"] for row in json.loads(self.agent.check("helixctl list --json"))
                 if row["state"] == "leased"}
+
+    def processes(self, n):
+        return self.inside(n, "ps axo pid,rss,time,args | cut -c 1-160").out
 
     def terminal(self, n):
         """Whether the shell in the terminal waits for somebody to type."""
@@ -124,6 +135,40 @@ class Gnome:
         check(int(place[1]) > 5 and int(place[2]) > 3, f"the click was {self.file(n, 'clicked')!r}")
         return f"column {place[1]}, row {place[2]}"
 
+    def browser(self):
+        """A page in Chromium, in the sandbox that it makes itself: its colours, and the one that a finger gives it."""
+        n = 1
+        self.inside(n, f"cat >~/page.html <<'END'\n{PAGE}END")
+
+        def shown(*colours):
+            image = picture(self.system, n, OUTPUT / "browser")
+            return all(share_of(image, colour) > 0.15 for colour in colours)
+        wait_for(lambda: self.terminal(n), lambda: f"a shell in the terminal of {n}:\n{self.log(n)}")
+        with Hand(self.system.exportd.port, n) as hand:
+            self.types(hand, n, "chromium page.html & echo begun >begun\n", "begun", "begun")
+            wait_for(lambda: shown(*PAINTED), lambda: f"the page in Chromium:\n{self.processes(n)}\n{self.log(n)}", every=2)
+
+            def touched():
+                hand.tap(SIZE[0] // 2, SIZE[1] * 2 // 3)
+                return shown(TOUCHED)
+            wait_for(touched, lambda: f"the page after a finger:\n{self.log(n)}", every=2)
+        # The renderer has namespaces of its own, where it sees nobody.
+        said = self.agent.check("for p in $(pgrep -f '[-]-type=renderer') 1; do readlink /proc/$p/ns/user; done", HANG)
+        *renderers, own = said.split()
+        check(renderers and own not in renderers, f"user namespaces of the renderers are {renderers}, that of the guest {own}")
+
+    def fingers(self):
+        """On "Activities", and again: the overview is dark beside the desktop's picture, and is left again."""
+        n, corner, beside = 2, (35, 15), (20, SIZE[1] // 2)
+
+        def overview(is_open):
+            pixel = picture(self.system, n, OUTPUT / f"overview-{is_open}").getpixel(beside)
+            return is_open == (max(abs(a - b) for a, b in zip(pixel, COLOURS[n - 1])) > 24)
+        with Hand(self.system.exportd.port, n) as hand:
+            for is_open in (True, False):
+                hand.tap(*corner)
+                wait_for(lambda: overview(is_open), lambda: f"the overview {'open' if is_open else 'closed'}:\n{self.log(n)}", every=2)
+
     def editor(self):
         n = 2
         with Hand(self.system.exportd.port, n) as hand:
@@ -175,6 +220,8 @@ class Gnome:
                 ("a viewer sees each with its own background and the shell's bar", self.pictures),
                 ("what is typed arrives in the terminal of that desktop and of no other", self.keyboard),
                 ("a click arrives in the terminal, at its place", self.pointer),
+                ("Chromium draws a page, in a sandbox, and a finger on it arrives there", self.browser),
+                ("a finger opens the overview, and closes it", self.fingers),
                 ("what is typed and saved in the editor is in the file", self.editor),
                 ("the desktop takes the size that the viewer asks for", self.size),
                 ("no shell was restarted, no lease lost, no call refused", self.undisturbed),
