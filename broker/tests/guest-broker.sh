@@ -117,7 +117,7 @@ for n in 1 2 3; do
 	eval "holder$n=$holder scanout$n=$scanout generation$n=$generation"
 	same "its state is leased" leased "$(column "$scanout" 2)"
 	same "its owner is the process that asked" "$holder" "$(column "$scanout" 7)"
-	same "its label is shown" "desk$n" "$(column "$scanout" 14)"
+	same "its label is shown" "desk$n" "$(column "$scanout" 15)"
 	check "its node is there" test -c "/dev/helix/scanout$scanout"
 	check "monitor told of it" wait_for event granted "$scanout" "\"generation\":$generation,\"label\":\"desk$n\""
 done
