@@ -27,7 +27,6 @@ from vm.system import System  # noqa: E402
 
 OUTPUT = Path("build/compositors")
 SIZE = (1024, 768)
-TOUCHED = {"sway", "cage"}      # with fingers as well; the others share libinput with them
 POINTED = {"tenant-sway"}       # what GL drew for a cursor plane; what is copied into one comes another way through QEMU
 
 # name, variant of its start script, scanout, what is dominant on its screen (None: only that it is not black)
@@ -128,8 +127,7 @@ class Tenant:
 
             until(hand.click, r"wl_pointer\] button: .*\(left\), state: 1", "a click")
             until(lambda *_: hand.key("KeyK"), r"sym: k ", "the key K")
-            if self.compositor in TOUCHED:
-                until(hand.tap, r"wl_touch\] down: ", "a finger")
+            until(hand.tap, r"wl_touch\] down: ", "a finger")
 
     def stop(self):
         self.agent.run(f"systemctl stop {self.unit}", HANG)
