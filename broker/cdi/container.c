@@ -122,7 +122,7 @@ static json_object *annotations_of(json_object *obj)
 static int read_config(const char *bundle, struct cdi_container *c, struct hl_error *err)
 {
 	char path[PATH_MAX], *text;
-	json_object *config, *root;
+	json_object *config = NULL, *root;
 	const char *rootfs;
 	size_t len;
 	int fd, ret;
