@@ -29,7 +29,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu-side/exportd/tests"))
 import with_qemu  # noqa: E402
 from patience import PATIENCE, wait  # noqa: E402
-from with_qemu import Socket, run_tests, tests_of  # noqa: E402
+from with_qemu import Socket, run_tests  # noqa: E402
+from report import tests_of  # noqa: E402
 
 KEY = b"a key that is only for tests, of 32 bytes and more"
 FAILURES = 10  # bad tokens that an address may send in a minute
@@ -890,8 +891,8 @@ def servers_are_alive(b):
 
 
 def main():
-    tests = [(name, test) for name, test in tests_of(globals())
-             if not sys.argv[2:] or any(word in name for word in sys.argv[2:])]
+    tests = [(words, test) for words, test in tests_of(globals())
+             if not sys.argv[2:] or any(word in words for word in sys.argv[2:])]
     return run_tests(tests, lambda: Bed(sys.argv[1], os.environ.get("HELIX_QEMU")), servers_are_alive)
 
 

@@ -2,6 +2,8 @@
 """Test cases as TAP: one line each, the reason of a failure as comment lines."""
 
 import contextlib
+import functools
+import os
 import sys
 import time
 import traceback
@@ -38,6 +40,12 @@ def wait_long(condition, text, seconds=HANG, every=0.5):
     return wait_for(condition, seconds, lambda: f"still not: {text() if callable(text) else text}", every)
 
 
+def where(error):
+    """The lines on the way to it, for an assertion may say nothing else."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    return "at " + ", ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames)
+
+
 class Report:
     """Counts and prints cases as they end; none hides the next ones."""
 
@@ -64,11 +72,16 @@ class Report:
         except Skip as skip:
             good = self.point(True, f"{name} # SKIP {skip}")
         except AssertionError as error:
-            good = self.point(False, name, str(error))
+            good = self.point(False, name, f"{error}\n{where(error)}")
         except Exception:
             good = self.point(False, name, traceback.format_exc())
         print(f"# took {time.monotonic() - begun:.1f} s", file=self.out, flush=True)
         return good
+
+
+def tests_of(names, *arguments):
+    """[(words, function)] of a module's functions test_..., in order, to be called with these arguments."""
+    return [(name[5:].replace("_", " "), functools.partial(test, *arguments)) for name, test in names.items() if name.startswith("test_")]
 
 
 def run(cases, out=sys.stdout):

@@ -23,9 +23,10 @@ import urllib.error
 import urllib.request
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), part) for part in ("", "../../../tests/e2e")]
 from openapi import Description, parse_metrics  # noqa: E402
 from patience import PATIENCE, wait  # noqa: E402
+from report import run, tests_of  # noqa: E402
 
 EXPORTD, OPENAPI = sys.argv[1:3]
 
@@ -496,21 +497,5 @@ def test_metrics_are_not_open_to_who_comes_by_a_proxy():
         assert refused[0] == 403, refused
 
 
-def main():
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}", flush=True)
-    failed = False
-    for number, (name, test) in enumerate(tests, 1):
-        words = name[5:].replace("_", " ")
-        try:
-            test()
-            print(f"ok {number} - {words}", flush=True)
-        except (AssertionError, OSError, TypeError, KeyError, ValueError, subprocess.SubprocessError) as error:
-            failed = True
-            print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {error.__traceback__.tb_next.tb_lineno})",
-                  flush=True)
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tests_of(globals())))

@@ -19,7 +19,8 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from patience import PATIENCE, wait  # noqa: E402
-from with_qemu import Bench, Socket, run_with_qemu, tests_of  # noqa: E402
+from with_qemu import Bench, Socket, run_with_qemu  # noqa: E402
+from report import tests_of  # noqa: E402
 
 OPTIONS = "--encoder", "h264_vaapi,libx264", "--encoder-device", "/dev/null"
 

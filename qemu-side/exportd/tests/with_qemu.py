@@ -8,6 +8,7 @@ usage: with_qemu.py HELIX-EXPORTD   (HELIX_QEMU: where the patched QEMU is insta
 Prints TAP.
 """
 import base64
+import functools
 import http.client
 import json
 import os
@@ -20,11 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.error
 import urllib.request
 
-from patience import PATIENCE, wait
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tests/e2e"))
+from patience import PATIENCE, wait  # noqa: E402
+from report import Skip, run, tests_of  # noqa: E402
 
 BAD_MAX = 16  # messages that are none, after which the server hangs up: Documentation/stream-protocol.rst
 
@@ -35,6 +37,17 @@ BAR_REGS, BAR_SHM = 0xE0000000, 0xE0100000
 REG_MAGIC, REG_STATUS, REG_GENERATION, REG_DOORBELL = 0x00, 0x0C, 0x14, 0x18
 EPERM, ENODEV, EEXIST, EINVAL, ESTALE = 1, 19, 17, 22, 116
 GPU = 0x02 << 3
+
+
+def qemu_command(qemu, folder):
+    """The command of a machine with a GPU and a control device, whose sockets are in the folder."""
+    def served(name):
+        return f"{folder}/{name}.sock,server=on,wait=off"
+    return [qemu, "-M", "q35,memory-backend=mem", "-accel", "qtest", "-m", "64", "-nodefaults", "-vga", "none",
+            "-object", "memory-backend-memfd,id=mem,size=64M,share=on",
+            "-device", "virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr=02.0", "-display", "dbus,p2p=on,gl=on",
+            "-chardev", f"socket,id=ctl,path={served('control')}", "-device", "helix-control,chardev=ctl,addr=03.0",
+            "-qtest", f"unix:{served('qtest')}", "-qtest-log", "/dev/null", "-qmp", f"unix:{served('qmp')}"]
 
 
 class Guest:
@@ -343,18 +356,12 @@ class Bench:
         # before QEMU, which must then be found by trying again
         self.start_exportd()
         self.qemu = subprocess.Popen(
-            [qemu, "-M", "q35,memory-backend=mem", "-accel", "qtest", "-m", "64", "-nodefaults", "-vga", "none",
-             "-object", "memory-backend-memfd,id=mem,size=64M,share=on",
-             "-device", "virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr=02.0", "-display", "dbus,p2p=on,gl=on",
-             "-chardev", f"socket,id=ctl,path={self.dir}/control.sock,server=on,wait=off",
-             "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
-             "-qtest-log", "/dev/null", "-trace", "dbus_kbd_*", "-trace", "dbus_mouse_*",
+            [*qemu_command(qemu, self.dir), "-trace", "dbus_kbd_*", "-trace", "dbus_mouse_*",
              "-trace", "virtio_gpu_ui_*", "-trace", "dbus_touch_*", "-trace", "dbus_clipboard_*", "-trace", "input_event_btn", "-trace", "input_event_key_qcode",
              "-chardev", "dbus,id=leases,name=dev.helix.lease", "-device", "isa-serial,chardev=leases",
              "-device", "virtio-tablet-pci,display=gpu,head=0,addr=04.0",
              "-device", "virtio-multitouch-pci,display=gpu,head=0,addr=05.0",
-             "-device", "virtio-multitouch-pci,id=touch9,display=gpu,head=9,addr=06.0",
-             "-qmp", f"unix:{self.dir}/qmp.sock,server=on,wait=off"],
+             "-device", "virtio-multitouch-pci,id=touch9,display=gpu,head=9,addr=06.0"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.guest = Guest(f"{self.dir}/qtest.sock")
 
@@ -501,7 +508,7 @@ def test_a_later_lease_takes_the_number_from_an_output_whose_end_was_not_told(b)
 def test_refresh_rate_reaches_the_output(b):
     with open(b.log.name, encoding="utf-8", errors="replace") as log:
         if "refresh rates: ours" not in log.read():
-            return "QEMU has no SetUIInfo2"
+            raise Skip("QEMU has no SetUIInfo2")
 
     def told(mark):
         with open(b.log.name, encoding="utf-8", errors="replace") as log:
@@ -512,7 +519,6 @@ def test_refresh_rate_reaches_the_output(b):
         mark = b.mark()
         assert b.guest.enable(3, 4, width=800, height=600, refresh=refresh) == 0
         wait(f"{wanted} mHz", lambda: ("800x600", wanted) in told(mark))
-    return None
 
 
 def test_all_fifteen(b):
@@ -1069,34 +1075,22 @@ def qmp(b, command):
     sock.close()
 
 
-def tests_of(names):
-    """The test functions of a module, in order, with their names."""
-    return [(name, test) for name, test in names.items() if name.startswith("test_")]
-
-
 def run_tests(tests, open_bench, after=lambda bench: None):
-    """Every test with one bench, as TAP; a test returns why it was skipped, if it was. after() checks what holds after each."""
-    print(f"1..{len(tests)}", flush=True)
-    bench, failed = None, False
+    """Every test with one bench, as TAP. after() checks what holds after each."""
+    bench, status = None, 1
+
+    def case(test):
+        test(bench)
+        after(bench)
     try:
         bench = open_bench()
-        for number, (name, test) in enumerate(tests, 1):
-            words = name[5:].replace("_", " ")
-            try:
-                skipped = test(bench)
-                after(bench)
-                print(f"ok {number} - {words}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
-            except (AssertionError, OSError, TypeError, KeyError, ValueError, struct.error) as error:
-                failed = True
-                lines = [str(frame.lineno) for frame in traceback.extract_tb(error.__traceback__)[1:]]
-                print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (lines {', '.join(lines)})", flush=True)
+        status = run([(words, functools.partial(case, test)) for words, test in tests])
     except (AssertionError, OSError) as error:
-        failed = True
         print(f"Bail out! {error}")
     finally:
         if bench:
-            bench.end(failed)
-    return 1 if failed else 0
+            bench.end(status)
+    return status
 
 
 def run_with_qemu(tests, make):

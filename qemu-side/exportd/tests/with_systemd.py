@@ -21,7 +21,9 @@ import subprocess
 import sys
 import tempfile
 
-import patience
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tests/e2e"))
+import patience  # noqa: E402
+from report import run, tests_of  # noqa: E402
 
 PATIENCE = 90   # seconds: a guard against hanging, not a measure of anything
 SYSTEMD = "/usr/lib/systemd/systemd"
@@ -266,23 +268,10 @@ def test_the_watchdog_ends_one_that_hangs(_):
     assert vms() == []
 
 
-def inside(units):
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}", flush=True)
-    for number, (name, test) in enumerate(tests, 1):
-        words = name[5:].replace("_", " ")
-        try:
-            test(units)
-            print(f"ok {number} - {words}", flush=True)
-        except Exception as error:  # whatever it is, the next are tried
-            trace = error.__traceback__.tb_next or error.__traceback__
-            print(f"not ok {number} - {words}\n# {type(error).__name__}: {error} (line {trace.tb_lineno})", flush=True)
-
-
 if __name__ == "__main__":
     if sys.argv[1] == "--boot":
         boot(*sys.argv[2:])
     elif sys.argv[1] == "--inside":
-        inside(sys.argv[2])
+        run(tests_of(globals(), sys.argv[2]))
     else:
         sys.exit(outside(*sys.argv[1:]))

@@ -23,7 +23,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from openapi import Description, parse_metrics  # noqa: E402
 from patience import PATIENCE, wait  # noqa: E402
-from with_qemu import DISABLE, Guest, Socket, run_with_qemu, tests_of  # noqa: E402
+from with_qemu import DISABLE, Guest, Socket, qemu_command, run_with_qemu  # noqa: E402
+from report import tests_of  # noqa: E402
 
 
 class Machine:
@@ -34,14 +35,7 @@ class Machine:
         self.dir = os.path.join(folder, name)
         os.mkdir(self.dir)
         self.log = open(os.path.join(folder, name + ".log"), "wb")
-        self.process = subprocess.Popen(
-            [qemu, "-M", "q35,memory-backend=mem", "-accel", "qtest", "-m", "64", "-nodefaults", "-vga", "none",
-             "-object", "memory-backend-memfd,id=mem,size=64M,share=on",
-             "-device", "virtio-gpu-gl-pci,id=gpu,max_outputs=16,addr=02.0", "-display", "dbus,p2p=on,gl=on",
-             "-chardev", f"socket,id=ctl,path={self.dir}/control.sock,server=on,wait=off",
-             "-device", "helix-control,chardev=ctl,addr=03.0", "-qtest", f"unix:{self.dir}/qtest.sock,server=on,wait=off",
-             "-qtest-log", "/dev/null", "-qmp", f"unix:{self.dir}/qmp.sock,server=on,wait=off"],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(qemu_command(qemu, self.dir), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.guest = Guest(f"{self.dir}/qtest.sock")
 
     def stop(self):
