@@ -4,13 +4,12 @@
  * reader written here.
  */
 #include <glib.h>
-#include <libavcodec/avcodec.h>
 #include <libavutil/hwcontext.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "encoder.h"
-#include "test.h"
+#include "decode.h"
 
 #define WIDTH	320
 #define HEIGHT	240
@@ -101,17 +100,9 @@ static struct encoded encode(struct surface *surface, struct rect damaged,
 	return out;
 }
 
-/* Every access unit in must be a picture out at once: no reordering. */
 static void decode(const struct encoded *out)
 {
-	size_t len = out->packet->len - PACKET_VIDEO_HEADER;
-	AVPacket *packet = av_packet_alloc();
-
-	assert_int_equal(av_new_packet(packet, (int)len), 0);
-	memcpy(packet->data, out->packet->data + PACKET_VIDEO_HEADER, len);
-	assert_int_equal(avcodec_send_packet(decoder, packet), 0);
-	assert_int_equal(avcodec_receive_frame(decoder, frame), 0);
-	av_packet_free(&packet);
+	decode_packet(decoder, out->packet, frame);
 }
 
 static void expect_luma(int x, int y, int wanted)

@@ -4,10 +4,10 @@
  * and libva as they are, with a stand-in for the driver: standin_drv_video.c.
  */
 #include <glib.h>
-#include <libavcodec/avcodec.h>
 #include <libavutil/log.h>
 
 #include "encoder.h"
+#include "decode.h"
 #include "standin_gpu.h"
 
 #define WIDTH	320
@@ -96,14 +96,7 @@ static bool encode(struct surface *surface, bool damaged, struct encoded *out)
 /* Takes the packet. */
 static void decode(struct encoded *out)
 {
-	size_t len = out->packet->len - PACKET_VIDEO_HEADER;
-	AVPacket *packet = av_packet_alloc();
-
-	assert_int_equal(av_new_packet(packet, (int)len), 0);
-	memcpy(packet->data, out->packet->data + PACKET_VIDEO_HEADER, len);
-	assert_int_equal(avcodec_send_packet(decoder, packet), 0);
-	assert_int_equal(avcodec_receive_frame(decoder, frame), 0);
-	av_packet_free(&packet);
+	decode_packet(decoder, out->packet, frame);
 	packet_unref(out->packet);
 }
 

@@ -8,12 +8,11 @@
  * sees what happened at the same time: Documentation/testing.rst.
  */
 #include <libavutil/log.h>
-#include <semaphore.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "desktop.h"
 #include "fake_qemu.h"
+#include "faulty.h"
 
 #define PLACES		5
 #define THREADS		4
@@ -45,28 +44,17 @@ static int send_or_break(AVCodecContext *ctx, const AVFrame *picture)
 /* Only one: until the test is over. */
 static int send_or_hang(AVCodecContext *ctx, const AVFrame *picture)
 {
-	struct timespec until;
-
-	if (atomic_exchange(&hang_now, false)) {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += 4 * GUARD_S;
-		if (sem_timedwait(&hang, &until))
-			abort();
-	}
+	if (atomic_exchange(&hang_now, false))
+		hang_on(&hang, 4 * GUARD_S);
 	return avcodec_send_frame(ctx, picture);
 }
 
-static const char *const settings[][2] = {
-	{ "preset", "ultrafast" }, { "tune", "zerolatency" },
-	{ "forced-idr", "1" }, { NULL, NULL },
-};
-
 static const struct encoder_kind kinds[] = {
-	{ .name = "hangs", .avcodec = "libx264", .settings = settings,
+	{ .name = "hangs", .avcodec = "libx264", .settings = fast_settings,
 	  .hardware = true, .send = send_or_hang },
-	{ .name = "breaks", .avcodec = "libx264", .settings = settings,
+	{ .name = "breaks", .avcodec = "libx264", .settings = fast_settings,
 	  .send = send_or_break },
-	{ .name = "libx264", .avcodec = "libx264", .settings = settings },
+	{ .name = "libx264", .avcodec = "libx264", .settings = fast_settings },
 	{ .name = NULL },
 };
 

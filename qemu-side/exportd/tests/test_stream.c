@@ -5,13 +5,11 @@
  */
 #include <libavutil/log.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "stream.h"
+#include "faulty.h"
 #include "guard.h"
 #include "test.h"
 
@@ -48,13 +46,9 @@ struct blocker {
 static void blocker_read(struct job *job)
 {
 	struct blocker *blocker = (struct blocker *)job;
-	struct timespec until;
 
 	sem_post(&blocker->begun);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += GUARD_S;
-	if (sem_timedwait(&blocker->gate, &until))
-		abort();
+	hang_on(&blocker->gate, GUARD_S);
 }
 
 static void blocker_nothing(struct job *job)
@@ -142,32 +136,21 @@ static int send_or_break(AVCodecContext *ctx, const AVFrame *picture)
 				      avcodec_send_frame(ctx, picture);
 }
 
-/* A driver that does not come back, until the test lets it. */
 static int send_and_hang(AVCodecContext *ctx, const AVFrame *picture)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += GUARD_S;
-	if (sem_timedwait(&hang, &until))
-		abort();
+	hang_on(&hang, GUARD_S);
 	return avcodec_send_frame(ctx, picture);
 }
 
-static const char *const settings[][2] = {
-	{ "preset", "ultrafast" }, { "tune", "zerolatency" },
-	{ "forced-idr", "1" }, { NULL, NULL },
-};
-
 static const struct encoder_kind faulty_kinds[] = {
-	{ .name = "breaks", .avcodec = "libx264", .settings = settings,
+	{ .name = "breaks", .avcodec = "libx264", .settings = fast_settings,
 	  .send = send_or_break },
-	{ .name = "hangs", .avcodec = "libx264", .settings = settings,
+	{ .name = "hangs", .avcodec = "libx264", .settings = fast_settings,
 	  .hardware = true, .send = send_and_hang },
 	/* by its label alone: what is tested is who gets it */
 	{ .name = "av1", .avcodec = "libx264", .codec = CODEC_AV1,
-	  .settings = settings },
-	{ .name = "libx264", .avcodec = "libx264", .settings = settings },
+	  .settings = fast_settings },
+	{ .name = "libx264", .avcodec = "libx264", .settings = fast_settings },
 	{ .name = NULL },
 };
 
