@@ -95,9 +95,12 @@ static void clipboard_take(struct clipboard *clipboard, GVariant *reply)
 
 	g_variant_get(reply, "(&s@ay)", &mime, &data);
 	bytes = g_variant_get_fixed_array(data, &len, 1);
+	if (len > MESSAGE_TEXT_MAX) {
+		clipboard->copied(NULL, clipboard->data);
+		return;
+	}
 	if (strcmp(mime, CLIPBOARD_MIME) || !clipboard_text_valid(bytes, len)) {
-		log_info("clipboard: what the guest copied is not text, or more than %u bytes of it",
-			 MESSAGE_TEXT_MAX);
+		log_info("clipboard: what the guest copied is not text");
 		return;
 	}
 	text = g_strndup(bytes, len);

@@ -15,7 +15,7 @@
 
 struct clipboard;
 
-/* The guest copied @text, UTF-8 of at most MESSAGE_TEXT_MAX bytes. */
+/* The guest copied @text, UTF-8 of at most MESSAGE_TEXT_MAX bytes; NULL: more. */
 typedef void (*clipboard_copied)(const char *text, void *data);
 
 /* @display outlives it. NULL: this display has one already. */

@@ -576,7 +576,9 @@ int desktop_resize(struct desktop *desktop, uint32_t width, uint32_t height,
 /* Who may only watch sees what is shown, and not what is copied. */
 static void desktop_copied(const char *text, void *data)
 {
-	struct packet *packet = desktop_packet(api_clipboard(text));
+	struct packet *packet = desktop_packet(text ? api_clipboard(text) :
+		api_error("large-clipboard",
+			  "what was copied is more than 262144 bytes"));
 	struct desktop *desktop = data;
 	unsigned int i;
 

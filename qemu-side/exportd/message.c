@@ -363,7 +363,7 @@ static bool message_clipboard(struct json_object *root, struct message *msg,
 	mime = message_string(root, "mime", &len);
 	if (!mime || strcmp(mime, MESSAGE_CLIPBOARD_MIME))
 		return false;
-	*error = "clipboard needs \"text\", at most 65536 bytes and no NUL";
+	*error = "clipboard needs \"text\", at most 262144 bytes and no NUL";
 	text = message_string(root, "text", &len);
 	if (!text || len > MESSAGE_TEXT_MAX)
 		return false;

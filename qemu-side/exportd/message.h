@@ -12,7 +12,7 @@
 #include "rung.h"
 
 #define MESSAGE_MAX	4096	/* bytes of JSON text */
-#define MESSAGE_TEXT_MAX (64u << 10)	/* bytes of a clipboard's text */
+#define MESSAGE_TEXT_MAX (256u << 10)	/* bytes of a clipboard's text */
 #define MESSAGE_LONG_MAX (2 * MESSAGE_TEXT_MAX + MESSAGE_MAX)	/* its JSON */
 #define MESSAGE_CODE_MAX 32	/* a DOM KeyboardEvent.code, with its NUL */
 #define MESSAGE_WHEEL_MAX 16	/* steps that one message may scroll */

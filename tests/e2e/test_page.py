@@ -788,6 +788,34 @@ class PageTest:
                  lambda: f"the desktop got {self.sent(1, 'clipboard')}")
         self.browser.driver.execute_cdp_cmd("Browser.resetPermissions", {})
 
+    def a_clipboard_that_is_not_shared_is_said_in_words(self):
+        desktop = self.standin.desktops[1]
+        desktop.takes = {**desktop.takes, "clipboard": False}
+        try:
+            self.fresh()
+            self.open_full(1)
+            self.browser.js("document.querySelector('#clipboard-toggle').click()")
+            self.wait_clipboard("does not share its clipboard")
+            check(not self.browser.text("#clipboard-shared"), "what cannot be shared is offered all the same")
+            desktop.takes = {**desktop.takes, "clipboard": True}
+            self.wait_clipboard("Give to desktop")
+            check(not self.browser.text("#clipboard-why"), "there is still a reason")
+            self.browser.js("document.querySelector('#clipboard-box').value = 'x'.repeat(300 * 1024)")
+            self.browser.js("document.querySelector('#clipboard-send').click()")
+            self.wait_clipboard("a desktop takes up to 256 KiB")
+            self.standin.role = "view"
+            self.fresh()
+            self.open_full(1)
+            self.browser.js("document.querySelector('#clipboard-toggle').click()")
+            self.wait_clipboard("only who may use it")
+        finally:
+            self.standin.role = "admin"
+            desktop.takes = {**desktop.takes, "clipboard": True}
+
+    def wait_clipboard(self, words):
+        wait_for(lambda: words in self.browser.text("#clipboard"), LONG,
+                 lambda: f"the panel says '{self.browser.text('#clipboard')}'")
+
     def a_clipboard_that_the_browser_refuses_is_said_in_words(self):
         self.fresh()
         self.browser.driver.execute_cdp_cmd("Browser.setPermission", {

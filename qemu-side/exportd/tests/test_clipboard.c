@@ -295,7 +295,6 @@ static void test_the_guest_is_asked_once_at_a_time(void **state)
 
 static void test_what_is_no_text_is_not_told(void **state)
 {
-	g_autofree char *large = g_strnfill(MESSAGE_TEXT_MAX + 1, 'x');
 	unsigned int serial = 0;
 
 	(void)state;
@@ -305,14 +304,23 @@ static void test_what_is_no_text_is_not_told(void **state)
 	guest_answers(CLIPBOARD_MIME, "a\0b", 3);
 	guest_copies(0, ++serial, CLIPBOARD_MIME);
 	guest_answers("text/html", "text", 4);
-	guest_copies(0, ++serial, CLIPBOARD_MIME);
-	guest_answers(CLIPBOARD_MIME, large, MESSAGE_TEXT_MAX + 1);
 	settle();
 	assert_int_equal(copies, 0);
-	guest_copies(0, ++serial, CLIPBOARD_MIME);
+}
+
+static void test_that_a_text_is_too_large_is_told(void **state)
+{
+	g_autofree char *large = g_strnfill(MESSAGE_TEXT_MAX + 1, 'x');
+
+	(void)state;
+	guest_copies(0, 1, CLIPBOARD_MIME);
 	guest_answers(CLIPBOARD_MIME, large, MESSAGE_TEXT_MAX);
 	wait_until(copies == 1);
 	assert_int_equal(strlen(copied), MESSAGE_TEXT_MAX);
+	guest_copies(0, 2, CLIPBOARD_MIME);
+	guest_answers(CLIPBOARD_MIME, large, MESSAGE_TEXT_MAX + 1);
+	wait_until(copies == 2);
+	assert_null(copied);
 }
 
 static void test_a_guest_that_does_not_answer_is_asked_again(void **state)
@@ -352,6 +360,7 @@ int main(void)
 		T(test_only_text_of_the_clipboard_is_asked_for),
 		T(test_the_guest_is_asked_once_at_a_time),
 		T(test_what_is_no_text_is_not_told),
+		T(test_that_a_text_is_too_large_is_told),
 		T(test_a_guest_that_does_not_answer_is_asked_again),
 		T(test_grabs_are_counted_with_the_guests),
 	};

@@ -18,7 +18,7 @@
 #define LINKS_MAX (OPTIONS_SCANOUTS_MAX + 1)	/* the first is the list */
 #define TICK_US (100 * LWS_US_PER_MS)
 #define RETRY_US (500 * LWS_US_PER_MS)
-#define TEXT_MAX (256 * 1024)
+#define TEXT_MAX (2048 * 1024)	/* six times a clipboard, if all of it is escaped */
 #define RX_BUFFER (64 * 1024)
 
 enum phase { GATHERING, MEASURING, DONE };

@@ -42,8 +42,9 @@ const NO_STATS = Object.freeze({
 });
 // What a server makes of a desktop for grids, unless it says otherwise.
 const THUMB_WIDTH = 480;
-// What a desktop takes whose server does not say: all that the first servers took.
-const BASIC = Object.freeze({ touch: false, absolute: true, clipboard: false, resize: false });
+// What a desktop takes whose server does not say: all that the first servers took. Of the clipboard
+// null is kept, for there is nothing to say of it then.
+const BASIC = Object.freeze({ touch: false, absolute: true, clipboard: null, resize: false });
 
 /** What a desktop is known by; servers of one VM may not give it a name of its own. */
 export const keyOf = (entry) => entry.id ?? String(entry.scanout);

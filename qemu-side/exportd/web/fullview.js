@@ -137,8 +137,6 @@ export class FullView {
     byId('ending').hidden = desktop.ending === null;
     byId('ending-text').textContent = endingWords(desktop.ending);
     byId('ending-keep').hidden = !desktop.mayKeep;
-    byId('clipboard-toggle').hidden = !desktop.takes.clipboard;
-    byId('clipboard').hidden ||= !desktop.takes.clipboard;
     byId('lock').hidden = desktop.takes.absolute || !this.#stage.requestPointerLock;
     for (const part of this.#parts)
       part.refresh?.();

@@ -6,9 +6,9 @@
 // what a browser does not allow can still be done by hand, in the box.
 
 import { message } from './protocol.js';
-import { clipboardFailure } from './words.js';
+import { clipboardFailure, whyNoClipboard } from './words.js';
 
-const LARGEST_BYTES = 64 * 1024;
+const LARGEST_BYTES = 256 * 1024;
 
 const byId = (id) => document.getElementById(id);
 
@@ -36,6 +36,21 @@ export class Sharing {
     this.#lastText = null;
     byId('clipboard-box').value = '';
     this.#tell('');
+    this.refresh();
+  }
+
+  /** Shows what can be shared, or why nothing can. */
+  refresh() {
+    if (!this.#desktop)
+      return;
+    const { takes, control } = this.#desktop;
+    byId('clipboard-toggle').hidden = takes.clipboard === null;
+    byId('clipboard').hidden ||= takes.clipboard === null;
+    const why = whyNoClipboard(takes.clipboard, control);
+    byId('clipboard-why').hidden = !why;
+    byId('clipboard-shared').hidden = Boolean(why);
+    if (byId('clipboard-why').textContent !== why)
+      byId('clipboard-why').textContent = why;
   }
 
   detach() {
@@ -81,7 +96,7 @@ export class Sharing {
       this.#tell('Only who controls the desktop can put something on its clipboard.');
     } else if (this.#desktop.send(message.clipboard(text))) {
       this.#lastText = text;
-      this.#tell('The desktop has it. Paste it there as usual.');
+      this.#tell('Given: paste it in the desktop as usual. If nothing comes there, the desktop runs no clipboard agent.');
     } else {
       this.#tell('The connection is away; try again.');
     }

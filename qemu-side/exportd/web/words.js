@@ -42,6 +42,7 @@ export function streamError({ code, message }) {
     'no-touch': 'This desktop does not take touch.',
     'no-resize': 'The size of this desktop cannot be changed.',
     'no-clipboard': 'This desktop does not share its clipboard.',
+    'large-clipboard': 'What was copied in the desktop is more than 256 KiB; it was not sent.',
     busy: 'As many people watch this desktop as the server takes. Trying again.',
     'no-desktop': 'The server has no such desktop for you. Trying again.',
     'view-only': 'Your link lets you watch this desktop, not use it.',
@@ -59,6 +60,13 @@ export function resizeAnswer(status) {
 /** Of a desktop that was told a size and shows another. */
 export const keptSize = ({ width, height }) =>
   `The desktop was told the size of this window and still has ${width}×${height}: its compositor may not follow.`;
+
+/** Why the clipboard of a desktop is not shared with who looks at it; '' if it is. */
+export function whyNoClipboard(shared, control) {
+  if (!shared)
+    return 'This desktop does not share its clipboard. A virtual machine has one, which its operator can give to one of its desktops.';
+  return control === 'view' ? 'Your link lets you watch this desktop; only who may use it shares its clipboard.' : '';
+}
 
 /** What a clipboard call of the browser failed with. */
 export function clipboardFailure(error, reading) {
