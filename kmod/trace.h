@@ -51,8 +51,7 @@
 	{ HELIX_REPLUG_UNPLUGGED,		"unplugged" },		\
 	{ HELIX_REPLUG_GONE,			"gone" }
 
-/* A scanout goes from one state to another. */
-TRACE_EVENT(helix_state,
+DECLARE_EVENT_CLASS(helix_change,
 	TP_PROTO(u32 scanout, u64 generation, u32 from, u32 to),
 	TP_ARGS(scanout, generation, from, to),
 	TP_STRUCT__entry(
@@ -73,22 +72,16 @@ TRACE_EVENT(helix_state,
 		  __print_symbolic(__entry->to, helix_state_list))
 );
 
+/* A scanout goes from one state to another. */
+DEFINE_EVENT(helix_change, helix_state,
+	TP_PROTO(u32 scanout, u64 generation, u32 from, u32 to),
+	TP_ARGS(scanout, generation, from, to)
+);
+
 /* What becomes of a size that a tenant was offered. */
-TRACE_EVENT(helix_replug,
+DEFINE_EVENT_PRINT(helix_change, helix_replug,
 	TP_PROTO(u32 scanout, u64 generation, u32 from, u32 to),
 	TP_ARGS(scanout, generation, from, to),
-	TP_STRUCT__entry(
-		__field(u32, scanout)
-		__field(u32, from)
-		__field(u32, to)
-		__field(u64, generation)
-	),
-	TP_fast_assign(
-		__entry->scanout = scanout;
-		__entry->from = from;
-		__entry->to = to;
-		__entry->generation = generation;
-	),
 	TP_printk("scanout=%u generation=%llu %s -> %s", __entry->scanout,
 		  __entry->generation,
 		  __print_symbolic(__entry->from, helix_replug_list),
