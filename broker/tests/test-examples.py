@@ -9,20 +9,15 @@ import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import yaml
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/e2e"))
+from report import run_whole  # noqa: E402
+
 examples, metrics_c, helixctl, broker = sys.argv[1:]
-points = failed = 0
-
-
-def point(good, name, why=""):
-    global points, failed
-    points += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {points} - {name}")
-    for line in str(why).splitlines() if not good else ():
-        print(f"# {line}")
 
 
 def told():
@@ -41,27 +36,31 @@ def told():
                           capture_output=True, text=True).stdout
 
 
-text = told()
-samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-point(samples.get('helix_scanout_leased{scanout="2"}') == "1", "a leased scanout is told as one", text)
-point(samples.get('helix_scanout_leased{scanout="1"}') == "0", "a free one as none", text)
-point(samples.get('helix_scanout_stalled_seconds{scanout="2"}') == "90", "for how long one is stalled", text)
-point(samples.get("helix_host_up") == "1" and samples.get("helix_gpus") == "1", "the host and the GPUs", text)
-point('helix_scanout_flips_total{scanout="1"}' not in samples, "nothing is made up where nothing is told", text)
-form = re.compile(r'^(# TYPE helix_[a-z_]+ (gauge|counter)|helix_[a-z_]+(\{scanout="\d+"\})? [0-9.e+-]+)$')
-point(all(form.match(line) for line in text.splitlines()), "every line has Prometheus' form", text)
+def try_all(report, _after):
+    point = report.holds
 
-with open(metrics_c, encoding="utf-8") as stream:
-    source = stream.read()
-of_exportd = {f"helix_exportd_{name}" for name in re.findall(r'"([a-z]+(?:_[a-z]+)+)"', source)}
-of_guests = set(re.findall(r"^# TYPE (\S+)", text, re.M))
-with open(f"{examples}/prometheus-rules.yml", encoding="utf-8") as stream:
-    groups = yaml.safe_load(stream)["groups"]
-rules = [rule for group in groups for rule in group["rules"]]
-point(len({rule["alert"] for rule in rules}) == len(rules) > 0, "alarms have names of their own")
-for rule in rules:
-    names = set(re.findall(r"\bhelix_[a-z_]+", rule["expr"]))
-    point(names and names <= of_exportd | of_guests and rule["annotations"].keys() == {"summary", "action"},
-          f"{rule['alert']} is about what is measured", names - of_exportd - of_guests)
-print(f"1..{points}")
-sys.exit(1 if failed else 0)
+    text = told()
+    samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    point(samples.get('helix_scanout_leased{scanout="2"}') == "1", "a leased scanout is told as one", text)
+    point(samples.get('helix_scanout_leased{scanout="1"}') == "0", "a free one as none", text)
+    point(samples.get('helix_scanout_stalled_seconds{scanout="2"}') == "90", "for how long one is stalled", text)
+    point(samples.get("helix_host_up") == "1" and samples.get("helix_gpus") == "1", "the host and the GPUs", text)
+    point('helix_scanout_flips_total{scanout="1"}' not in samples, "nothing is made up where nothing is told", text)
+    form = re.compile(r'^(# TYPE helix_[a-z_]+ (gauge|counter)|helix_[a-z_]+(\{scanout="\d+"\})? [0-9.e+-]+)$')
+    point(all(form.match(line) for line in text.splitlines()), "every line has Prometheus' form", text)
+
+    with open(metrics_c, encoding="utf-8") as stream:
+        source = stream.read()
+    of_exportd = {f"helix_exportd_{name}" for name in re.findall(r'"([a-z]+(?:_[a-z]+)+)"', source)}
+    of_guests = set(re.findall(r"^# TYPE (\S+)", text, re.M))
+    with open(f"{examples}/prometheus-rules.yml", encoding="utf-8") as stream:
+        groups = yaml.safe_load(stream)["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    point(len({rule["alert"] for rule in rules}) == len(rules) > 0, "alarms have names of their own")
+    for rule in rules:
+        names = set(re.findall(r"\bhelix_[a-z_]+", rule["expr"]))
+        point(names and names <= of_exportd | of_guests and rule["annotations"].keys() == {"summary", "action"},
+              f"{rule['alert']} is about what is measured", names - of_exportd - of_guests)
+
+
+sys.exit(run_whole(try_all))

@@ -14,19 +14,14 @@ import sys
 import tempfile
 import time
 import tty
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/e2e"))
+from report import run_whole  # noqa: E402
 
 PATIENCE = 60   # seconds: a guard against hanging
 helixctl, broker = sys.argv[1:]
-points = failed = 0
-
-
-def point(good, name, why=""):
-    global points, failed
-    points += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {points} - {name}", flush=True)
-    for line in str(why).splitlines() if not good else ():
-        print(f"# {line}")
 
 
 class Host:
@@ -56,7 +51,7 @@ class Host:
         deadline = time.monotonic() + PATIENCE
         while b"\n" not in self.rest:
             if not select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
-                raise SystemExit(f"Bail out! nothing came from helixctl host in {PATIENCE} s: {self.said()}")
+                raise AssertionError(f"nothing came from helixctl host in {PATIENCE} s: {self.said()}")
             self.rest += os.read(self.fd, 4096)
         line, self.rest = self.rest.split(b"\n", 1)
         return json.loads(line)
@@ -82,7 +77,9 @@ def lease(socket, number):
     return row["state"] == "leased", row["generation"]
 
 
-def try_all(folder):
+def try_all(report, after):
+    folder = after.enter_context(tempfile.TemporaryDirectory())
+    point = report.holds
     socket = f"{folder}/socket"
     server = subprocess.Popen([broker, socket, "3"], stdout=subprocess.PIPE, text=True)
     server.stdout.readline()
@@ -149,7 +146,4 @@ def try_all(folder):
     point(gone.returncode == 1 and f"{folder}/none: No such file" in gone.stderr, "without a port it ends and says so", gone)
 
 
-with tempfile.TemporaryDirectory() as place:
-    try_all(place)
-print(f"1..{points}")
-sys.exit(1 if failed else 0)
+sys.exit(run_whole(try_all))

@@ -63,6 +63,10 @@ class Report:
         self.out.flush()
         return good
 
+    def holds(self, good, name, why=""):
+        """A point whose reason is told only if it does not."""
+        return self.point(good, name, "" if good else str(why))
+
     def case(self, name, function):
         """Whether function() succeeded; a text that it returns is printed with its line."""
         begun = time.monotonic()
