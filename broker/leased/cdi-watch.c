@@ -3,21 +3,19 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-device.h>
 
 #include "cdi-watch.h"
+#include "devices-watch.h"
 #include "error.h"
 #include "log.h"
 #include "records.h"
 
-#define SETTLE_US	200000	/* devices come in bursts: one specification for each */
 #define SCANOUTS_MAX	4096
 
 struct cdi_watch {
 	struct module *mod;
 	const char *path;
-	sd_device_monitor *monitor;
-	sd_event_source *settle;
+	struct devices_watch *devices;
 	pthread_mutex_t lock;	/* of the files */
 };
 
@@ -71,18 +69,15 @@ static void generate_or_log(struct cdi_watch *watch)
 		log_error("the CDI specification is not current: %s", err.message);
 }
 
-static int on_settled(sd_event_source *s, uint64_t usec, void *data)
+static void on_devices(void *data)
 {
 	struct cdi_watch *watch = data;
 
-	(void)s;
-	(void)usec;
 	/* Who holds it writes it when it lets go. */
 	if (pthread_mutex_trylock(&watch->lock))
-		return 0;
+		return;
 	generate_or_log(watch);
 	pthread_mutex_unlock(&watch->lock);
-	return 0;
 }
 
 void cdi_watch_hold(struct cdi_watch *watch)
@@ -99,44 +94,10 @@ void cdi_watch_let_go(struct cdi_watch *watch)
 	pthread_mutex_unlock(&watch->lock);
 }
 
-/* Not put off by what comes after it: a device that keeps changing delays nothing. */
-static int on_device(sd_device_monitor *monitor, sd_device *device, void *data)
-{
-	struct cdi_watch *watch = data;
-	int on;
-
-	(void)monitor;
-	(void)device;
-	if (sd_event_source_get_enabled(watch->settle, &on) >= 0 && on != SD_EVENT_OFF)
-		return 0;
-	if (sd_event_source_set_time_relative(watch->settle, SETTLE_US) >= 0)
-		sd_event_source_set_enabled(watch->settle, SD_EVENT_ONESHOT);
-	return 0;
-}
-
-static int start(struct cdi_watch *watch, sd_event *event)
-{
-	static const char *const subsystems[] = { "helix", "drm", "input" };
-	int ret = sd_device_monitor_new(&watch->monitor);
-
-	for (size_t i = 0; ret >= 0 && i < sizeof(subsystems) / sizeof(subsystems[0]); i++)
-		ret = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor,
-									   subsystems[i], NULL);
-	if (ret >= 0)
-		ret = sd_event_add_time_relative(event, &watch->settle, CLOCK_MONOTONIC, 0, 0,
-						 on_settled, watch);
-	if (ret >= 0)
-		ret = sd_event_source_set_enabled(watch->settle, SD_EVENT_OFF);
-	if (ret >= 0)
-		ret = sd_device_monitor_attach_event(watch->monitor, event);
-	if (ret >= 0)
-		ret = sd_device_monitor_start(watch->monitor, on_device, watch);
-	return ret;
-}
-
 int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct cdi_watch **out,
 		  struct hl_error *err)
 {
+	static const char *const subsystems[] = { "helix", "drm", "input", NULL };
 	struct cdi_watch *watch = calloc(1, sizeof(*watch));
 	int ret;
 
@@ -145,7 +106,7 @@ int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct 
 	watch->mod = mod;
 	watch->path = path;
 	pthread_mutex_init(&watch->lock, NULL);
-	ret = start(watch, event);
+	ret = devices_watch_new(event, subsystems, on_devices, watch, &watch->devices);
 	if (ret < 0)
 		hl_error_set(err, -ret, "cannot listen to udev: %s", strerror(-ret));
 	else
@@ -163,8 +124,7 @@ void cdi_watch_free(struct cdi_watch *watch)
 {
 	if (!watch)
 		return;
-	sd_event_source_disable_unref(watch->settle);
-	sd_device_monitor_unref(watch->monitor);
+	devices_watch_free(watch->devices);
 	pthread_mutex_destroy(&watch->lock);
 	free(watch);
 }

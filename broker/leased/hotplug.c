@@ -25,6 +25,7 @@
 #include "error.h"
 #include "hotplug.h"
 #include "log.h"
+#include "soon.h"
 #include "uevent.h"
 
 #define BURST_US	50000
@@ -326,17 +327,6 @@ static int on_burst(sd_event_source *s, uint64_t usec, void *data)
 	return 0;
 }
 
-/* Not put off by what comes after it: a window that is being dragged delays nothing. */
-static void tell_all_soon(struct hotplug *hotplug)
-{
-	int on;
-
-	if (sd_event_source_get_enabled(hotplug->burst, &on) >= 0 && on != SD_EVENT_OFF)
-		return;
-	if (sd_event_source_set_time_relative(hotplug->burst, BURST_US) >= 0)
-		sd_event_source_set_enabled(hotplug->burst, SD_EVENT_ONESHOT);
-}
-
 static int on_uevent(sd_event_source *s, int fd, uint32_t revents, void *data)
 {
 	struct hotplug *hotplug = data;
@@ -349,7 +339,7 @@ static int on_uevent(sd_event_source *s, int fd, uint32_t revents, void *data)
 
 		ret = uevent_next(fd, &plug, &err);
 		if (ret == -ENOBUFS || (ret == 0 && plug.hotplug && !plug.connector)) {
-			tell_all_soon(hotplug);
+			soon_ask(hotplug->burst, BURST_US);
 		} else if (!ret && plug.hotplug) {
 			tell_or_log(hotplug, &(struct scope) { plug.card, plug.connector });
 		} else if (ret && ret != -EAGAIN) {
@@ -362,11 +352,8 @@ static int on_uevent(sd_event_source *s, int fd, uint32_t revents, void *data)
 
 static int start(struct hotplug *hotplug)
 {
-	int ret = sd_event_add_time_relative(hotplug->event, &hotplug->burst, CLOCK_MONOTONIC, 0, 0,
-					     on_burst, hotplug);
+	int ret = soon_new(hotplug->event, &hotplug->burst, on_burst, hotplug);
 
-	if (ret >= 0)
-		ret = sd_event_source_set_enabled(hotplug->burst, SD_EVENT_OFF);
 	if (ret >= 0)
 		ret = sd_event_add_io(hotplug->event, &hotplug->io, hotplug->fd, EPOLLIN,
 				      on_uevent, hotplug);

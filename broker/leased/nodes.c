@@ -4,24 +4,22 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sysmacros.h>
-#include <systemd/sd-device.h>
 
 #include "acl.h"
 #include "devices.h"
+#include "devices-watch.h"
+#include "drain.h"
 #include "error.h"
 #include "log.h"
 #include "nodes.h"
 
 #define PAGE	64	/* scanouts asked for at once */
-#define BURST	64	/* events taken before others on the loop have their turn */
-#define SETTLE_US	200000	/* devices come in bursts */
 
 struct nodes {
 	struct module *mod;
 	struct hl_monitor *mon;
-	sd_device_monitor *udev;
+	struct devices_watch *devices;
 	sd_event_source *io;
-	sd_event_source *soon;
 	uint64_t *doubtful;	/* by scanout: the last lease whose nodes were another's at first */
 	size_t nr_doubtful;
 };
@@ -131,26 +129,27 @@ static bool changes_owner(const struct hl_event *event)
 	}
 }
 
+static int on_told(void *data, const struct hl_event *event, struct hl_error *err)
+{
+	bool *changed = data;
+
+	(void)err;
+	*changed |= !event || changes_owner(event);
+	return 0;
+}
+
 static int on_event(sd_event_source *s, int fd, uint32_t revents, void *data)
 {
 	struct nodes *nodes = data;
 	bool changed = false;
 	struct hl_error err;
-	int ret = 0;
+	int ret = drain(nodes->mon, on_told, &changed, &err);
 
 	(void)fd;
 	(void)revents;
-	for (int i = 0; i < BURST && !ret; i++) {
-		struct hl_event event;
-
-		ret = hl_monitor_next(nodes->mon, &event, &err);
-		changed |= ret == -ENOBUFS || (!ret && changes_owner(&event));
-		if (ret == -ENOBUFS)
-			ret = 0;
-	}
 	if (changed)
 		settle(nodes);
-	if (!ret || ret == -EAGAIN)
+	if (!ret)
 		return 0;
 	log_error("who may open the nodes of scanouts is not kept current any more: %s", err.message);
 	sd_event_source_set_enabled(s, SD_EVENT_OFF);
@@ -158,45 +157,16 @@ static int on_event(sd_event_source *s, int fd, uint32_t revents, void *data)
 }
 
 /* It may have set the node's mode, which our list is a part of, or be a new one. */
-static int on_device(sd_device_monitor *monitor, sd_device *device, void *data)
+static void on_devices(void *data)
 {
-	struct nodes *nodes = data;
-	int on;
-
-	(void)monitor;
-	(void)device;
-	if (sd_event_source_get_enabled(nodes->soon, &on) >= 0 && on != SD_EVENT_OFF)
-		return 0;
-	if (sd_event_source_set_time_relative(nodes->soon, SETTLE_US) >= 0)
-		sd_event_source_set_enabled(nodes->soon, SD_EVENT_ONESHOT);
-	return 0;
-}
-
-static int on_settled(sd_event_source *s, uint64_t usec, void *data)
-{
-	(void)s;
-	(void)usec;
 	settle(data);
-	return 0;
 }
 
 static int start(struct nodes *nodes, sd_event *event)
 {
-	static const char *const subsystems[] = { "helix", "input" };
-	int ret = sd_device_monitor_new(&nodes->udev);
+	static const char *const subsystems[] = { "helix", "input", NULL };
+	int ret = devices_watch_new(event, subsystems, on_devices, nodes, &nodes->devices);
 
-	for (size_t i = 0; ret >= 0 && i < sizeof(subsystems) / sizeof(subsystems[0]); i++)
-		ret = sd_device_monitor_filter_add_match_subsystem_devtype(nodes->udev,
-									   subsystems[i], NULL);
-	if (ret >= 0)
-		ret = sd_event_add_time_relative(event, &nodes->soon, CLOCK_MONOTONIC, 0, 0,
-						 on_settled, nodes);
-	if (ret >= 0)
-		ret = sd_event_source_set_enabled(nodes->soon, SD_EVENT_OFF);
-	if (ret >= 0)
-		ret = sd_device_monitor_attach_event(nodes->udev, event);
-	if (ret >= 0)
-		ret = sd_device_monitor_start(nodes->udev, on_device, nodes);
 	if (ret >= 0)
 		ret = sd_event_add_io(event, &nodes->io, hl_monitor_fd(nodes->mon), EPOLLIN,
 				      on_event, nodes);
@@ -231,8 +201,7 @@ void nodes_free(struct nodes *nodes)
 	if (!nodes)
 		return;
 	sd_event_source_disable_unref(nodes->io);
-	sd_event_source_disable_unref(nodes->soon);
-	sd_device_monitor_unref(nodes->udev);
+	devices_watch_free(nodes->devices);
 	hl_monitor_close(nodes->mon);
 	free(nodes->doubtful);
 	free(nodes);

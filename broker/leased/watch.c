@@ -9,11 +9,11 @@
 #include <linux/helix_lease.h>
 #include <linux/helix_lease_netlink.h>
 
+#include "drain.h"
 #include "error.h"
 #include "log.h"
 #include "watch.h"
 
-#define BURST	64	/* events taken before others on the loop have their turn */
 #define LINE	512
 
 struct watch {
@@ -163,26 +163,26 @@ static int tell_states(struct watch *watch, struct hl_error *err)
 	return 0;
 }
 
+static int on_told(void *data, const struct hl_event *event, struct hl_error *err)
+{
+	struct watch *watch = data;
+
+	if (event) {
+		tell(event);
+		return 0;
+	}
+	log_warn("more happened than could be told; this is what is the matter now");
+	return tell_states(watch, err);
+}
+
 static int on_event(sd_event_source *s, int fd, uint32_t revents, void *data)
 {
 	struct watch *watch = data;
 	struct hl_error err;
-	int ret = 0;
 
 	(void)fd;
 	(void)revents;
-	for (int i = 0; i < BURST && !ret; i++) {
-		struct hl_event event;
-
-		ret = hl_monitor_next(watch->mon, &event, &err);
-		if (ret == -ENOBUFS) {
-			log_warn("more happened than could be told; this is what is the matter now");
-			ret = tell_states(watch, &err);
-		} else if (!ret) {
-			tell(&event);
-		}
-	}
-	if (!ret || ret == -EAGAIN)
+	if (!drain(watch->mon, on_told, watch, &err))
 		return 0;
 	log_error("what happens is not written here any more: %s", err.message);
 	sd_event_source_set_enabled(s, SD_EVENT_OFF);
