@@ -366,7 +366,12 @@ if as_nobody true; then
 	status 1 "the quota binds those who ask the module, too" as_nobody "$helixctl" --direct acquire
 	says "which is said" "has as many scanouts as it may" "$out"
 	chmod 600 "$control"
+	opens() { as_nobody sh -c ': <>"$1"' sh "$1" 2>&1; }
+	# Not that it leads to nothing: who had it is kept out, whatever it leads to.
+	is_refused() { opens "$1" | grep -q "ermission denied"; }
+	status 0 "who may open its node" opens "/dev/helix/scanout$scanout"
 	status 0 "a user revokes its own" as_nobody "$helixctl" --socket "$sock" revoke --timeout 60 "$scanout"
+	check "and may open its node no more" wait_for is_refused "/dev/helix/scanout$scanout"
 else
 	echo "# no way to be another user here"
 fi
@@ -383,6 +388,14 @@ same "and had nothing to complain of" "" "$(cat "$dir/events.err")"
 # Without the GPU, where that disturbs nobody.
 if [ -n "${HELIX_ALONE:-}" ]; then
 	hold last
+	if as_nobody true; then
+		as_nobody "$helixctl" --socket "$sock" acquire --timeout 60 >"$dir/bound" 2>&1 &
+		pids="$pids $!"
+		wait_for grep -q . "$dir/bound"
+		: >"$dir/elsewhere"
+		mount -o bind "/dev/helix/scanout$(awk '/^scanout/ { print $2 }' "$dir/bound")" "$dir/elsewhere"
+		status 0 "a user has bound its node elsewhere" opens "$dir/elsewhere"
+	fi
 	status 1 "unbind is refused while there is a lease" "$helixctl" unbind
 	says "and says so" "a scanout is in use" "$out"
 	check "the lease stays" is_state "$scanout" leased
@@ -390,6 +403,10 @@ if [ -n "${HELIX_ALONE:-}" ]; then
 	[ "$got" = 0 ] || kill -TERM "$holder"
 	wait "$holder"
 	same "its owner is told" 1 "$?"
+	if as_nobody true; then
+		check "no user may open a node that has gone, nor by what he has bound elsewhere" wait_for is_refused "$dir/elsewhere"
+		umount "$dir/elsewhere"
+	fi
 	status 0 "the broker still answers" ctl info
 	says "without a GPU" "gpus: 0" "$out"
 	check "the doctor finds that" finding no-gpu-bound
