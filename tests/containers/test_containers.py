@@ -561,13 +561,25 @@ for what in (lambda: os.read(heard, 4096), lambda: os.open("bound", os.O_RDONLY)
         check(len(known) == len(found) and not any(known.values()), f"they are {known}")
         return ", ".join(known)
 
+    def vm_ended(self):
+        """The script of vm.yaml with a stand-in for QEMU, which is told what is typed to its monitor."""
+        vm = next(document for document in yaml.safe_load_all((MANIFESTS / "vm.yaml").read_text()) if document["kind"] == "StatefulSet")
+        qemu = next(one for one in vm["spec"]["template"]["spec"]["containers"] if one["name"] == "qemu")
+        self.put("/run/vm/helix-qemu-system-x86_64", b"#!/bin/sh\n: >/run/vm/runs; read -r line; echo $line >/run/vm/told\n", "755")
+        self.put("/run/vm/start", qemu["args"][0].encode())
+        self.check("systemd-run --quiet --unit vm --setenv PATH=/run/vm:$PATH --property KillMode=process bash /run/vm/start; "
+                   "for i in $(seq 240); do [ -e /run/vm/runs ] && break; sleep 0.5; done; systemctl stop vm")
+        told = self.check("cat /run/vm/told").strip()
+        check(told == "system_powerdown", f"QEMU was told {told}")
+
     def pod(self):
         """What is in a registry elsewhere: the image, and the one that a pod waits in."""
         self.check("mkdir /run/pause && cp /usr/bin/catatonit /run/pause && tar --create --directory /run/pause . | "
                    "docker import --change 'CMD [\"/catatonit\", \"-P\"]' - registry.k8s.io/pause:3.8")
         self.run("Kubernetes", 0)
         self.check("docker save desktop registry.k8s.io/pause:3.8 | ctr --namespace k8s.io images import -")
-        self.check(f"systemd-run --quiet --unit=plugin {PROGRAMS}/scanout-device-plugin")
+        # As in a container: the first process, which a signal does not end by itself.
+        self.check(f"systemd-run --quiet --unit=plugin unshare --pid --fork --kill-child {PROGRAMS}/scanout-device-plugin")
         manifest = yaml.safe_load((MANIFESTS / "desktop.yaml").read_text())
         made = self.kubelet("start", f"{PROGRAMS}/scanout-device-plugin", "/var/lib/helix/images/desktop/usr", stdin=json.dumps(manifest))
         check(made["resource"] == "helix.dev/scanout", f"the plugin offers {made['resource']}")
@@ -586,6 +598,9 @@ for what in (lambda: os.read(heard, 4096), lambda: os.open("bound", os.O_RDONLY)
         mine = self.got("desk")
         self.kubelet("stop", self.sandbox)
         self.blank(mine)
+        self.check("p=$(systemctl show --value -p MainPID plugin); kill -TERM $(cat /proc/$p/task/$p/children)")
+        self.wait(lambda: self.agent.run("systemctl is-active --quiet plugin").status != 0, "the plugin ends when it is told to")
+        check(self.check("systemctl show --value -p Result plugin").strip() == "success", "the plugin ended otherwise than it was told to")
 
     def kernel_quiet(self):
         found = [line for line in self.check("dmesg").splitlines()
@@ -631,6 +646,7 @@ def tried(report, after):
                 ("docker --device helix.dev/scanout=any: is seen, in the size it asked for", cases.docker),
                 ("docker kill, and rm --force: its scanout is free and blank", cases.docker_ended),
                 ("manifests are what Kubernetes' own definitions know", cases.manifests),
+                ("a VM's pod that ends presses the power button of a stand-in for QEMU", cases.vm_ended),
                 ("a pod on containerd, of the kubelet's stand-in and the device plugin: is seen", cases.pod),
                 ("the pod has ended: its scanout is free and blank", cases.pod_ended),
                 ("the guest's kernel has nothing to complain about", cases.kernel_quiet)):
