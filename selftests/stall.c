@@ -8,6 +8,8 @@
 #include "vgem.h"
 #include "kselftest_harness.h"
 
+#include <sys/mount.h>
+
 FIXTURE(stall) {
 	int control;
 	int vgem;
@@ -107,6 +109,107 @@ TEST_F_TIMEOUT(stall, who_waits_for_its_scanout_waits_until_his_deadline, 120)
 	close(self->stuck.lease_fd);
 	helix_close_lease(&self->other);
 	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+}
+
+#define TRACEFS		"/sys/kernel/tracing"
+#define INSTANCE	TRACEFS "/instances/helix_stall"
+#define WAITERS		24
+#define OTHERS		4
+
+/*
+ * Whose last wait ended with what it waited for, and not by its deadline: how many of @pids,
+ * 0 standing for nobody. All were told ETIMEDOUT: these, as somebody else's end came past it.
+ */
+static int count_overtaken(const pid_t pids[WAITERS])
+{
+	char overtaken[WAITERS] = { 0 }, line[512];
+	FILE *trace = fopen(INSTANCE "/trace", "re");
+	int i, n = 0;
+
+	while (trace && fgets(line, sizeof(line), trace)) {
+		char *result = strstr(line, "\"a scanout to be free\" us=");
+		char *cpu = strstr(line, " [");
+
+		result = result ? strstr(result, "result=") : NULL;
+		if (!result || !cpu || cpu > result)
+			continue;
+		*cpu = '\0';
+		cpu = strrchr(line, '-');
+		for (i = 0; cpu && i < WAITERS; i++)
+			if (pids[i] == atoi(cpu + 1))
+				overtaken[i] = !atoi(result + strlen("result="));
+	}
+	if (trace)
+		fclose(trace);
+	for (i = 0; i < WAITERS; i++)
+		n += overtaken[i];
+	return n;
+}
+
+static void come_and_go(int control, uint32_t scanout)
+{
+	struct helix_lease_acquire acq;
+
+	for (;;)
+		if (!helix_acquire(control, scanout, &acq))
+			helix_close_lease(&acq);
+}
+
+/*
+ * A wait that was begun again past the deadline ends by that, sooner or later: if it was, then
+ * nobody is overtaken. The deadlines are spread so that somebody's is as another's end comes.
+ */
+TEST_F_TIMEOUT(stall, who_waits_while_others_come_and_go_waits_until_his_deadline, 120)
+{
+	pid_t others[OTHERS], waiters[WAITERS];
+	struct helix_lease_acquire next;
+	int i, status, rounds, overtaken = 0;
+
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	mkdir(INSTANCE, 0700);
+	ASSERT_EQ(sysfs_write(INSTANCE "/events/helix_lease/helix_wait_end/enable", "1"), 0);
+	ASSERT_EQ(write_parameter("quiesce_ms", "60000"), 0);
+	ASSERT_EQ(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
+			     self->second.fb, self->sync_file, DRM_MODE_ATOMIC_NONBLOCK), 0);
+	close(self->stuck.handle_fd);
+	ASSERT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_QUIESCING), 0);
+
+	for (i = 0; i < OTHERS; i++) {
+		others[i] = fork();
+		if (!others[i])
+			come_and_go(self->control, 3 + i);
+	}
+	for (rounds = 0; !overtaken && fence_pending(self->sync_file); rounds++) {
+		for (i = 0; i < WAITERS; i++) {
+			waiters[i] = fork();
+			if (waiters[i])
+				continue;
+			helix_acquire_init(&next, 1);
+			next.timeout_ms = 100 + 4 * i;
+			_exit(-sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &next));
+		}
+		for (i = 0; i < WAITERS; i++) {
+			waitpid(waiters[i], &status, 0);
+			/* Whoever is told later than that may have had the scanout. */
+			if (fence_pending(self->sync_file)) {
+				EXPECT_EQ(WEXITSTATUS(status), ETIMEDOUT);
+			} else {
+				waiters[i] = 0;
+			}
+		}
+		overtaken = count_overtaken(waiters);
+	}
+	EXPECT_GT(overtaken, 0) TH_LOG("in %d rounds", rounds);
+
+	for (i = 0; i < OTHERS; i++) {
+		kill(others[i], SIGKILL);
+		waitpid(others[i], NULL, 0);
+	}
+	vgem_signal(self->vgem, self->fence);
+	close(self->stuck.lease_fd);
+	helix_close_lease(&self->other);
+	EXPECT_EQ(helix_wait_all_free(self->control), 0);
+	rmdir(INSTANCE);
 }
 
 TEST_F_TIMEOUT(stall, a_blocking_commit_keeps_its_scanout_from_nobody, 120)
