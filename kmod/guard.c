@@ -548,7 +548,7 @@ static int helix_crtc_check(struct drm_crtc *crtc, struct drm_atomic_state *stat
 		return -EACCES;
 	if (!helix_may_set_crtc_blobs(guard->scanout, was, new))
 		return -EACCES;
-	helix_replug_check(guard->scanout, was, new);
+	helix_replug_check(guard->scanout, state);
 
 	return guard->real->atomic_check ? guard->real->atomic_check(crtc, state) : 0;
 }

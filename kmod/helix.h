@@ -325,6 +325,7 @@ enum helix_replug {
  * @replug_until: in jiffies: the end of what is waited for in it
  * @replug_width: the last size that it was seen to have been offered
  * @replug_height: likewise
+ * @replug_drawn: pictures it set, or tried, since it looked
  * @follows: the tenant has taken another size by itself
  * @replugs: how often one did not
  * @going: BIND has not finished with it, or UNBIND is taking it away
@@ -383,6 +384,7 @@ struct helix_scanout {
 	unsigned long replug_until;
 	u32 replug_width;
 	u32 replug_height;
+	unsigned int replug_drawn;
 	bool follows;
 	u64 replugs;
 	bool going;
@@ -673,8 +675,7 @@ void helix_resize_run(struct helix_scanout *s);
 /* replug.c */
 void helix_replug_reset(struct helix_scanout *s);
 bool helix_replug_look(struct helix_lease *lease);
-void helix_replug_check(struct helix_scanout *s, const struct drm_crtc_state *was,
-			const struct drm_crtc_state *new);
+void helix_replug_check(struct helix_scanout *s, struct drm_atomic_state *state);
 void helix_replug_work(struct work_struct *work);
 
 /* quiesce.c */

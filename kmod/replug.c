@@ -15,7 +15,9 @@
  *	from		to		when
  *	NONE, LOOKED	LOOKED		GETCONNECTOR; the clock is set
  *	LOOKED		NONE		it sets, or tries, another size by itself
- *	LOOKED		UNPLUGGED	replug_ms later it shows another than is preferred
+ *	LOOKED		UNPLUGGED	replug_ms later it shows another than is preferred,
+ *					and has drawn on; who draws nothing, or is slow,
+ *					has HELIX_REPLUG_STILL times as long
  *	LOOKED		NONE		then it shows that, or nothing, or has been
  *					unplugged for this size before
  *	UNPLUGGED	GONE		GETCONNECTOR
@@ -50,10 +52,14 @@ module_param_named(replug_ms, helix_replug_ms, uint, 0644);
 MODULE_PARM_DESC(replug_ms,
 		 "Time a tenant that has looked has to take a new size, before its connector is unplugged and plugged in again to it, 0 for never (default 0)");
 
+/* So many pictures in the size that it had: it is done with what it was told of. */
+#define HELIX_REPLUG_DRAWN	3
+/* Without them it may be busy with just that, or have nothing to draw. */
+#define HELIX_REPLUG_STILL	5
 /* Between two looks at what is waited for. */
 #define HELIX_REPLUG_POLL_MS	25
-/* Who has not looked by then will not, or not soon. */
-#define HELIX_REPLUG_UNSEEN_MS	3000
+/* Who has not looked by then will not, however slow the machine is. */
+#define HELIX_REPLUG_UNSEEN_MS	30000
 /* For who does not turn its output off, as Weston: to be done with it. */
 #define HELIX_REPLUG_GONE_MS	500
 /* How long locks are tried for. */
@@ -78,6 +84,11 @@ struct helix_look {
 	u32 width;
 	u32 height;
 };
+
+static unsigned int helix_replug_time(void)
+{
+	return min(READ_ONCE(helix_replug_ms), 60000U);
+}
 
 static void helix_replug_set(struct helix_scanout *s, enum helix_replug to)
 {
@@ -110,6 +121,7 @@ static void helix_replug_begin(struct helix_scanout *s, enum helix_replug to,
 			       unsigned int ms, unsigned int first_ms)
 {
 	helix_replug_set(s, to);
+	s->replug_drawn = 0;
 	s->replug_until = jiffies + msecs_to_jiffies(ms);
 	helix_replug_arm(s, first_ms);
 }
@@ -122,7 +134,7 @@ static void helix_replug_begin(struct helix_scanout *s, enum helix_replug to,
  */
 bool helix_replug_look(struct helix_lease *lease)
 {
-	unsigned int ms = min(READ_ONCE(helix_replug_ms), 60000U);
+	unsigned int ms = helix_replug_time();
 	struct helix_scanout *s = lease->scanout;
 	bool gone = false;
 
@@ -144,23 +156,34 @@ static bool helix_same_size(const struct drm_display_mode *a, const struct drm_d
 	return a->hdisplay == b->hdisplay && a->vdisplay == b->vdisplay;
 }
 
-/**
- * helix_replug_check - the tenant sets a mode, or tries whether it may
- * @s: scanout, its CRTC's lock held
- * @was: before
- * @new: after
- */
-void helix_replug_check(struct helix_scanout *s, const struct drm_crtc_state *was,
-			const struct drm_crtc_state *new)
+static bool helix_new_picture(struct helix_scanout *s, struct drm_atomic_state *state)
 {
+	const struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, s->primary);
+
+	return new && new->fb != drm_atomic_get_old_plane_state(state, s->primary)->fb;
+}
+
+/**
+ * helix_replug_check - the tenant sets a mode or a picture, or tries whether it may
+ * @s: scanout, its CRTC's lock held
+ * @state: with both states of the CRTC
+ */
+void helix_replug_check(struct helix_scanout *s, struct drm_atomic_state *state)
+{
+	const struct drm_crtc_state *was = drm_atomic_get_old_crtc_state(state, s->crtc);
+	const struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, s->crtc);
+	bool follows = !helix_same_size(&was->mode, &new->mode);
+
 	if (READ_ONCE(s->replug) != HELIX_REPLUG_LOOKED || !was->enable || !new->enable ||
-	    helix_same_size(&was->mode, &new->mode))
+	    !(follows || helix_new_picture(s, state)))
 		return;
 
 	spin_lock(&s->lock);
-	if (s->replug == HELIX_REPLUG_LOOKED) {
+	if (s->replug == HELIX_REPLUG_LOOKED && follows) {
 		helix_replug_set(s, HELIX_REPLUG_NONE);
 		s->follows = true;
+	} else {
+		s->replug_drawn++;
 	}
 	spin_unlock(&s->lock);
 }
@@ -207,10 +230,15 @@ static struct helix_look helix_replug_inspect(struct helix_scanout *s)
 /* It has had its time. Returns: whether it is to be told. */
 static bool helix_replug_judge(struct helix_scanout *s, const struct helix_look *look)
 {
-	unsigned long patience = s->replug_until + msecs_to_jiffies(HELIX_REPLUG_BUSY_MS);
+	unsigned int ms = helix_replug_time(), more = HELIX_REPLUG_BUSY_MS;
 	bool known = look->width == s->replug_width && look->height == s->replug_height;
+	bool wait = look->shows == HELIX_SHOWS_UNKNOWN;
 
-	if (look->shows == HELIX_SHOWS_UNKNOWN && time_before(jiffies, patience)) {
+	if (look->shows == HELIX_SHOWS_OTHER && !known && s->replug_drawn < HELIX_REPLUG_DRAWN) {
+		more = ms * (HELIX_REPLUG_STILL - 1);
+		wait = true;
+	}
+	if (wait && time_before(jiffies, s->replug_until + msecs_to_jiffies(more))) {
 		helix_replug_arm(s, HELIX_REPLUG_POLL_MS);
 		return false;
 	}
@@ -218,7 +246,7 @@ static bool helix_replug_judge(struct helix_scanout *s, const struct helix_look 
 		s->replug_width = look->width;
 		s->replug_height = look->height;
 	}
-	if (look->shows != HELIX_SHOWS_OTHER || known || !READ_ONCE(helix_replug_ms)) {
+	if (look->shows != HELIX_SHOWS_OTHER || known || !ms) {
 		helix_replug_set(s, HELIX_REPLUG_NONE);
 		return false;
 	}

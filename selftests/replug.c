@@ -10,8 +10,10 @@
 #include "helix_test.h"
 #include "kselftest_harness.h"
 
-/* Much longer than replug_ms, for what should not happen. */
+/* Much longer than replug_ms, even for who draws nothing, for what should not happen. */
 #define NOTHING_MS	1000
+/* What is taken for drawing on. */
+#define PICTURES	3
 
 FIXTURE(replug) {
 	int control;
@@ -108,24 +110,52 @@ static int resize(const struct helix_lease_acquire *acq, uint32_t width, uint32_
 	return helix_resize(acq->handle_fd, 0, 0, width, height, PATIENCE_MS);
 }
 
-/* Looks at a new size, as it was told to, and takes it not: until it finds it unplugged. */
+/* Looks at a new size, as it was told to. */
+static int resize_and_look(const struct helix_lease_acquire *acq, uint32_t width, uint32_t height)
+{
+	drmModeModeInfo mode = {};
+	int ret = resize(acq, width, height) ?: look(acq, &mode);
+
+	if (!ret && (mode.hdisplay != width || mode.vdisplay != height))
+		ret = -ERANGE;
+	return ret;
+}
+
+/* Goes on in the size that it had. */
+static int draw(const struct helix_lease_acquire *acq, const struct picture *p,
+		drmModeModeInfo *mode, unsigned int pictures)
+{
+	struct picture other;
+	unsigned int i;
+	int ret = picture_create(acq->lease_fd, p->width, p->height, DRM_FORMAT_XRGB8888, &other);
+
+	for (i = 0; !ret && i < pictures; i++)
+		ret = tenant_set_crtc(acq->lease_fd, acq, i % 2 ? p->fb : other.fb, mode);
+	return ret;
+}
+
+/* Takes it not: until there was a replug more. */
+static int wait_replug(const struct helix_lease_acquire *acq, uint64_t before)
+{
+	int waited;
+
+	for (waited = 0; replugs(acq->scanout) == before; waited += 20) {
+		if (waited > PATIENCE_MS)
+			return -ETIMEDOUT;
+		helix_sleep_ms(20);
+	}
+	return 0;
+}
+
+/* Until it finds it unplugged. */
 static int resize_in_vain(int uevents, const struct helix_lease_acquire *acq, uint32_t width,
 			  uint32_t height)
 {
 	uint64_t before = replugs(acq->scanout);
-	int ret = resize(acq, width, height), waited;
-	drmModeModeInfo mode = {};
+	int ret = resize_and_look(acq, width, height) ?: wait_replug(acq, before);
+	drmModeModeInfo mode;
 	char bytes[4096];
 
-	if (!ret)
-		ret = look(acq, &mode);
-	if (!ret && (mode.hdisplay != width || mode.vdisplay != height))
-		ret = -ERANGE;
-	for (waited = 0; !ret && replugs(acq->scanout) == before; waited += 20) {
-		if (waited > PATIENCE_MS)
-			ret = -ETIMEDOUT;
-		helix_sleep_ms(20);
-	}
 	if (!ret)
 		ret = wait_hotplug(uevents, acq->connector_id);
 	if (ret)
@@ -224,6 +254,17 @@ TEST_F_TIMEOUT(replug, who_follows_is_left_alone_in_all_of_his_lease, 180)
 	ASSERT_EQ(resize(&self->acq, 1280, 720), 0);
 	ASSERT_EQ(look(&self->acq, &self->mode), 0);
 	LEFT_ALONE();
+}
+
+TEST_F_TIMEOUT(replug, who_draws_nothing_may_be_about_it_and_has_longer, 180)
+{
+	ASSERT_EQ(write_parameter("replug_ms", "4000"), 0);
+	ASSERT_EQ(resize_and_look(&self->acq, 1440, 900), 0);
+	ASSERT_EQ(draw(&self->acq, &self->picture, &self->mode, PICTURES - 1), 0);
+	helix_sleep_ms(5000);
+	EXPECT_EQ(replugs(self->acq.scanout), self->before);
+	ASSERT_EQ(draw(&self->acq, &self->picture, &self->mode, 1), 0);
+	EXPECT_EQ(wait_replug(&self->acq, self->before), 0);
 }
 
 TEST_F_TIMEOUT(replug, who_does_not_look_is_left_alone, 180)
