@@ -168,7 +168,7 @@ static int mirror(const char *from, const char *to, const struct ids *ids, struc
 	return ret;
 }
 
-/* Every tag that udev knows, and every one that is left of what it knew. */
+/* Every tag that udev knows or, with @names those that were mirrored, that it knows no more. */
 static int mirror_tags(const char *names, const char *from, const char *to, const struct ids *ids,
 		       struct hl_error *err)
 {
@@ -182,7 +182,8 @@ static int mirror_tags(const char *names, const char *from, const char *to, cons
 		if (entry->d_name[0] == '.')
 			continue;
 		if (snprintf(a, sizeof(a), "%s/%s", from, entry->d_name) < PATH_MAX &&
-		    snprintf(b, sizeof(b), "%s/%s", to, entry->d_name) < PATH_MAX)
+		    snprintf(b, sizeof(b), "%s/%s", to, entry->d_name) < PATH_MAX &&
+		    (names == from || access(a, F_OK)))
 			ret = mirror(a, b, ids, err);
 	}
 	if (dir)
