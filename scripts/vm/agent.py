@@ -12,6 +12,8 @@ import time
 
 from .jsonsocket import JsonSocket, RemoteError
 
+ANSWER = 120        # seconds; an agent that answers no later than that is there, in a guest however busy
+
 
 class Result:
     def __init__(self, status, out, err):
@@ -67,17 +69,18 @@ class GuestAgent:
         if stdin is not None:
             arguments["input-data"] = base64.b64encode(stdin).decode()
         deadline = time.monotonic() + timeout
-        with self._connect(min(timeout, 30)) as connection:
-            pid = connection.call("guest-exec", 30, **arguments)["pid"]
+        with self._connect(min(timeout, ANSWER)) as connection:
+            pid = connection.call("guest-exec", ANSWER, **arguments)["pid"]
             pause = 0.02
             while True:
-                status = connection.call("guest-exec-status", 30, pid=pid)
+                status = connection.call("guest-exec-status", ANSWER, pid=pid)
                 if status["exited"]:
                     break
                 if time.monotonic() > deadline:
                     raise RemoteError(f"in the guest, after {timeout} s still running: {shlex.join(argv)}")
+                # Each question is a line in the guest's journal, which emulation makes dear.
                 time.sleep(pause)
-                pause = min(pause * 1.5, 0.5)
+                pause = min(pause * 2, 2)
 
         def text(key):
             return base64.b64decode(status.get(key, "")).decode(errors="replace")

@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+ANSWER = 60         # seconds, of a daemon on a busy machine
+
 
 class ExportError(Exception):
     """The export daemon cannot be started, or does not answer."""
@@ -36,7 +38,7 @@ class Exportd:
         self.process = None
         self.url = None
 
-    def start(self, timeout=20):
+    def start(self, timeout=ANSWER):
         log = open(self.rundir / "exportd.log", "ab")
         position = log.tell()
         self.process = subprocess.Popen(
@@ -66,7 +68,7 @@ class Exportd:
     def desktops(self):
         """What GET /api/desktops says now."""
         try:
-            with urllib.request.urlopen(self.url + "api/desktops", timeout=10) as answer:
+            with urllib.request.urlopen(self.url + "api/desktops", timeout=ANSWER) as answer:
                 return json.load(answer)
         except (urllib.error.URLError, OSError, ValueError) as error:
             raise ExportError(f"{self.url}api/desktops: {error}") from error

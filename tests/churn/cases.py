@@ -11,7 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from fleet import HANG, LIMIT_MIB, QUIESCE_MS, Desk, check
+from fleet import LIMIT_MIB, Desk, check
 from vm.jsonsocket import RemoteError  # from where fleet has it
 
 LEASED, FREE = "leased", "free"
@@ -67,7 +67,7 @@ class Case:
         self.guest(f"systemd-run --quiet --unit={unit} -p RemainAfterExit=yes -p StandardOutput=file:/run/churn/{unit} "
                    f"/run/churn/bin/strike {self.rng.randrange(longest_us)} {words}")
         self.fleet.launch(self.desk)
-        self.fleet.wait(lambda: self.fleet.agent.run(f"systemctl show -P SubState {unit}", HANG).out.strip() in ("exited", "failed"),
+        self.fleet.wait(lambda: self.fleet.ask(f"systemctl show -P SubState {unit}").out.strip() in ("exited", "failed"),
                         f"{words} was there to be killed")
         return self.guest(f"cat /run/churn/{unit}; systemctl stop {unit}; systemctl reset-failed {unit} 2>/dev/null; rm /run/churn/{unit}").strip()
 
@@ -168,8 +168,8 @@ class BrokerUpgrade(Broker):
 
     def after(self):
         super().after()
-        self.fleet.wait(lambda: self.fleet.agent.run('[ "/proc/$(systemctl show -P MainPID helix-leased)/exe" -ef /run/churn/helix-leased ]',
-                                                     HANG).status == 0, "the broker is the new copy")
+        self.fleet.wait(lambda: self.fleet.ask('[ "/proc/$(systemctl show -P MainPID helix-leased)/exe" -ef /run/churn/helix-leased ]').status == 0,
+                        "the broker is the new copy")
 
 
 class Exportd(Shared):
@@ -264,7 +264,7 @@ class Frozen(Case):
         fleet, desk = self.fleet, self.desk
         self.guest(f"podman pause {desk.name}")
         self.pause()
-        self.guest(f"helixctl revoke --timeout 100 {desk.scanout}")
+        fleet.timely(f"helixctl revoke --timeout 100 {desk.scanout}")
         # Its scanout may be somebody else's from here on.
         self.becomes(FREE)
         check(fleet.inspect(desk.name, "Status") == "paused", f"{desk.name} is {fleet.inspect(desk.name, 'Status')}")
@@ -279,7 +279,7 @@ class OutOfMemory(Case):
     def strike(self):
         fleet, desk = self.fleet, self.desk
         fleet.launch(desk)
-        fleet.wait(lambda: fleet.inspect(desk.name, "Status") == "exited", lambda: f"it has ended: {fleet.says(desk)}")
+        fleet.comes_to(desk, lambda: fleet.inspect(desk.name, "Status") == "exited", lambda: f"it has ended: {fleet.says(desk)}")
 
     def after(self):
         self.becomes(FREE)
@@ -306,7 +306,7 @@ class HiddenOutside(Case):
 
     def strike(self):
         self.fleet.launch(self.desk)
-        self.fleet.wait(lambda: self.fleet.counted(self.desk) >= 3, lambda: f"it has drawn: {self.fleet.says(self.desk)}")
+        self.fleet.comes_to(self.desk, lambda: self.fleet.counted(self.desk) >= 3, lambda: f"it has drawn: {self.fleet.says(self.desk)}")
 
     def after(self):
         self.becomes(FREE)
@@ -354,7 +354,7 @@ class Buffers(Case):
             had = fleet.counted(desk)
             seen[:] = [had, seen[1] + 1 if had and had == seen[0] else 0]
             return seen[1] > 3
-        fleet.wait(stopped, lambda: f"it has {seen[0]} MiB, and goes on: {fleet.says(desk)}")
+        fleet.comes_to(desk, stopped, lambda: f"it has {seen[0]} MiB, and goes on: {fleet.says(desk)}")
         self.had = seen[0]
 
     def after(self):
@@ -387,7 +387,7 @@ def blows(fleet, rng, cases):
     fleet.nobody_stuck()
     # By the module's own clock. Nothing can be turned off while exportd is away; that it waits for that is right.
     late = fleet.quarantines() - late
-    check(not late or any(isinstance(case, Exportd) for case in made), f"{late} times a scanout was not off within {QUIESCE_MS} ms")
+    check(not late or any(isinstance(case, Exportd) for case in made), f"{late} times a scanout was not off within {fleet.quiesce_ms} ms")
     return said
 
 
@@ -435,7 +435,7 @@ def rebooted(fleet, rng):
     def another():
         machine.check_alive()
         try:
-            return agent.alive() and agent.run(boot, HANG).out not in ("", before)
+            return agent.alive() and fleet.ask(boot).out not in ("", before)
         except RemoteError:     # it goes down
             return False
     fleet.wait(another, "the guest has started again")

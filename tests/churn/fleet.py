@@ -21,7 +21,7 @@ from guest import BOOT, VENUS, render_servers  # noqa: E402
 from test_containers import LAY_OVER, Cases as Containers, check  # noqa: E402
 from slope import BOUNDS  # noqa: E402
 from vm.export import Viewer  # noqa: E402
-from vm.jsonsocket import RemoteError  # noqa: E402
+from vm.jsonsocket import RemoteError, qmp  # noqa: E402
 from vm.system import System  # noqa: E402
 
 HANG = 240          # seconds; nothing takes so long unless it never ends
@@ -29,9 +29,16 @@ SCANOUTS = 15
 PROGRAMS = TOP / "build/churn/bin"
 VULKAN_PROGRAMS = TOP / "build/churn/gpu"
 SIZE = "640x480"
-# What the module may take to turn a scanout off before it calls that a failure. Ours is longer than
-# the module's own 5000: the host of a test emulates the CPUs of several guests at once.
+# What the module may take to turn a scanout off before it calls that a failure, and for a commit before
+# its tenant hears of one. Longer than the module's own 5000 and 10000: the host of a test emulates the
+# CPUs of several guests at once.
 QUIESCE_MS = 30000
+# Of who says it: that there was no time, and not that anything is wrong.
+LATE = re.compile(r"in time|did not answer in|timed out|timeout|process that connected is gone")
+# Of a control group whose desktop draws, next to the usual 100: what these leave, others use to start, to
+# end and to look.
+WEIGHT = 4
+WEIGHED = ["--cpu-shares=1024"]     # so that there is a weight
 IMAGE = "/var/lib/helix/images/desktop"
 VULKAN_IMAGE = "/run/churn/vulkan"
 # Of scanouts without a keyboard there are more than of those with one.
@@ -52,10 +59,11 @@ KINDS = {
     "memory": ["/run/churn/bin/tenant", "memory"],
 }
 LIMIT_MIB = 96      # of who takes all it can get
-GREEDY = ["--cpus=0.5"]     # as whoever runs strangers' containers bounds them
+GREEDY = ["--cpus=0.5", *WEIGHED]   # as whoever runs strangers' containers bounds them
 OPTIONS = {
+    "weston": WEIGHED, "session": WEIGHED, "draw": WEIGHED, "hide": WEIGHED,
     "deaf": GREEDY, "maps": GREEDY, "modesets": GREEDY,
-    "vulkan": ["--env", "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/virtio_icd.json"],
+    "vulkan": [*WEIGHED, "--env", "VK_DRIVER_FILES=/usr/share/vulkan/icd.d/virtio_icd.json"],
     "hide-outside": ["--pid=host"],
     "buffers": [f"--memory={LIMIT_MIB}m", f"--memory-swap={LIMIT_MIB}m"],
     "memory": [f"--memory={LIMIT_MIB}m", f"--memory-swap={LIMIT_MIB}m"],
@@ -63,6 +71,17 @@ OPTIONS = {
 # Of what is counted: things, each of which is there or not.
 COUNTED = [name for name, (_bound, unit, _what) in BOUNDS.items() if not unit]
 numbers = itertools.count(1)
+
+
+class Late(AssertionError):
+    """There was no time for it, by the clock of what is tested: it can be asked for again.
+
+    desk: which did not start, if it is that.
+    """
+
+    def __init__(self, text, desk=None):
+        super().__init__(text)
+        self.desk = desk
 
 
 class Look:
@@ -85,6 +104,12 @@ class Look:
         self.broker_fds = int(re.search(r"fds (\d+)", broker).group(1))
         rss = re.search(r"VmRSS:\s+(\d+)", broker)
         self.broker_kib = int(rss.group(1)) if rss else None
+        self.files = int(part["files"][0].split()[0])
+        self.refused = {}       # name of a desk: why its container did not start
+        for line in part["refused"]:
+            path, _, text = line.partition(":")
+            name = path.rpartition("/")[2]
+            self.refused[name] = f"{self.refused.get(name, '')}{text}\n"
         self.stuck = {line.split()[0]: line for line in part["stuck"] if line.strip()}
 
     def active(self, scanout):
@@ -93,6 +118,19 @@ class Look:
 
     def states(self):
         return {n: row["state"] for n, row in self.scanouts.items() if row["state"] != "free"}
+
+
+def translated_kib(process):
+    """What an emulator keeps of the guest's code, translated, and Mesa of shaders: anonymous memory that can be executed."""
+    found = 0
+    executable = False
+    for line in Path(f"/proc/{process.pid}/smaps").read_text().splitlines():
+        head = re.match(r"[0-9a-f]+-[0-9a-f]+ (\S{4}) \S+ \S+ (\d+)", line)
+        if head:
+            executable = "x" in head[1] and head[2] == "0"
+        elif executable and line.startswith("Anonymous:"):
+            found += int(line.split()[1])
+    return found
 
 
 class Desk:
@@ -107,6 +145,7 @@ class Desk:
         self.scanout = None
 
     def command(self):
+        """Its container's start, and what was said if there was none."""
         words = ["podman", "run", "--detach", "--name", self.name, "--network", "none", "--log-driver", "k8s-file",
                  "--device", "helix.dev/scanout=any", "--annotation", f"helix.dev/size={SIZE}",
                  "--annotation", f"helix.dev/refresh={self.refresh}",
@@ -114,13 +153,17 @@ class Desk:
                  "--env", "XDG_RUNTIME_DIR=/run/user", "--volume", "/run/churn/bin:/run/churn/bin:ro",
                  "--volume", "/run/churn/frames:/run/churn/frames", "--env", f"HELIX_FRAMES=/run/churn/frames/{self.name}",
                  *OPTIONS.get(self.kind, ()), "--rootfs", f"{VULKAN_IMAGE if self.kind == 'vulkan' else IMAGE}:O", *KINDS[self.kind]]
-        return shlex.join(words)
+        said = f"/run/churn/refused/.{self.name}"
+        return (f"t=$EPOCHSECONDS; {shlex.join(words)} >{said} 2>&1 && rm {said} || "
+                f"{{ echo status $? >>{said}; journalctl --sync; journalctl -q --no-pager -o cat -t helixctl --since=@$t >>{said}; mv {said} /run/churn/refused/{self.name}; }}")
 
 
 class Fleet(Containers):
     """The machine, its containers, its viewers."""
 
-    def __init__(self, desktops, rundir):
+    def __init__(self, desktops, rundir, patience=1):
+        """patience: so many times the usual until something counts as one that never ends."""
+        self.hang, self.quiesce_ms = HANG * patience, QUIESCE_MS * patience
         system = System(desktops, os.environ.get("ACCEL", ""), 0, rundir)
         system.machine.autostart = 0
         system.machine.gpu_properties = VENUS
@@ -135,6 +178,36 @@ class Fleet(Containers):
         self.built = system.exportd.binary
         self.desks = {}         # scanout: who is to be there
         self.viewers = []
+        self.given_up = set()   # scanouts that stay lost, which has been said
+
+    # --- to ask, and to wait for what is awaited ---
+
+    def wait(self, condition, text):
+        """As wait_long(); the guest is left alone for twice as long as a look at it has taken."""
+        deadline = time.monotonic() + self.hang
+        while True:
+            self.machine.check_alive()
+            begun = time.monotonic()
+            value = condition()
+            now = time.monotonic()
+            if value:
+                return value
+            if now > deadline:
+                raise AssertionError(f"after {self.hang} s still not: {text() if callable(text) else text}")
+            time.sleep(max(0.3, 2 * (now - begun)))
+
+    def check(self, text):
+        return self.agent.check(text, self.hang)
+
+    def ask(self, text, stdin=None):
+        """The same, however it ends."""
+        return self.agent.run(text, self.hang, stdin)
+
+    def timely(self, text):
+        """check() of what has a deadline of its own."""
+        result = self.ask(text)
+        if result.status:
+            raise (Late if LATE.search(result.err) else AssertionError)(f"{text}: {result.err.strip()}")
 
     # --- the machine ---
 
@@ -145,31 +218,34 @@ class Fleet(Containers):
     def booted(self):
         """What a guest needs that has just started."""
         self.machine.wait_agent(BOOT)
-        self.check("for i in $(seq 480); do [ -e /dev/helix/scanout15 ] && mountpoint -q %s && exit; sleep 0.5; done; exit 1" % IMAGE)
+        self.wait(lambda: self.ask(f"[ -e /dev/helix/scanout15 ] && mountpoint -q {IMAGE}").status == 0, f"there are scanouts, and {IMAGE}")
         self.check(LAY_OVER)
-        self.check(f"mkdir -p /run/churn/bin /run/churn/frames {VULKAN_IMAGE} && mount -o ro /dev/vdd {VULKAN_IMAGE}")
+        self.check(f"mkdir -p /run/churn/bin /run/churn/frames /run/churn/refused {VULKAN_IMAGE} && mount -o ro /dev/vdd {VULKAN_IMAGE}")
         for path in (PROGRAMS / "tenant", PROGRAMS / "strike", VULKAN_PROGRAMS / "vkdesktop", TOP / "tests/churn/look"):
             self.put(f"/run/churn/bin/{path.name}", path.read_bytes())
         self.loaded()
         return self.check("podman --version; uname -r")
 
     def put(self, path, data):
-        result = self.agent.run(f"base64 -d >{path} && chmod 755 {path}", HANG, base64.b64encode(data))
+        result = self.ask(f"base64 -d >{path} && chmod 755 {path}", base64.b64encode(data))
         check(result.status == 0, f"{path}: {result.err}")
 
     def loaded(self):
         """The module is there, and nobody has anything of it."""
-        self.check(f"echo {QUIESCE_MS} >/sys/module/helix_lease/parameters/quiesce_ms")
+        self.check(f"cd /sys/module/helix_lease/parameters && echo {self.quiesce_ms} >quiesce_ms && echo {self.quiesce_ms // 2} >commit_ms")
         self.wait(lambda: len(self.scanouts_or_none() or ()) == SCANOUTS, lambda: f"{SCANOUTS} scanouts: {self.scanouts_or_none()}")
         # Runtimes read it, and it is the broker's to write.
-        self.check("for i in $(seq 240); do grep -qs '\"any\"' /run/cdi/helix.dev-scanout.json && exit; sleep 0.5; done; exit 1")
+        self.wait(lambda: self.ask("grep -qs '\"any\"' /run/cdi/helix.dev-scanout.json").status == 0, "there is a CDI specification")
         self.desks = {}
 
     def scanouts_or_none(self):
         try:
-            return self.scanouts()
+            return super().scanouts()
         except (RemoteError, ValueError):
             return None
+
+    def scanouts(self):
+        return self.wait(self.scanouts_or_none, "helixctl lists scanouts")
 
     # --- containers ---
 
@@ -177,6 +253,10 @@ class Fleet(Containers):
         """Has them started, and waits for none."""
         for desk in desks:
             self.check(f"systemd-run --quiet --collect --no-block -p KillMode=none --unit=start-{desk.name} bash -c {shlex.quote(desk.command())}")
+
+    def usable(self):
+        """How many desktops there can be."""
+        return SCANOUTS - len(self.given_up)
 
     def find(self, desk):
         """Its row, if it has a scanout."""
@@ -187,27 +267,44 @@ class Fleet(Containers):
 
     def drawing(self, *desks):
         """Until each of them has a scanout and has shown something there."""
-        missing, first = list(desks), {}
+        missing, first, pids = list(desks), {}, []
 
         def there():
             look = self.look()
             for desk in list(missing):
+                self.not_refused(desk, look)
                 row = next((r for r in look.scanouts.values() if r["label"] == desk.name and r["state"] == "leased"), None)
                 if row:
                     desk.scanout = row["scanout"]
                     # Some turn their output off as often as on.
                     if look.active(desk.scanout) or look.flips[desk.scanout] > first.setdefault(desk, look.flips[desk.scanout]):
                         missing.remove(desk)
+                        pids.append(row["owner_pid"])
             return not missing
         self.wait(there, lambda: "these draw: " + "".join(f"\n{desk.name}: {self.says(desk)}" for desk in missing))
         for desk in desks:
             self.desks[desk.scanout] = desk
+        self.ask(f"for pid in {' '.join(map(str, pids))}; do read -r group </proc/$pid/cgroup && group=${{group#0::}} && "
+                 f"echo {WEIGHT} >/sys/fs/cgroup${{group%.scope*}}.scope/cpu.weight; done")
         return desks
 
+    def not_refused(self, desk, look):
+        """Its container has started, or may yet."""
+        why = look.refused.get(desk.name)
+        if why is not None:
+            text = f"{desk.name} did not start: {why.strip()}"
+            raise Late(text, desk) if LATE.search(why) else AssertionError(text)
+
+    def comes_to(self, desk, condition, text):
+        """Waits for what becomes of a desk, if that starts at all."""
+        def so():
+            look = self.look()
+            return condition() or self.not_refused(desk, look)
+        self.wait(so, text)
+
     def says(self, desk):
-        return self.agent.run(f"podman ps --all --filter name={desk.name} --format '{{{{.Status}}}}'; podman logs {desk.name} 2>&1 | tail -n 5; "
-                              f"journalctl -q --no-pager -o cat -u start-{desk.name} | tail -n 5; "
-                              "journalctl -q --no-pager -o cat -t helixctl | tail -n 3", HANG).out
+        return self.ask(f"podman ps --all --filter name={desk.name} --format '{{{{.Status}}}}'; podman logs {desk.name} 2>&1 | tail -n 5; "
+                        f"cat /run/churn/refused/{desk.name}; journalctl -q --no-pager -o cat -t helixctl | tail -n 3").out
 
     def owner(self, desk):
         """The first process of its container, as it owns the lease."""
@@ -217,15 +314,14 @@ class Fleet(Containers):
 
     def counted(self, desk):
         """What a program of ours has counted."""
-        text = self.agent.run(f"od -An -v -tu8 -w8 /run/churn/frames/{desk.name}", HANG).out.split()
+        text = self.ask(f"od -An -v -tu8 -w8 /run/churn/frames/{desk.name}").out.split()
         return int(text[0]) if text else 0
 
     def remove(self, *desks):
         """Whatever is left of it. podman may have seen it end, or not, or be busy with that itself."""
-        names = " ".join(desk.name for desk in desks)
-        self.wait(lambda: self.agent.run(f"podman rm --force --ignore --time 0 {names} && rm -f "
-                                         + " ".join(f"/run/churn/frames/{desk.name}" for desk in desks), HANG).status == 0,
-                  lambda: f"podman rm of {names}: {self.agent.run(f'podman rm --force --ignore --time 0 {names}', HANG).err}")
+        remove = "podman rm --force --ignore --time 0 " + " ".join(desk.name for desk in desks)
+        traces = " ".join(f"/run/churn/{folder}/{desk.name}" for desk in desks for folder in ("frames", "refused"))
+        self.wait(lambda: self.ask(f"{remove} && rm -f {traces}").status == 0, lambda: f"{remove}: {self.ask(remove).err}")
 
     # --- viewers ---
 
@@ -252,7 +348,16 @@ class Fleet(Containers):
     # --- what must hold ---
 
     def look(self):
-        return Look(self.check("/run/churn/bin/look"))
+        """Now; or a moment later, if the broker was just ended while it was asked."""
+        text = []
+
+        def parsed():
+            text[:] = [self.check("/run/churn/bin/look")]
+            try:
+                return Look(text[0])
+            except (ValueError, LookupError, AttributeError):
+                return None
+        return self.wait(parsed, lambda: f"the guest says how it is: {text[0]}")
 
     def others_go_on(self, frames=3):
         """Every desktop that nothing was done to draws on, and who watches it is sent that."""
@@ -274,7 +379,7 @@ class Fleet(Containers):
         """Nothing is left of what was there before: no output is plugged in, exportd has none live, and a desktop comes."""
         self.wait(lambda: not any(d["state"] == "live" for d in self.exportd.desktops()), "exportd has none live")
         plugged = "grep -lx connected /sys/class/drm/card*-*/status | grep -v Virtual-1/"
-        self.wait(lambda: self.agent.run(plugged, HANG).status == 1, lambda: f"only the console's output is there: {self.check(plugged)}")
+        self.wait(lambda: self.ask(plugged).status == 1, lambda: f"only the console's output is there: {self.check(plugged)}")
         desk = Desk("draw")
         self.launch(desk)
         self.drawing(desk)
@@ -292,6 +397,8 @@ class Fleet(Containers):
             wrong[:] = []
             check(set(look.scanouts) == set(range(1, SCANOUTS + 1)), f"there are scanouts {sorted(look.scanouts)}")
             for n, row in look.scanouts.items():
+                if n in self.given_up:
+                    continue
                 desk = self.desks.get(n)
                 if desk and (row["state"], row["label"]) != ("leased", desk.name):
                     wrong.append(f"{n} is {row['state']} \"{row['label']}\" and not {desk.name}'s")
@@ -318,26 +425,33 @@ class Fleet(Containers):
     def count(self):
         """What must not grow from round to round."""
         look = self.look()
-        gpu = self.machine.qmp("query-virtio-gpu")[0]["contexts"]
+        with qmp(self.machine.rundir / "qmp-2.sock", HANG) as connection:
+            gpu = connection.call("query-virtio-gpu", HANG)[0]["contexts"]
 
         def fds(process):
             return len(os.listdir(f"/proc/{process.pid}/fd"))
 
         def kib(process, what="RssAnon"):
             return int(re.search(rf"^{what}:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text(), re.M).group(1))
+        code = translated_kib(self.machine.process)
         return {"framebuffers": look.framebuffers, "clients": look.clients, "resources": sum(c["resources"] for c in gpu),
                 "contexts": len(gpu), "gpu_kib": sum(c["memory"] for c in gpu) >> 10,
                 "broker_fds": look.broker_fds, "exportd_fds": fds(self.exportd.process), "qemu_fds": fds(self.machine.process),
                 "shmem_kib": look.memory["Shmem"], "available_kib": look.memory["MemAvailable"], "unreclaimable_kib": look.memory["SUnreclaim"],
-                "broker_kib": look.broker_kib, "exportd_kib": kib(self.exportd.process), "qemu_kib": kib(self.machine.process)}
+                "guest_files": look.files, "broker_kib": look.broker_kib, "exportd_kib": kib(self.exportd.process),
+                "qemu_code_kib": code, "qemu_kib": kib(self.machine.process) - code}
 
-    def ended(self, before):
-        """Every desktop and viewer: then there is no more than was counted before any came."""
+    def end_all(self):
+        """Every desktop and viewer."""
         self.unwatch()
         if self.desks:
             self.remove(*self.desks.values())
         self.desks = {}
         self.accounted()
+
+    def ended(self, before):
+        """All have ended, and there is no more than was counted before any came."""
+        self.end_all()
         more = {}
 
         def as_before():

@@ -22,6 +22,19 @@ BOUNDS = {
     "gpu_kib": (PICTURE_KIB / 2, "KiB", "host memory of resources, as QEMU counts it"),
     "shmem_kib": (PICTURE_KIB / 2, "KiB", "the guest's shared memory: buffers of the GPU, and its tmpfs"),
 }
+# What moves by more than one round could lose: to be looked at by people.
+OTHERS = {
+    "guest_files": "open files of the whole guest",
+    "available_kib": "what the guest's kernel could still give away",
+    "unreclaimable_kib": "slab of the guest's kernel that it cannot give back",
+    "broker_kib": "memory of helix-leased",
+    "exportd_kib": "anonymous memory of helix-exportd",
+    "qemu_kib": "anonymous memory of QEMU, without the guest's and the next",
+    "qemu_code_kib": "the guest's code as QEMU has translated it, and shaders",
+    "fps": "frames a second of a desktop, as the guest draws them, median",
+    "latency_p50_ms": "from the guest's flush to a whole frame at a viewer, median",
+    "latency_p95_ms": "the same, of which 5 in 100 are later",
+}
 
 
 def line(values):

@@ -31,6 +31,8 @@ SHORT_SOAK_S = 45
 # Of a run that nobody asked to be long:
 AT_RANDOM = 2       # cases beside those that it always has
 SHORTER_SOAK_S = 20
+SOAK_PATIENCE = 4   # fifteen desktops on a CPU that is emulated
+GIVEN_BACK = 128 << 10  # bytes; the C library's own figure, which it raises as it goes if it is not given
 
 
 def number(name, default, low, high):
@@ -114,7 +116,10 @@ def tried(report, after):
     folder = TOP / ("build/soak" if soak else "build/churn")
     print(f"# SEED={seed} repeats the random choices of this run", flush=True)
     prepare()
-    fleet = Fleet(desktops, f"{folder.relative_to(TOP)}/run")
+    if soak:
+        # What is freed is given back to the kernel, so that memory which grows is memory in use.
+        os.environ["MALLOC_MMAP_THRESHOLD_"] = str(GIVEN_BACK)
+    fleet = Fleet(desktops, f"{folder.relative_to(TOP)}/run", SOAK_PATIENCE if soak else 1)
     after.callback(fleet.stop)
     if report.case("a guest with podman", fleet.boot):
         before = fleet.count()
@@ -123,7 +128,10 @@ def tried(report, after):
             if rounds:
                 after_matrix(report, fleet, rng)
         if soak or wanted("soak"):
-            report.case(f"soak: {desktops} desktops come and go for {seconds} s", Soak(fleet, rng, desktops, seconds, folder).run)
+            long = Soak(fleet, rng, desktops, seconds, folder)
+            report.case(f"soak: {desktops} desktops come and go for {seconds} s", long.run)
+            if soak:
+                report.case("all have ended: the report has what is left of them", lambda: long.all_ended(before))
         # What a first desktop with Vulkan or another start leaves open for good, longer runs have as well.
         if not soak and not rounds:
             report.case("all have ended: there is no more of anything than before they came", lambda: fleet.ended(before))

@@ -38,7 +38,7 @@ groupadd --force --system docker
 # There is nothing to filter or to route, and no network in any of the containers.
 echo 'DOCKER_OPTS="--iptables=false --ip6tables=false --bridge=none"' >/etc/default/docker
 systemctl daemon-reload
-udevadm settle --timeout=120
+udevadm settle --timeout=600
 """
 
 
