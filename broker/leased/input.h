@@ -2,9 +2,11 @@
 /*
  * What is typed for a tenant is for no tenant of before. Who has opened an event node hears
  * its device for as long as that is there, lease or no lease, and the kernel lets nobody else
- * end that. So when a lease is over that was bound to a control group, and that is not empty, the input devices of
- * its scanout are taken from their driver and given back to it: every open of the old ones
- * is dead, and the new ones have the same numbers. The control group is kept from opening those by one more device program of that group.
+ * end that. So when a lease is over, the input devices of its scanout are taken from their
+ * driver and given back to it: every open of the old ones is dead, and the new ones have the
+ * same numbers. A control group that the lease was bound to is kept from opening those by one
+ * more device program of that group. Only where nobody is left in such a group, and it was not
+ * a user's, nothing has to be done.
  *
  * Two ways lead here: the module's events, as soon as a lease has ended, and a grant, which is
  * not answered before its scanout's input is nobody's. What has to be done still is in a file
@@ -15,8 +17,6 @@
 
 #include "cdi-watch.h"
 #include "module.h"
-
-#define INPUT_STATE_DIR	"/run/helix/input"
 
 struct input;
 
@@ -32,8 +32,9 @@ void input_stop(struct input *input);
 void input_free(struct input *input);
 
 /*
- * Deals with what has become of the leases of @scanout, on any thread. Takes as long as udev does, at most some
- * seconds for this scanout and each that is dealt with already.
+ * Deals with what has become of the leases of @scanout, on any thread. Takes as long as udev
+ * does, and at most twice the 9 s of one round: those that are over are dealt with together,
+ * and this one after those with which that has begun already.
  */
 void input_settle(struct input *input, uint32_t scanout);
 

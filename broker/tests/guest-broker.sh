@@ -11,6 +11,7 @@
 # EXAMPLE: examples/acquire.c, STALL: tests/stall, likewise; the last wants vgem.
 # HOTPLUGS: tests/hotplugs, likewise.
 # HELIX_ALONE: nobody else uses the GPU, so it may be unbound as well.
+# HELIX_INPUTS: so many of its scanouts, the first ones, have three input devices each; likewise.
 set -u
 . "$(dirname "$0")/tap.sh"
 helixctl=${HELIXCTL:-helixctl}
@@ -384,6 +385,49 @@ kill -TERM "$monitor"
 wait "$monitor"
 same "a monitor that is ended succeeds" 0 "$?"
 same "and had nothing to complain of" "" "$(cat "$dir/events.err")"
+
+# Input devices of leases that were bound to no control group: nobody knows who has them open.
+hands()
+{
+	for e in /sys/class/input/input*/event*; do
+		read -r serial <"${e%/*}/uniq" 2>/dev/null && read -r number <"$e/dev" 2>/dev/null || continue
+		case $serial in helix-*) echo "${e##*/} $number $serial" ;; esac
+	done | sort
+}
+if [ -n "${HELIX_INPUTS:-}" ]; then
+	most=$HELIX_INPUTS
+	holders=''
+	for n in $(seq "$most"); do
+		ctl_bg acquire --scanout "$n" --timeout 60 >"$dir/held-$n" 2>&1 &
+		holders="$holders $!"
+	done
+	pids="$pids $holders"
+	# Who is told of his lease has his devices: none is being made new any more.
+	check "$most scanouts with input devices are leased" wait_for count_is "$most"
+	served() { [ "$(cat "$dir"/held-* | grep -c ^scanout)" -eq "$most" ]; }
+	check "and their owners are told" wait_for served
+	hands >"$dir/hands"
+	same "of their devices, too" $((3 * most)) "$(wc -l <"$dir/hands")"
+	while read -r e _; do
+		cat "/dev/input/$e" >/dev/null 2>>"$dir/ears" &
+		pids="$pids $!"
+	done <"$dir/hands"
+	all=$(wc -l <"$dir/hands")
+	# shellcheck disable=SC2010 # names of links
+	listen() { [ "$(ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c -- '-> /dev/input/event')" -ge "$all" ]; }
+	check "somebody has all of them open" wait_for listen
+	news() { grep -c "its input devices are new" "$dir/log"; }
+	old=$(news)
+	# shellcheck disable=SC2086 # a list
+	kill -KILL $holders
+	dead() { [ "$(grep -c "No such device" "$dir/ears")" -eq "$all" ]; }
+	check "they end at once: who has them open hears nothing more" wait_for dead
+	are_new() { [ "$(news)" -ge $((old + most)) ]; }
+	check "they are new" wait_for are_new
+	same "and have the numbers of before" "$(cat "$dir/hands")" "$(hands)"
+	grep "its input devices are new" "$dir/log" | tail -n "$most" | sed 's/^<[0-9]>/# /'
+	check "each scanout is free" wait_for count_is 0
+fi
 
 # Without the GPU, where that disturbs nobody.
 if [ -n "${HELIX_ALONE:-}" ]; then

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -24,52 +23,16 @@
 #include "ids.h"
 #include "records.h"
 #include "spec.h"
+#include "tree.h"
 
 /* A system of files: two scanouts on one GPU, with two input devices each, and a mouse. */
 struct fixture {
-	char root[64];
+	char root[TREE_ROOM];
 	struct hl_scanout list[2];
 	struct cdi_devices devices;
 	struct cdi_options options;
 	char state[128];
 };
-
-__attribute__((format(printf, 2, 3)))
-static void put(const char *text, const char *fmt, ...)
-{
-	char path[PATH_MAX];
-	struct hl_error err;
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(path, sizeof(path), fmt, args);
-	va_end(args);
-	if (cdi_file_write(path, text, strlen(text), &err))
-		fail_msg("%s", err.message);
-}
-
-static bool is_there(const char *fmt, ...)
-{
-	char path[PATH_MAX];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(path, sizeof(path), fmt, args);
-	va_end(args);
-	return !access(path, F_OK);
-}
-
-static void put_input(const char *root, int input, int event, int minor, const char *serial)
-{
-	char text[32];
-
-	put(serial, "%s/sys/class/input/input%d/uniq", root, input);
-	snprintf(text, sizeof(text), "13:%d\n", minor);
-	put(text, "%s/sys/class/input/input%d/event%d/dev", root, input, event);
-	put("E:ID_INPUT=1\n", "%s/run/udev/data/c13:%d", root, minor);
-	put("E:ID_INPUT=1\n", "%s/run/udev/data/+input:input%d", root, input);
-	put("", "%s/run/udev/tags/seat/+input:input%d", root, input);
-}
 
 static int setup(void **state)
 {
@@ -77,24 +40,23 @@ static int setup(void **state)
 	struct hl_error err;
 
 	assert_non_null(f);
-	strcpy(f->root, "/tmp/cdi-XXXXXX");
-	assert_non_null(mkdtemp(f->root));
+	tree_new(f->root);
 	for (int i = 0; i < 2; i++) {
 		f->list[i] = (struct hl_scanout) {
 			.scanout = i + 1, .dev_major = 240, .dev_minor = i + 1,
 		};
 		snprintf(f->list[i].node, HL_NODE_LEN, "/dev/helix/scanout%d", i + 1);
-		put("226:0\n", "%s/sys/dev/char/240:%d/device/drm/card0/dev", f->root, i + 1);
-		put("226:128\n", "%s/sys/dev/char/240:%d/device/drm/renderD128/dev", f->root, i + 1);
+		tree_put("226:0\n", "%s/sys/dev/char/240:%d/device/drm/card0/dev", f->root, i + 1);
+		tree_put("226:128\n", "%s/sys/dev/char/240:%d/device/drm/renderD128/dev", f->root, i + 1);
 	}
-	put("I:1\n", "%s/run/udev/data/c226:0", f->root);
-	put("", "%s/run/udev/tags/seat/c226:0", f->root);
-	put_input(f->root, 3, 7, 71, "helix-1\n");
-	put_input(f->root, 4, 5, 69, "helix-1\n");
-	put_input(f->root, 5, 6, 70, "helix-2\n");
-	put_input(f->root, 6, 8, 72, "helix-2\n");
-	put_input(f->root, 7, 9, 73, "a mouse\n");
-	put_input(f->root, 8, 10, 74, "helix-11\n");
+	tree_put("I:1\n", "%s/run/udev/data/c226:0", f->root);
+	tree_put("", "%s/run/udev/tags/seat/c226:0", f->root);
+	tree_put_input(f->root, 3, 7, 71, "helix-1\n");
+	tree_put_input(f->root, 4, 5, 69, "helix-1\n");
+	tree_put_input(f->root, 5, 6, 70, "helix-2\n");
+	tree_put_input(f->root, 6, 8, 72, "helix-2\n");
+	tree_put_input(f->root, 7, 9, 73, "a mouse\n");
+	tree_put_input(f->root, 8, 10, 74, "helix-11\n");
 	snprintf(f->state, sizeof(f->state), "%s/state", f->root);
 	f->options = (struct cdi_options) {
 		.helixctl = "/usr/bin/helixctl", .state_dir = f->state,
@@ -106,20 +68,12 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
 	cdi_devices_free(&f->devices);
-	nftw(f->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	tree_remove(f->root);
 	free(f);
 	return 0;
 }
@@ -163,7 +117,7 @@ static void too_many_hands_are_refused(void **state)
 	struct hl_error err;
 
 	for (int i = 0; i < CDI_INPUTS_MAX; i++)
-		put_input(f->root, 100 + i, 100 + i, 100 + i, "helix-2\n");
+		tree_put_input(f->root, 100 + i, 100 + i, 100 + i, "helix-2\n");
 	assert_int_equal(cdi_devices_read(f->root, f->list, 2, &devices, &err), -E2BIG);
 	assert_non_null(strstr(err.message, "helix-2"));
 }
@@ -393,17 +347,17 @@ static void records_are_of_its_own_devices(void **state)
 
 	if (cdi_records_write(f->root, &f->devices, &f->options, &err))
 		fail_msg("%s", err.message);
-	assert_true(is_there("%s/1/udev/data/c13:71", f->state));
-	assert_true(is_there("%s/1/udev/data/+input:input3", f->state));
-	assert_true(is_there("%s/1/udev/data/c226:0", f->state));
-	assert_true(is_there("%s/1/udev/tags/seat/+input:input3", f->state));
-	assert_true(is_there("%s/1/udev/tags/seat/c226:0", f->state));
-	assert_true(is_there("%s/1/udev/control", f->state));
-	assert_false(is_there("%s/1/udev/data/c13:70", f->state));
-	assert_false(is_there("%s/1/udev/data/c13:73", f->state));
-	assert_false(is_there("%s/1/udev/data/c13:74", f->state));
-	assert_false(is_there("%s/1/udev/tags/seat/+input:input5", f->state));
-	assert_true(is_there("%s/any/udev", f->state));
+	assert_true(tree_has("%s/1/udev/data/c13:71", f->state));
+	assert_true(tree_has("%s/1/udev/data/+input:input3", f->state));
+	assert_true(tree_has("%s/1/udev/data/c226:0", f->state));
+	assert_true(tree_has("%s/1/udev/tags/seat/+input:input3", f->state));
+	assert_true(tree_has("%s/1/udev/tags/seat/c226:0", f->state));
+	assert_true(tree_has("%s/1/udev/control", f->state));
+	assert_false(tree_has("%s/1/udev/data/c13:70", f->state));
+	assert_false(tree_has("%s/1/udev/data/c13:73", f->state));
+	assert_false(tree_has("%s/1/udev/data/c13:74", f->state));
+	assert_false(tree_has("%s/1/udev/tags/seat/+input:input5", f->state));
+	assert_true(tree_has("%s/any/udev", f->state));
 
 	/* What goes is gone, and a container that has the folder mounted sees it. */
 	snprintf(path, sizeof(path), "%s/1/udev/data", f->state);
@@ -416,10 +370,10 @@ static void records_are_of_its_own_devices(void **state)
 	snprintf(path, sizeof(path), "%s/run/udev/tags/seat", f->root);
 	assert_int_equal(cdi_devices_read(f->root, f->list, 2, &f->devices, &err), 0);
 	assert_int_equal(cdi_records_write(f->root, &f->devices, &f->options, &err), 0);
-	assert_false(is_there("%s/1/udev/data/c13:71", f->state));
-	assert_false(is_there("%s/1/udev/tags/seat/+input:input3", f->state));
-	assert_false(is_there("%s/1/udev/tags/seat/c226:0", f->state));
-	assert_true(is_there("%s/1/udev/data/c13:69", f->state));
+	assert_false(tree_has("%s/1/udev/data/c13:71", f->state));
+	assert_false(tree_has("%s/1/udev/tags/seat/+input:input3", f->state));
+	assert_false(tree_has("%s/1/udev/tags/seat/c226:0", f->state));
+	assert_true(tree_has("%s/1/udev/data/c13:69", f->state));
 	snprintf(path, sizeof(path), "%s/1/udev/data", f->state);
 	assert_int_equal(stat(path, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
@@ -442,7 +396,7 @@ static void a_file_that_says_the_same_is_left_alone(void **state)
 	assert_int_equal(cdi_file_write(path, "on", 2, &err), 0);
 	assert_int_equal(stat(path, &after), 0);
 	assert_int_equal(after.st_size, 2);
-	assert_false(is_there("%s.new", path));
+	assert_false(tree_has("%s.new", path));
 	assert_int_equal(cdi_file_write("/proc/nowhere/file", "x", 1, &err), -ENOENT);
 	assert_non_null(strstr(err.message, "/proc/nowhere"));
 }
@@ -630,7 +584,7 @@ static void a_container_is_read(void **state)
 	struct hl_error err;
 	char text[512];
 
-	put("{\"root\":{\"path\":\"rootfs\"},\"annotations\":{\"helix.dev/size\":\"800x600\",\"n\":1}}",
+	tree_put("{\"root\":{\"path\":\"rootfs\"},\"annotations\":{\"helix.dev/size\":\"800x600\",\"n\":1}}",
 	    "%s/bundle/config.json", f->root);
 	snprintf(text, sizeof(text), "{\"id\":\"desk\",\"pid\":42,\"status\":\"created\",\"bundle\":\"%s/bundle\"}",
 		 f->root);
@@ -689,7 +643,7 @@ static void nonsense_is_refused(void **state)
 		if (!strstr(err.message, wrong[i].says))
 			fail_msg("%s: %s", wrong[i].state, err.message);
 	}
-	put("{\"root\":{}}", "%s/bundle/config.json", f->root);
+	tree_put("{\"root\":{}}", "%s/bundle/config.json", f->root);
 	snprintf(text, sizeof(text), "{\"id\":\"desk\",\"pid\":42,\"bundle\":\"%s/bundle\"}", f->root);
 	assert_int_equal(read_state(text, &c, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "no root file system"));

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which lease's end makes a scanout's input devices new, and what a broker that was killed
- * meanwhile has left to the next. The driver is two files that take down what it is told.
+ * Which lease's end makes a scanout's input devices new, which are made so together, and what
+ * a broker that was killed meanwhile has left to the next. The driver is a pipe by two names,
+ * which says what was told to either, in order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,27 +19,20 @@
 #include "unit.h"
 
 #include "fake-module.h"
+#include "gpu.h"
 #include "input.h"
-#include "records.h"
+#include "input-record.h"
+#include "tree.h"
 
 #define DRIVER	"/sys/bus/virtio/drivers/virtio_input"
 #define GROUP	"/sys/fs/cgroup/machine/desk"
 
 struct fixture {
-	char root[64];
+	char root[TREE_ROOM];
 	struct module *mod;
 	struct input *input;
+	int driver;
 };
-
-static void put(const struct fixture *f, const char *text, const char *path)
-{
-	char full[PATH_MAX];
-	struct hl_error err;
-
-	snprintf(full, sizeof(full), "%s%s", f->root, path);
-	if (cdi_file_write(full, text, strlen(text), &err))
-		fail_msg("%s", err.message);
-}
 
 /* The whole file, or "-" where there is none. */
 static const char *get(const struct fixture *f, const char *path)
@@ -58,6 +52,11 @@ static const char *get(const struct fixture *f, const char *path)
 	return text;
 }
 
+static void populate(const struct fixture *f, const char *text)
+{
+	tree_put(text, "%s" GROUP "/cgroup.events", f->root);
+}
+
 static void start(struct fixture *f)
 {
 	struct hl_error err;
@@ -66,48 +65,54 @@ static void start(struct fixture *f)
 		fail_msg("%s", err.message);
 }
 
-static void forget(const struct fixture *f)
+/* Everything that the driver was told since this was asked last: first what it lost. */
+static const char *told(const struct fixture *f)
 {
-	put(f, "", DRIVER "/unbind");
-	put(f, "", DRIVER "/bind");
+	static char text[1024];
+	ssize_t len = read(f->driver, text, sizeof(text) - 1);
+
+	text[len > 0 ? len : 0] = '\0';
+	return text;
 }
 
 static bool is_new(const struct fixture *f)
 {
-	if (strcmp(get(f, DRIVER "/bind"), "virtio7"))
-		return false;
-	assert_string_equal(get(f, DRIVER "/unbind"), "virtio7");
-	return true;
+	return !strcmp(told(f), "virtio7virtio7");
+}
+
+static void add_device(const struct fixture *f, uint32_t scanout, int number)
+{
+	char text[PATH_MAX], path[PATH_MAX];
+
+	snprintf(text, sizeof(text), "helix-%u\n", scanout);
+	tree_put_input(f->root, number, number, 64 + number, text);
+	snprintf(text, sizeof(text), "../../../virtio%d", number);
+	snprintf(path, sizeof(path), "%s/sys/class/input/input%d/device", f->root, number);
+	assert_int_equal(symlink(text, path), 0);
 }
 
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[PATH_MAX];
+	char path[PATH_MAX], other[PATH_MAX];
 
 	assert_non_null(f);
-	strcpy(f->root, "/tmp/input-XXXXXX");
-	assert_non_null(mkdtemp(f->root));
-	put(f, "helix-1\n", "/sys/class/input/input3/uniq");
-	put(f, "13:71\n", "/sys/class/input/input3/event7/dev");
-	snprintf(path, sizeof(path), "%s/sys/class/input/input3/device", f->root);
-	assert_int_equal(symlink("../../../virtio7", path), 0);
-	put(f, "populated 1\nfrozen 0\n", GROUP "/cgroup.events");
-	put(f, "", "/run/helix/here");
-	forget(f);
+	tree_new(f->root);
+	add_device(f, 1, 7);
+	populate(f, "populated 1\nfrozen 0\n");
+	tree_put("", "%s/run/helix/here", f->root);
+	tree_put("", "%s" DRIVER "/uevent", f->root);
+	snprintf(path, sizeof(path), "%s" DRIVER "/unbind", f->root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	f->driver = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(f->driver >= 0);
+	snprintf(other, sizeof(other), "%s" DRIVER "/bind", f->root);
+	assert_int_equal(link(path, other), 0);
 	f->mod = fake_module_new(2);
 	assert_non_null(f->mod);
 	start(f);
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -116,7 +121,8 @@ static int teardown(void **state)
 
 	input_free(f->input);
 	hl_module_close(f->mod);
-	nftw(f->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	close(f->driver);
+	tree_remove(f->root);
 	free(f);
 	return 0;
 }
@@ -132,28 +138,48 @@ static void leave(struct fixture *f, bool due, const char *more)
 	snprintf(text, sizeof(text), "generation 1000\ngrants 0\ncgroup %ju\ndue %d\n%s",
 		 (uintmax_t)st.st_ino, due, more);
 	input_free(f->input);
-	put(f, text, INPUT_STATE_DIR "/1");
+	tree_put(text, "%s" INPUT_STATE_DIR "/1", f->root);
 	start(f);
 }
 
-static void one_of_a_user(struct fixture *f, uint32_t uid)
+static void wait_leased(struct fixture *f, unsigned int n)
+{
+	while (fake_module_leased(f->mod) != n)
+		usleep(1000);
+}
+
+/* Both were seen, and are over; nothing has been done about it. */
+static void both_end(struct fixture *f)
+{
+	int first = fake_module_give(f->mod, 1, 0), second = fake_module_give(f->mod, 2, 0);
+
+	input_settle(f->input, 1);
+	input_settle(f->input, 2);
+	close(first);
+	close(second);
+	wait_leased(f, 0);
+	assert_string_equal(told(f), "");
+}
+
+static void one_of(struct fixture *f, uint32_t uid)
 {
 	int handle = fake_module_give(f->mod, 1, uid);
 
 	input_settle(f->input, 1);
 	close(handle);
-	while (fake_module_leased(f->mod))
-		usleep(1000);
+	wait_leased(f, 0);
 	input_settle(f->input, 1);
 }
 
-/* Nobody knows what processes such a tenant has. */
-static void one_of_roots_that_is_bound_to_no_group_is_left_alone(void **state)
+/* Nobody knows what processes such a tenant has, nor that it has none. */
+static void one_of_roots_that_is_bound_to_no_group_is_done_always(void **state)
 {
 	struct fixture *f = *state;
 
-	one_of_a_user(f, 0);
-	assert_false(is_new(f));
+	one_of(f, 0);
+	assert_true(is_new(f));
+	input_settle(f->input, 1);
+	assert_string_equal(told(f), "");
 }
 
 /* Any of his processes may have opened the nodes, and in no group is known who they are. */
@@ -161,15 +187,164 @@ static void a_users_is_done_always(void **state)
 {
 	struct fixture *f = *state;
 
-	one_of_a_user(f, 1000);
+	one_of(f, 1000);
 	assert_true(is_new(f));
-	forget(f);
-	put(f, "populated 0\nfrozen 0\n", GROUP "/cgroup.events");
+	populate(f, "populated 0\nfrozen 0\n");
 	leave(f, true, "user 1\n");
 	input_settle(f->input, 1);
 	assert_true(is_new(f));
 	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\n"));
 }
+
+static void one_that_nobody_here_has_seen_is_done(void **state)
+{
+	struct fixture *f = *state;
+
+	close(fake_module_give(f->mod, 1, 0));
+	wait_leased(f, 0);
+	input_settle(f->input, 1);
+	assert_true(is_new(f));
+	input_settle(f->input, 1);
+	assert_string_equal(told(f), "");
+}
+
+/* The kernel gives the lowest number that is free: each gets its own again. */
+static void those_that_end_together_are_done_together_by_their_numbers(void **state)
+{
+	struct fixture *f = *state;
+
+	add_device(f, 1, 5);
+	add_device(f, 2, 6);
+	both_end(f);
+	input_settle(f->input, 2);
+	assert_string_equal(told(f), "virtio5virtio6virtio7" "virtio5virtio6virtio7");
+	input_settle(f->input, 1);
+	assert_string_equal(told(f), "");
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\n"));
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/2"), "due 0\n"));
+}
+
+/* ---- a round that takes its time ---- */
+
+struct settler {
+	struct fixture *f;
+	uint32_t scanout;
+	pthread_t thread;
+};
+
+static void *settle(void *data)
+{
+	struct settler *settler = data;
+
+	input_settle(settler->f->input, settler->scanout);
+	return NULL;
+}
+
+static void settler_start(struct settler *settler, struct fixture *f, uint32_t scanout)
+{
+	*settler = (struct settler) { .f = f, .scanout = scanout };
+	assert_int_equal(pthread_create(&settler->thread, NULL, settle, settler), 0);
+}
+
+static void settler_end(struct settler *settler)
+{
+	assert_int_equal(pthread_join(settler->thread, NULL), 0);
+}
+
+/* The driver takes nothing more until go_on(). */
+static void hold_up(struct fixture *f)
+{
+	char none[4096] = { 0 };
+
+	while (write(f->driver, none, sizeof(none)) > 0 || write(f->driver, none, 1) > 0)
+		;
+}
+
+static void go_on(struct fixture *f)
+{
+	char none;
+
+	do {
+		while (read(f->driver, &none, 1) < 0)
+			usleep(1000);
+	} while (!none);
+	/* The first letter of a name was one too many. */
+	assert_int_equal(none, 'v');
+}
+
+/* Scanout 1 is without its lease, and @settler deals with that. */
+static void round_begins(struct fixture *f, struct settler *settler)
+{
+	unsigned int others = fake_module_leased(f->mod);
+	int handle = fake_module_give(f->mod, 1, 0);
+
+	input_settle(f->input, 1);
+	close(handle);
+	wait_leased(f, others);
+	hold_up(f);
+	settler_start(settler, f, 1);
+	while (!strstr(get(f, INPUT_STATE_DIR "/1"), "device virtio7 71\n"))
+		usleep(1000);
+}
+
+static void one_that_waits_for_nothing_is_not_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct settler settler;
+	int handle;
+
+	add_device(f, 2, 8);
+	round_begins(f, &settler);
+	handle = fake_module_give(f->mod, 2, 0);
+	input_settle(f->input, 2);
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/2"), "due 1\n"));
+	go_on(f);
+	settler_end(&settler);
+	assert_string_equal(told(f), "irtio7virtio7");
+	close(handle);
+}
+
+static void one_that_ends_meanwhile_is_next(void **state)
+{
+	struct fixture *f = *state;
+	struct settler first, second;
+	int handle = fake_module_give(f->mod, 2, 0);
+
+	add_device(f, 2, 8);
+	input_settle(f->input, 2);
+	round_begins(f, &first);
+	close(handle);
+	wait_leased(f, 0);
+	settler_start(&second, f, 2);
+	go_on(f);
+	settler_end(&first);
+	settler_end(&second);
+	assert_string_equal(told(f), "irtio7virtio7" "virtio8virtio8");
+}
+
+/* Who looks at udev's records is not to see those of the device of before. */
+static void udev_has_to_know_the_new_ones(void **state)
+{
+	struct fixture *f = *state;
+	struct settler settler;
+	char seen[64] = "";
+
+	tree_put("", "%s/run/udev/control", f->root);
+	leave(f, true, "");
+	settler_start(&settler, f, 1);
+	while (strcmp(seen, "virtio7virtio7")) {
+		strcat(seen, told(f));
+		usleep(1000);
+	}
+	usleep(50000);
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 1\n"));
+	snprintf(seen, sizeof(seen), "I:%jd\n", (intmax_t)gpu_now_ms() * 1000);
+	tree_put(seen, "%s/run/udev/data/c13:71", f->root);
+	settler_end(&settler);
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\n"));
+}
+
+/* ---- brokers that come after others ---- */
 
 static void before_the_next_is_told_of_his(void **state)
 {
@@ -181,9 +356,8 @@ static void before_the_next_is_told_of_his(void **state)
 	input_settle(f->input, 1);
 	assert_true(is_new(f));
 	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "generation 1\n"));
-	forget(f);
 	input_settle(f->input, 1);
-	assert_false(is_new(f));
+	assert_string_equal(told(f), "");
 	close(handle);
 }
 
@@ -200,10 +374,10 @@ static void a_container_that_has_ended_left_nobody(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, "populated 0\nfrozen 0\n", GROUP "/cgroup.events");
+	populate(f, "populated 0\nfrozen 0\n");
 	leave(f, true, "");
 	input_settle(f->input, 1);
-	assert_false(is_new(f));
+	assert_string_equal(told(f), "");
 	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\n"));
 }
 
@@ -212,12 +386,21 @@ static void devices_without_their_driver_are_given_back(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, "populated 0\nfrozen 0\n", GROUP "/cgroup.events");
-	put(f, "another\n", "/sys/class/input/input3/uniq");
+	populate(f, "populated 0\nfrozen 0\n");
+	tree_put("another\n", "%s/sys/class/input/input7/uniq", f->root);
 	leave(f, true, "device virtio7\n");
 	input_settle(f->input, 1);
 	assert_true(is_new(f));
 	assert_null(strstr(get(f, INPUT_STATE_DIR "/1"), "\ndevice "));
+}
+
+static void their_numbers_are_known_to_the_next_broker(void **state)
+{
+	struct fixture *f = *state;
+
+	leave(f, true, "device virtio9 70\n");
+	input_settle(f->input, 1);
+	assert_string_equal(told(f), "virtio9virtio7" "virtio9virtio7");
 }
 
 static void what_cannot_be_done_is_written_down(void **state)
@@ -237,12 +420,18 @@ static void what_cannot_be_done_is_written_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_of_roots_that_is_bound_to_no_group_is_left_alone),
+		TEST(one_of_roots_that_is_bound_to_no_group_is_done_always),
 		TEST(a_users_is_done_always),
+		TEST(one_that_nobody_here_has_seen_is_done),
+		TEST(those_that_end_together_are_done_together_by_their_numbers),
+		TEST(one_that_waits_for_nothing_is_not_kept),
+		TEST(one_that_ends_meanwhile_is_next),
+		TEST(udev_has_to_know_the_new_ones),
 		TEST(before_the_next_is_told_of_his),
 		TEST(the_next_broker_does_what_the_last_left),
 		TEST(a_container_that_has_ended_left_nobody),
 		TEST(devices_without_their_driver_are_given_back),
+		TEST(their_numbers_are_known_to_the_next_broker),
 		TEST(what_cannot_be_done_is_written_down),
 	};
 
