@@ -328,15 +328,16 @@ class Cases:
     def dead(self, name):
         """Of every event node that the container had opened it was told that the device is gone."""
         count = len(self.heard(name))
+        check(count == 3, f"{name} had {count} devices open, and a scanout has a keyboard, a tablet and a touch screen")
         self.wait(lambda: self.inside(name, "cat /tmp/said-*").count("No such device") == count,
                   lambda: f"{name} hears nothing of {count} devices: {self.inside(name, 'head /tmp/said-*')}"
                   + self.check("journalctl -q --no-pager -o cat -u helix-leased"))
 
     def opens(self, name):
-        """Whether it may, of each of the scanout's event nodes, which it still has."""
-        said = self.check(f"podman exec {name} sh -c 'for e in /dev/input/event*; do "
+        """Whether it may, of the scanout's node and each of its event nodes, which it still has."""
+        said = self.check(f"podman exec {name} sh -c 'for e in /dev/dri/card0 /dev/input/event*; do "
                           "if (exec 3<$e) 2>/tmp/why; then echo opened; else cat /tmp/why; fi; done'").splitlines()
-        check(len(said) == len(self.own(4)["input"]), f"{name} has {said}")
+        check(len(said) == 1 + len(self.own(4)["input"]), f"{name} has {said}")
         kinds = {next((kind for kind in ("opened", "not permitted") if kind in line), line) for line in said}
         check(len(kinds) == 1, f"{name} is told {said}")
         return kinds.pop() == "opened"
@@ -361,8 +362,13 @@ class Cases:
         self.check("systemctl stop helix-leased.socket helix-leased; helixctl --direct revoke 4; systemctl start helix-leased.socket helix-leased")
         self.dead("second")
         self.wait(lambda: self.check(numbers) == were, "the devices are back")
+        # What the first was shut out of is its own again with the scanout.
+        self.check("podman rm --force --time 0 second")
+        self.check(f"systemd-run --quiet --unit again helixctl acquire --scanout 4 --cgroup --pid {self.pid('first')}")
+        self.wait(lambda: self.leased() == [4], "the first tenant has its scanout again")
+        check(self.opens("first"), "the first tenant may not open what is its own again")
         said = self.check("journalctl -q --no-pager -o cat -u helix-leased | grep 'input devices are new'")
-        self.check("podman rm --force --time 0 first second")
+        self.check("podman rm --force --time 0 first")
         self.blank(4)
         return said
 
