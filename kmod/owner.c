@@ -14,6 +14,7 @@
 #include <linux/cred.h>
 #include <linux/pid.h>
 #include <linux/sched/task.h>
+#include <linux/user_namespace.h>
 
 #include "helix.h"
 #include "trace.h"
@@ -55,6 +56,25 @@ static bool helix_current_is_below(u64 cgroup)
 }
 #endif
 
+/*
+ * Of who is in user namespaces, the user who has made the outermost of them: what ids there
+ * are in it, he has been given to use as he likes.
+ */
+static kuid_t helix_owner_uid(struct task_struct *task)
+{
+	const struct user_namespace *ns;
+	const struct cred *cred;
+	kuid_t uid;
+
+	rcu_read_lock();
+	cred = __task_cred(task);
+	uid = cred->euid;
+	for (ns = cred->user_ns; ns != &init_user_ns; ns = ns->parent)
+		uid = ns->owner;
+	rcu_read_unlock();
+	return uid;
+}
+
 /**
  * helix_owner_get - look up who a lease is for
  * @owner: filled in; the caller puts its pid
@@ -74,7 +94,7 @@ int helix_owner_get(struct helix_owner *owner, u32 nr)
 		put_pid(owner->pid);
 		return -ESRCH;
 	}
-	owner->uid = task_euid(task);
+	owner->uid = helix_owner_uid(task);
 	helix_owner_cgroup(owner, task);
 	put_task_struct(task);
 

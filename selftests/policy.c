@@ -4,12 +4,14 @@
  * administrator sees who has.
  */
 #include <grp.h>
+#include <sched.h>
 
 #include "helix_test.h"
 #include "kselftest_harness.h"
 
 #define SOMEBODY	1000
 #define SOMEBODY_ELSE	1001
+#define SUBORDINATE	100000
 #define A_GROUP		2000
 #define CGROUPS		"/sys/fs/cgroup"
 
@@ -236,6 +238,62 @@ TEST_F_TIMEOUT(policy, the_owner_counts_not_who_asks_for_him, 180)
 	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &second), -EDQUOT);
 	helix_close_lease(&first);
 	tenant_stop(&somebody);
+}
+
+/* In a user namespace of SOMEBODY's, as SUBORDINATE: 0 as it says itself. */
+static pid_t subordinate_start(void)
+{
+	char path[64], byte;
+	int said[2], told[2], map;
+	pid_t child;
+
+	if (pipe(said) || pipe(told))
+		return -1;
+	child = fork();
+	if (!child) {
+		become(SOMEBODY, SOMEBODY);
+		if (unshare(CLONE_NEWUSER) || write(said[1], "", 1) != 1 ||
+		    read(told[0], &byte, 1) != 1 || setresuid(0, 0, 0) ||
+		    write(said[1], "", 1) != 1)
+			_exit(255);
+		pause();
+		_exit(0);
+	}
+	close(said[1]);
+	close(told[0]);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", child);
+	if (read(said[0], &byte, 1) != 1)
+		return -1;
+	map = open(path, O_WRONLY | O_CLOEXEC);
+	if (map < 0 || dprintf(map, "0 %d 1", SUBORDINATE) < 0 || close(map) ||
+	    write(told[1], "", 1) != 1 || read(said[0], &byte, 1) != 1)
+		return -1;
+	close(said[0]);
+	close(told[1]);
+	return child;
+}
+
+TEST_F_TIMEOUT(policy, who_is_in_a_user_namespace_counts_as_who_made_it, 180)
+{
+	struct helix_lease_policy p = { .max_per_uid = 1 };
+	struct helix_lease_acquire first, second;
+	struct helix_lease_query query;
+	pid_t child = subordinate_start();
+
+	ASSERT_GT(child, 0);
+	ASSERT_EQ(policy(self->control, &p, HELIX_LEASE_POLICY_MAX_PER_UID), 0);
+	helix_acquire_init(&first, 0);
+	first.owner_pid = child;
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &first), 0);
+	ASSERT_EQ(helix_query(self->control, first.scanout, &query), 0);
+	EXPECT_EQ(query.owner_pid, child);
+	EXPECT_EQ(query.owner_uid, SOMEBODY);
+	helix_acquire_init(&second, 0);
+	second.owner_pid = child;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &second), -EDQUOT);
+	helix_close_lease(&first);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 }
 
 TEST_F_TIMEOUT(policy, two_who_ask_at_once_do_not_both_get_the_last, 180)
