@@ -264,12 +264,12 @@ int cdi_container_users(struct cdi_container *c, struct cdi_options *options, st
 		ret = read_users(c, options, err);
 	if (ret)
 		return ret;
-	c->rootless = !cdi_ids_same(uids);
+	c->outside = other && cdi_ids_same(uids) && geteuid();
+	c->rootless = c->outside || !cdi_ids_same(uids);
 	c->userns = c->rootless || other;
-	/* The nodes are let to the user who asks for them, and to nobody else of his. */
-	if (c->rootless && c->uid)
-		return hl_error_set(err, EOPNOTSUPP,
-				    "a runtime that is not root's can give a scanout only to a container whose root is the user who runs it");
+	/* Where anything is made by us we are that root ourselves. */
+	if (c->outside)
+		c->uid = c->gid = 0;
 	return 0;
 }
 
@@ -618,6 +618,26 @@ static int enter(pid_t pid, struct hl_error *err)
 	return ret;
 }
 
+/*
+ * A user may do no more with his container than who is in its user namespace. The mounts that
+ * are bound there have to be in a mount namespace of that one.
+ */
+static int become_root(pid_t pid, struct hl_error *err)
+{
+	char path[64];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 ||
+	    setresuid(0, 0, 0) < 0 || unshare(CLONE_NEWNS) < 0)
+		ret = hl_error_set(err, errno, "cannot enter the container's user namespace: %s",
+				   strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static const char *const folders[] = { "helix", "input", "dri" };
 
 /* What is put into the container, @n of @items, and @records, or -1. */
@@ -669,7 +689,9 @@ int cdi_container_place(const struct cdi_container *c, const struct cdi_devices 
 	int ret = 0;
 
 	things.n = items_of(own, things.items);
-	if (c->rootless)
+	if (c->outside)
+		ret = become_root(c->pid, err);
+	if (!ret && c->rootless)
 		ret = open_mounts(things.items, things.n, err);
 	if (!ret && pool) {
 		/* For the one alone the specification has them. */

@@ -20,9 +20,10 @@ struct cdi_container {
 	char id[CDI_ID_LEN];
 	json_object *annotations;	/* NULL: none */
 	char *rootfs;		/* path in its mount namespace */
-	bool rootless;		/* so is its runtime, and we: in a user namespace ourselves */
+	bool rootless;		/* so is its runtime, and we */
+	bool outside;		/* and we are in no user namespace: we are its user */
 	bool userns;		/* it is in a user namespace, its own or that of its runtime */
-	uid_t uid;		/* of its root, as we know him */
+	uid_t uid;		/* of its root, as we know him from in there */
 	gid_t gid;		/* likewise */
 };
 
@@ -30,10 +31,7 @@ struct cdi_container {
 int cdi_container_read(int fd, int timeout_ms, struct cdi_container *c, struct hl_error *err);
 void cdi_container_free(struct cdi_container *c);
 
-/*
- * Who its root is, and in @options who its groups are. -EOPNOTSUPP: he is nobody whom the
- * nodes of a lease could be let to.
- */
+/* Who its root is, and in @options who its groups are. -EOPNOTSUPP: it has none. */
 int cdi_container_users(struct cdi_container *c, struct cdi_options *options,
 			struct hl_error *err);
 
@@ -44,8 +42,8 @@ const char *cdi_container_annotation(const struct cdi_container *c, const char *
  * Gives the container the node of @own under the names a compositor looks for. With @pool
  * its runtime has given it all that belongs to scanouts (@all): what is not @own's is taken
  * from its /dev, its control group is told to refuse it, and it gets udev's records of what
- * is. The calling thread is in the container's mount namespace afterwards, and must be the
- * process's only one.
+ * is. The calling thread is in the container's mount namespace afterwards, a user's that
+ * was outside in its user namespace as well, and must be the process's only one.
  */
 int cdi_container_place(const struct cdi_container *c, const struct cdi_devices *all,
 			const struct cdi_scanout *own, bool pool,

@@ -35,23 +35,32 @@ static void put_entry(char **at, unsigned int tag, unsigned int perm, uint32_t i
 	*at += sizeof(entry);
 }
 
-size_t acl_build(mode_t mode, uid_t user, void *value)
+size_t acl_build(mode_t mode, const struct acl_users *users, void *value)
 {
 	struct posix_acl_xattr_header header = { htole32(POSIX_ACL_XATTR_VERSION) };
 	char *at = (char *)value + sizeof(header);
 
 	memcpy(value, &header, sizeof(header));
 	put_entry(&at, ACL_USER_OBJ, mode >> 6, ACL_UNDEFINED_ID);
-	if (user != ACL_NOBODY)
-		put_entry(&at, ACL_USER, READ_WRITE, user);
+	for (size_t i = 0; i < users->n; i++)
+		put_entry(&at, ACL_USER, READ_WRITE, users->uid[i]);
 	put_entry(&at, ACL_GROUP_OBJ, mode >> 3, ACL_UNDEFINED_ID);
-	if (user != ACL_NOBODY)
+	if (users->n)
 		put_entry(&at, ACL_MASK, READ_WRITE, ACL_UNDEFINED_ID);
 	put_entry(&at, ACL_OTHER, mode, ACL_UNDEFINED_ID);
 	return at - (char *)value;
 }
 
-mode_t acl_parse(const void *value, size_t len, mode_t mode, uid_t user, bool *others)
+static bool is_one_of(const struct acl_users *users, uid_t uid)
+{
+	for (size_t i = 0; i < users->n; i++)
+		if (users->uid[i] == uid)
+			return true;
+	return false;
+}
+
+mode_t acl_parse(const void *value, size_t len, mode_t mode, const struct acl_users *users,
+		 bool *others)
 {
 	const size_t head = sizeof(struct posix_acl_xattr_header);
 	struct posix_acl_xattr_entry entry;
@@ -65,7 +74,7 @@ mode_t acl_parse(const void *value, size_t len, mode_t mode, uid_t user, bool *o
 			mode = (mode & ~070) | (le16toh(entry.e_perm) & 7) << 3;
 			break;
 		case ACL_USER:
-			*others |= le32toh(entry.e_id) != user;
+			*others |= !is_one_of(users, le32toh(entry.e_id));
 			break;
 		case ACL_GROUP:
 			*others = true;
@@ -75,7 +84,7 @@ mode_t acl_parse(const void *value, size_t len, mode_t mode, uid_t user, bool *o
 	return mode;
 }
 
-static int change(int fd, mode_t mode, uid_t user, bool *others)
+static int change(int fd, mode_t mode, const struct acl_users *users, bool *others)
 {
 	char path[32], have[VALUE_MAX], want[ACL_ROOM];
 	ssize_t len;
@@ -87,14 +96,15 @@ static int change(int fd, mode_t mode, uid_t user, bool *others)
 		len = 0;
 	if (len < 0)
 		return -errno;
-	mode = acl_parse(have, len, mode, user, others);
-	n = acl_build(mode, user, want);
-	if (user == ACL_NOBODY ? !len : (size_t)len == n && !memcmp(have, want, n))
+	mode = acl_parse(have, len, mode, users, others);
+	n = acl_build(mode, users, want);
+	if (!users->n ? !len : (size_t)len == n && !memcmp(have, want, n))
 		return 0;
 	return setxattr(path, ATTRIBUTE, want, n, 0) < 0 ? -errno : 0;
 }
 
-int acl_give(const char *path, dev_t device, uid_t user, bool *others, struct hl_error *err)
+int acl_give(const char *path, dev_t device, const struct acl_users *users, bool *others,
+	     struct hl_error *err)
 {
 	struct stat st;
 	int fd, ret = 0;
@@ -107,7 +117,7 @@ int acl_give(const char *path, dev_t device, uid_t user, bool *others, struct hl
 	else if (!S_ISCHR(st.st_mode) || st.st_rdev != device)
 		ret = -ENOENT;
 	if (!ret)
-		ret = change(fd, st.st_mode, user, others);
+		ret = change(fd, st.st_mode, users, others);
 	pthread_mutex_unlock(&lock);
 	if (fd >= 0)
 		close(fd);
@@ -123,6 +133,7 @@ int acl_hold(const char *path)
 
 void acl_take(int node)
 {
+	static const struct acl_users nobody;
 	struct stat st;
 	bool others;
 	int ret = 0;
@@ -133,7 +144,7 @@ void acl_take(int node)
 	if (fstat(node, &st) < 0)
 		ret = -errno;
 	else if (S_ISCHR(st.st_mode))
-		ret = change(node, st.st_mode, ACL_NOBODY, &others);
+		ret = change(node, st.st_mode, &nobody, &others);
 	pthread_mutex_unlock(&lock);
 	if (ret)
 		log_error("cannot set who may open a device that has gone: %s", strerror(-ret));

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "log.h"
 #include "nodes.h"
+#include "userns.h"
 
 #define PAGE	64	/* scanouts asked for at once */
 
@@ -97,11 +98,11 @@ static void forget_ended(struct nodes *nodes)
 }
 
 static void settle_node(struct nodes *nodes, const struct cdi_node *node,
-			const struct hl_scanout *s, uid_t user)
+			const struct hl_scanout *s, const struct acl_users *users)
 {
 	struct hl_error err;
 	bool others;
-	int ret = acl_give(node->path, makedev(node->major, node->minor), user, &others, &err);
+	int ret = acl_give(node->path, makedev(node->major, node->minor), users, &others, &err);
 
 	if (ret && ret != -ENOENT)
 		log_error("%s", err.message);
@@ -110,17 +111,30 @@ static void settle_node(struct nodes *nodes, const struct cdi_node *node,
 		doubt(nodes, s);
 }
 
+/* Root needs nobody's leave. A user's container may have a root who is not he himself. */
+static struct acl_users users_of(const struct hl_scanout *s)
+{
+	struct acl_users users = { .n = 0 };
+	uid_t root;
+
+	if (s->state != HELIX_LEASE_STATE_LEASED || !s->owner_uid)
+		return users;
+	users.uid[users.n++] = s->owner_uid;
+	if (userns_root(s->owner_pid, s->owner_uid, &root) && root != s->owner_uid)
+		users.uid[users.n++] = root;
+	return users;
+}
+
 static void settle_scanout(struct nodes *nodes, const struct cdi_scanout *devices,
 			   const struct hl_scanout *s)
 {
-	/* Root needs nobody's leave. */
-	uid_t user = s->state == HELIX_LEASE_STATE_LEASED && s->owner_uid ? s->owner_uid : ACL_NOBODY;
+	struct acl_users users = users_of(s);
 
-	if (user != ACL_NOBODY)
+	if (users.n)
 		remember(nodes, &devices->scanout, s);
-	settle_node(nodes, &devices->scanout, s, user);
+	settle_node(nodes, &devices->scanout, s, &users);
 	for (size_t i = 0; i < devices->nr_inputs; i++)
-		settle_node(nodes, &devices->inputs[i].node, s, user);
+		settle_node(nodes, &devices->inputs[i].node, s, &users);
 }
 
 static int settle_some(struct nodes *nodes, const struct hl_scanout *list, size_t n,

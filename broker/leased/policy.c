@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "policy.h"
+#include "userns.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -99,7 +100,12 @@ bool peer_is_user(pid_t pid, int pidfd, uid_t uid)
 	unsigned int ids[4] = { 0 };
 	char path[64], line[128];
 	bool is = false;
+	uid_t owner;
 	FILE *file;
+
+	/* With ids of his that are others, too. */
+	if (userns_owner(pid, &owner))
+		return owner == uid && !poll(&pfd, 1, 0);
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	file = fopen(path, "re");

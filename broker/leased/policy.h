@@ -44,7 +44,10 @@ extern const struct policy policy_default;
 int peer_read(int sock, struct peer *peer, struct hl_error *err);
 /* Of the process that @pidfd names, as we see it; 0: ended, not to be seen, or no pidfd. */
 pid_t peer_of_pidfd(int pidfd);
-/* Whether the process @pid, which @pidfd names, has no other user's rights but @uid's. */
+/*
+ * Whether the process @pid, which @pidfd names, has no other user's rights but @uid's, or is in
+ * a user namespace of his.
+ */
 bool peer_is_user(pid_t pid, int pidfd, uid_t uid);
 void peer_release(struct peer *peer);
 
