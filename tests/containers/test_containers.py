@@ -506,6 +506,46 @@ for what in (lambda: os.read(heard, 4096), lambda: os.open("bound", os.O_RDONLY)
         self.check("podman rm --force --time 0 after")
         self.blank(self.mine)
 
+    def rootless_as_herself(self):
+        """She is in there who she is outside, and root is another."""
+        uid = int(self.check("id -u alice"))
+        self.alice(self.page["Rootless podman"][3])
+        row = self.wait(lambda: next((row for row in self.scanouts().values() if row["state"] == "leased"), None), "it has a lease")
+        check((row["label"], row["owner_uid"]) == ("deskk", uid), f"it is {row}")
+        self.pids["deskk"], mine = row["owner_pid"], row["scanout"]
+        uids = self.check(f"grep ^Uid /proc/{row['owner_pid']}/status; cat /proc/{row['owner_pid']}/uid_map")
+        check(uids.split()[1:5] == [str(uid)] * 4, f"it runs as {uids}")
+        self.has_its_own("deskk", mine)
+        said = self.shows(mine)
+        self.zapped(mine)
+        self.alice(self.page["Rootless podman"][4])
+        return said
+
+    def rootless_other_roots(self):
+        """Who is root in there has an id of hers that is not her own; and so has who is neither."""
+        opens = "cd /dev; for n in dri/card0 input/event*; do (exec 3<>$n) && echo $n; done; :"
+        own = {"dri/card0"} | {f"input/{name}" for name in self.own(self.mine)["input"]}
+        for mode, wanted in (("keep-id", own), ("auto", own), ("nomap", own), ("nomap --user 1234", set())):
+            found = self.alice(f"podman run --rm --userns {mode} --network none --group-add keep-groups --device helix.dev/scanout={self.mine} "
+                               f"--volume /var/lib/helix/images/desktop/usr:/usr:ro desktop bash -c {shlex.quote(opens)}").split()
+            check(set(found) == wanted, f"with --userns {mode} it may open {found}, its own are {sorted(own)}")
+            self.blank(self.mine)
+            wait_long(lambda: not self.opened("alice"), lambda: f"alice may open {self.opened('alice')}, and has no lease")
+
+    def rootless_runc(self):
+        uid = int(self.check("id -u alice"))
+        self.alice(self.page["Rootless runc"][0])
+        log = "journalctl -q --no-pager -o cat -n 40 _UID=%d; journalctl -q --no-pager -o cat -n 5 -t helixctl" % uid
+        mine = self.wait(self.leased, lambda: "it has a scanout; " + self.check(log))[0]
+        row = self.scanouts()[mine]
+        check((row["label"], row["owner_uid"]) == ("desk-runc", uid), f"it is {row}")
+        self.pids["desk-runc"] = row["owner_pid"]
+        self.has_its_own("desk-runc", mine)
+        said = self.shows(mine, log=log)
+        self.alice(self.page["Rootless runc"][1])
+        self.blank(mine)
+        return said
+
     def doubtful(self):
         """A lease whose nodes were another's as it began: by hand, since the broker is too quick for it."""
         entry = "0200000001000600ffffffff02000600%s04000000ffffffff10000600ffffffff20000000ffffffff" % (
@@ -646,6 +686,9 @@ def tried(report, after):
                 ("nobody but him may open its nodes", cases.rootless_alone),
                 ("they are his while the lease is, also over the broker's death", cases.rootless_restarted),
                 ("a rootless container whose lease was revoked opens nothing any more", cases.rootless_revoked),
+                ("rootless podman --userns keep-id: is seen, and has the viewer's keys", cases.rootless_as_herself),
+                ("rootless podman --userns auto and nomap: root may open the nodes, and others may not", cases.rootless_other_roots),
+                ("rootless runc, with an OCI bundle", cases.rootless_runc),
                 ("a lease whose nodes were another's is given back, and acquired anew", cases.doubtful),
                 ("crun alone, with an OCI bundle", cases.crun_alone),
                 ("systemd-nspawn", cases.nspawn),
