@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "acl.h"
 #include "devices.h"
@@ -17,84 +16,33 @@
 
 #define PAGE	64	/* scanouts asked for at once */
 
-struct memory {
-	uint64_t doubtful;	/* the last lease whose nodes were another's at first */
-	uint64_t generation;	/* of a user, who was let in by @node, or -1 */
-	int node;
-};
-
 struct nodes {
 	struct module *mod;
 	struct hl_monitor *mon;
 	struct devices_watch *devices;
 	sd_event_source *io;
-	struct memory *memories;	/* by scanout */
-	size_t nr_memories;
+	uint64_t *doubtful;	/* by scanout: the last lease whose nodes were another's at first */
+	size_t nr_doubtful;
 };
-
-/* Of @scanout, or NULL: there was nothing to be remembered of it, and @add is false. */
-static struct memory *memory_of(struct nodes *nodes, uint32_t scanout, bool add)
-{
-	if (scanout >= nodes->nr_memories && add) {
-		size_t n = scanout + PAGE;
-		struct memory *more = realloc(nodes->memories, n * sizeof(*more));
-
-		if (!more) {
-			log_error("out of memory");
-			return NULL;
-		}
-		for (size_t i = nodes->nr_memories; i < n; i++)
-			more[i] = (struct memory) { .node = -1 };
-		nodes->memories = more;
-		nodes->nr_memories = n;
-	}
-	return scanout < nodes->nr_memories ? &nodes->memories[scanout] : NULL;
-}
 
 static void doubt(struct nodes *nodes, const struct hl_scanout *s)
 {
-	struct memory *m = memory_of(nodes, s->scanout, true);
+	if (s->scanout >= nodes->nr_doubtful) {
+		size_t n = s->scanout + PAGE;
+		uint64_t *more = realloc(nodes->doubtful, n * sizeof(*more));
 
-	if (m)
-		m->doubtful = s->generation;
-}
-
-static bool is_doubtful(struct nodes *nodes, uint32_t scanout, uint64_t generation)
-{
-	const struct memory *m = memory_of(nodes, scanout, false);
-
-	return m && m->doubtful == generation;
-}
-
-/* Before anybody is let in. */
-static void remember(struct nodes *nodes, const struct cdi_node *node, const struct hl_scanout *s)
-{
-	struct memory *m = memory_of(nodes, s->scanout, true);
-
-	if (!m || (m->node >= 0 && m->generation == s->generation))
-		return;
-	acl_take(m->node);
-	m->node = acl_hold(node->path);
-	m->generation = s->generation;
-}
-
-/*
- * A GPU that goes takes its nodes along, from their names. Who has bound one elsewhere has
- * it still, and when the GPU is back, it opens a node of that number.
- */
-static void forget_ended(struct nodes *nodes)
-{
-	for (size_t i = 0; i < nodes->nr_memories; i++) {
-		struct memory *m = &nodes->memories[i];
-		struct hl_scanout s;
-		struct hl_error err;
-
-		if (m->node < 0 || (!hl_module_query(nodes->mod, i, &s, &err) &&
-				    s.state == HELIX_LEASE_STATE_LEASED && s.generation == m->generation))
-			continue;
-		acl_take(m->node);
-		m->node = -1;
+		if (!more)
+			return log_error("out of memory");
+		memset(more + nodes->nr_doubtful, 0, (n - nodes->nr_doubtful) * sizeof(*more));
+		nodes->doubtful = more;
+		nodes->nr_doubtful = n;
 	}
+	nodes->doubtful[s->scanout] = s->generation;
+}
+
+static bool is_doubtful(const struct nodes *nodes, uint32_t scanout, uint64_t generation)
+{
+	return scanout < nodes->nr_doubtful && nodes->doubtful[scanout] == generation;
 }
 
 static void settle_node(struct nodes *nodes, const struct cdi_node *node,
@@ -130,8 +78,6 @@ static void settle_scanout(struct nodes *nodes, const struct cdi_scanout *device
 {
 	struct acl_users users = users_of(s);
 
-	if (users.n)
-		remember(nodes, &devices->scanout, s);
 	settle_node(nodes, &devices->scanout, s, &users);
 	for (size_t i = 0; i < devices->nr_inputs; i++)
 		settle_node(nodes, &devices->inputs[i].node, s, &users);
@@ -164,7 +110,6 @@ static void settle(struct nodes *nodes)
 		if (!ret)
 			ret = settle_some(nodes, page, n, &err);
 	}
-	forget_ended(nodes);
 	/* Without a GPU there is no lease, and no node either. */
 	if (ret && ret != -ENODEV)
 		log_error("who may open the nodes of scanouts is not current: %s", err.message);
@@ -272,9 +217,6 @@ void nodes_free(struct nodes *nodes)
 	sd_event_source_disable_unref(nodes->io);
 	devices_watch_free(nodes->devices);
 	hl_monitor_close(nodes->mon);
-	for (size_t i = 0; i < nodes->nr_memories; i++)
-		if (nodes->memories[i].node >= 0)
-			close(nodes->memories[i].node);
-	free(nodes->memories);
+	free(nodes->doubtful);
 	free(nodes);
 }

@@ -4,8 +4,8 @@
  * and, for as long as his lease lasts, the user who has leased it. So one who is not root
  * can use what he has leased, and a container runtime that is not root's can hand it on.
  *
- * After a restart everything is looked at again: of what the module and the nodes themselves
- * do not say, only nodes that have lost their names are forgotten.
+ * Nothing is remembered that the module and the nodes themselves do not say: after a restart
+ * everything is looked at again.
  */
 #ifndef HELIX_NODES_H
 #define HELIX_NODES_H
