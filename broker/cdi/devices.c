@@ -176,10 +176,11 @@ int cdi_devices_read(const char *sysroot, const struct hl_scanout *list, size_t 
 {
 	int ret;
 
-	devices->n = n;
+	devices->n = 0;
 	devices->scanouts = calloc(n ? n : 1, sizeof(*devices->scanouts));
 	if (!devices->scanouts)
 		return hl_error_set(err, ENOMEM, "out of memory");
+	devices->n = n;
 	for (size_t i = 0; i < n; i++) {
 		struct cdi_scanout *s = &devices->scanouts[i];
 

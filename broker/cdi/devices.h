@@ -42,7 +42,7 @@ struct cdi_devices {
 
 /*
  * Those of the @n scanouts of @list. @sysroot: what stands before /sys; "" but in tests.
- * 0, -ENOMEM, or -E2BIG: more input devices than a desktop has hands for.
+ * 0, -ENOMEM, or -E2BIG: more input devices than a desktop has hands for; then there are none.
  */
 int cdi_devices_read(const char *sysroot, const struct hl_scanout *list, size_t n,
 		     struct cdi_devices *devices, struct hl_error *err);

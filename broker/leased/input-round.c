@@ -363,10 +363,8 @@ static void replace_all(struct round *round)
 
 	cdi_watch_hold(round->cdi);
 	replace(round);
-	if (read_devices(round, &round->after, &err)) {
-		cdi_devices_free(&round->after);
+	if (read_devices(round, &round->after, &err))
 		round_fault(round, "its input devices cannot be read", &err);
-	}
 	for (size_t i = 0; i < round->after.n; i++)
 		check_numbers(&round->turns[i], &round->after.scanouts[i]);
 	wait_udev(round, begun_ms);
