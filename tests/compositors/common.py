@@ -11,7 +11,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / part) for part in ("scripts", "qemu-side/exportd/tests", "tests/e2e")]
 from PIL import Image  # noqa: E402
-from report import HANG, check  # noqa: E402
+from report import HANG, check, wait_long  # noqa: E402
 from with_qemu import Socket  # noqa: E402
 
 PUNCTUATION = {" ": "Space", "\n": "Enter", "-": "Minus", "=": "Equal", ";": "Semicolon", "'": "Quote", ",": "Comma",
@@ -101,6 +101,21 @@ def picture(system, scanout, record):
                    stdin=subprocess.DEVNULL, check=True, timeout=HANG)
     with Image.open(image) as found:
         return found.convert("RGB")
+
+
+def resize(system, scanout, size, instead):
+    """As the window of a viewer would: until the desktop has that size. Returns how often its connector was plugged in for it."""
+    def replugs():
+        return int(system.agent.check(f"cat '/sys/class/helix/helix!scanout{scanout}/replugs'"))
+
+    def now():
+        desktop = next(d for d in system.exportd.desktops() if d["scanout"] == scanout)
+        return desktop["width"], desktop["height"]
+    before = replugs()
+    with Hand(system.exportd.port, scanout) as hand:
+        hand.resize(*size)
+        wait_long(lambda: now() == size, lambda: f"{size}: it is {now()}, plugged in again {replugs() - before} times\n{instead()}")
+    return replugs() - before
 
 
 def share_of(image, colour):

@@ -19,14 +19,15 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from common import Hand, kernel_quiet, picture, share_of  # noqa: E402
+from common import Hand, kernel_quiet, picture, resize, share_of  # noqa: E402
 import pointer  # noqa: E402
 from PIL import Image  # noqa: E402
 from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from vm.system import System  # noqa: E402
 
 OUTPUT = Path("build/compositors")
-SIZE = (1024, 768)
+SIZE, OTHER_SIZE = (1024, 768), (1280, 720)
+FOLLOWS = {"kwin"}              # by itself, if it has the time; the others take a size only with a monitor that is plugged in
 POINTED = {"tenant-sway"}       # what GL drew for a cursor plane; what is copied into one comes another way through QEMU
 
 # name, variant of its start script, scanout, what is dominant on its screen (None: only that it is not black)
@@ -53,7 +54,7 @@ class Tenant:
         self.scanout = scanout
         self.colour = colour
         self.unit = "-".join(filter(None, ("tenant", compositor, variant)))
-        self.pointer = (0, 0)
+        self.size = SIZE
 
     def start(self):
         self.agent.check(
@@ -95,7 +96,8 @@ class Tenant:
             time.sleep(1)
 
     def looks_right(self, image):
-        check(image.size == SIZE, f"the picture is {image.size}")
+        if image.size != self.size:
+            return False, f"the picture is {image.size}"
         if self.colour is None:
             pixels = list(image.resize((128, 96), Image.NEAREST).getdata())
             lit = sum(max(p) > 48 for p in pixels) / len(pixels)
@@ -114,7 +116,8 @@ class Tenant:
 
     def gets_input(self):
         """A client gets clicks and fingers where it is, and then, having the focus, keys."""
-        places = [(SIZE[0] * x // 8, SIZE[1] * y // 8) for y in (4, 6, 3) for x in (4, 2, 6)]
+        places = [(self.size[0] * x // 8, self.size[1] * y // 8) for y in (4, 6, 3) for x in (4, 2, 6)]
+        before = len(self.input_log())
         with Hand(self.system.exportd.port, self.scanout) as hand:
 
             def until(act, pattern, what):
@@ -122,12 +125,19 @@ class Tenant:
                 def done():
                     for place in places:
                         act(*place)
-                    return re.search(pattern, self.input_log())
+                    return re.search(pattern, self.input_log()[before:])
                 return wait_for(done, lambda: f"{what}:\n{self.input_log()[-2000:]}\n{self.log(20)}", every=1).group(0)
 
             until(hand.click, r"wl_pointer\] button: .*\(left\), state: 1", "a click")
             until(lambda *_: hand.key("KeyK"), r"sym: k ", "the key K")
             until(hand.tap, r"wl_touch\] down: ", "a finger")
+
+    def takes_size(self):
+        replugs = resize(self.system, self.scanout, OTHER_SIZE, lambda: self.log(20))
+        self.size = OTHER_SIZE
+        check(self.compositor in FOLLOWS or replugs == 1, f"its monitor was plugged in again {replugs} times:\n{self.log(20)}")
+        self.is_seen()
+        return f"its monitor was plugged in again {replugs} times"
 
     def stop(self):
         self.agent.run(f"systemctl stop {self.unit}", HANG)
@@ -174,6 +184,8 @@ def try_one(report, tenant):
         if tenant.unit in POINTED:
             report.case(f"{name}: its pointer is on the page where it points", lambda: pointer.is_drawn(
                 tenant.system.exportd, tenant.scanout, OUTPUT / f"{tenant.unit}-pointer.png"))
+        if not tenant.variant and report.case(f"{name}: takes the size of a viewer's window, and is seen in it", tenant.takes_size):
+            report.case(f"{name}: a client in it gets what the viewer does then, too", tenant.gets_input)
         report.case(f"{name}: was refused nothing", denials)
         report.case(f"{name}: gives its scanout back when it ends", tenant.stop)
     else:

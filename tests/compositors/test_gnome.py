@@ -14,7 +14,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from common import Hand, TOP, kernel_quiet, picture, share_of  # noqa: E402
+from common import Hand, TOP, kernel_quiet, picture, resize, share_of  # noqa: E402
 from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from vm.system import System  # noqa: E402
 
@@ -114,16 +114,15 @@ class Gnome:
             found = self.inside(n, "cd && echo typed-*").out.split()
             check(found == [f"typed-{n}"], f"desktop {n} has {found}")
 
-    def pointer(self):
+    def pointer(self, n=1, size=SIZE):
         """The terminal is asked to write down clicks: they come with the place, in cells."""
-        n = 1
         script = ("stty raw -echo; printf '\\033[?1000;1006h'; head -c 10 >clicked; printf '\\033[?1000;1006l'; stty sane")
         self.inside(n, f"cat >~/listen <<'END'\n{script}\nEND")
         with Hand(self.system.exportd.port, n) as hand:
             hand.type("sh listen\n")
 
             def clicked():
-                hand.click(SIZE[0] // 2, SIZE[1] // 2)
+                hand.click(size[0] // 2, size[1] // 2)
                 return re.search(r"\x1b\[<0;(\d+);(\d+)", self.file(n, "clicked"))
             place = wait_for(clicked, lambda: f"a click in the terminal, it has: {self.file(n, 'clicked')!r}", every=2)
         check(int(place[1]) > 5 and int(place[2]) > 3, f"the click was {self.file(n, 'clicked')!r}")
@@ -161,6 +160,13 @@ class Gnome:
             for is_open in (True, False):
                 hand.tap(*corner)
                 wait_for(lambda: overview(is_open), lambda: f"the overview {'open' if is_open else 'closed'}:\n{self.log(n)}", every=2)
+
+    def size(self):
+        n = 2
+        replugs = resize(self.system, n, OTHER_SIZE, lambda: self.log(n))
+        image = wait_for(lambda: (i := picture(self.system, n, OUTPUT / "resized")).size == OTHER_SIZE and i, "a picture of that size")
+        check(share_of(image, COLOURS[n - 1]) > 0.05, "the picture of that size has no background")
+        return f"{self.pointer(n, OTHER_SIZE)}; its monitor was plugged in again {replugs} times"
 
     def editor(self):
         n = CLIPBOARD
@@ -209,18 +215,6 @@ class Gnome:
             check(not found, f"in the other desktop there is {found}")
             check("of a stranger" not in self.inside(n, paste).out, "the stranger's text is on this desktop's clipboard")
 
-    def size(self):
-        n = 2
-
-        def now():
-            desktop = next(d for d in self.system.exportd.desktops() if d["scanout"] == n)
-            return desktop["width"], desktop["height"]
-        with Hand(self.system.exportd.port, n) as hand:
-            hand.resize(*OTHER_SIZE)
-            wait_for(lambda: now() == OTHER_SIZE, lambda: f"{OTHER_SIZE}: it is {now()}\n{self.log(n)}")
-        image = wait_for(lambda: (i := picture(self.system, n, OUTPUT / "resized")).size == OTHER_SIZE and i, "a picture of that size")
-        check(share_of(image, COLOURS[n - 1]) > 0.05, "the picture of that size has no background")
-
     def undisturbed(self):
         check(self.shells() == self.first, f"the shells were {self.first}, are {self.shells()}")
         check(self.leases() == self.granted, f"the leases were {self.granted}, are {self.leases()}")
@@ -248,9 +242,9 @@ class Gnome:
                 ("a click arrives in the terminal, at its place", self.pointer),
                 ("Chromium draws a page, in a sandbox, and a finger on it arrives there", self.browser),
                 ("a finger opens the overview, and closes it", self.fingers),
+                ("the desktop takes the size that the viewer asks for; keys and a click arrive in it", self.size),
                 ("what is typed and saved in the editor is in the file", self.editor),
                 ("what a viewer copies is pasted in its desktop, and back, and none of it in another", self.clipboard),
-                ("the desktop takes the size that the viewer asks for", self.size),
                 ("no shell was restarted, no lease lost, no call refused", self.undisturbed),
                 ("a shell that crashes is back, and the other one never noticed", self.crash),
                 ("ended, they give their scanouts back", self.ends),
