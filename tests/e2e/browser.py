@@ -97,6 +97,10 @@ class Page:
         return self.js("const e = document.querySelector(arguments[0]);"
                        "return e?.checkVisibility() ? e.innerText : ''", selector)
 
+    def press(self, selector):
+        """A click on a control of the page, wherever it is."""
+        self.js("document.querySelector(arguments[0]).click()", selector)
+
     def box(self, selector):
         """The element's rectangle in the window."""
         return self.js("const b = document.querySelector(arguments[0])?.getBoundingClientRect();"

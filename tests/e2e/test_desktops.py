@@ -259,8 +259,9 @@ class DesktopsTest:
         check(before[scanout] < 0.02, f"scanout {scanout} has {name} in it before anything is typed: {before}")
         self.open_full(scanout)
         self.wait_terminal(scanout)
-        # Coloured blanks, enough for the whole terminal: not every terminal clears in colour.
-        command = f"\nprintf '\\033[{PAINT[name][0]}m%3000s'\n"
+        # Coloured blanks, enough for the whole terminal: not every terminal clears in colour. Without
+        # quotes: one key more or less would have every later attempt inside of them.
+        command = f"\nprintf \\\\033[{PAINT[name][0]}m%3000s\n"
         shown = False
         for attempt in range(3):
             if attempt:             # the terminal may have lost the keyboard to the other window
@@ -415,7 +416,7 @@ class DesktopsTest:
         wait_for(lambda: self.browser.text("#control-text") == "Nobody controls", REACTION_S,
                  lambda: f"of control it says '{self.browser.text('#control-text')}'")
         for button in ("control", "size"):
-            self.browser.js(f"document.querySelector('#{button}').click()")
+            self.browser.press(f"#{button}")
 
         def sizes():
             facts, stage = self.browser.desktops()[scanout], self.browser.box("#stage")
@@ -424,7 +425,7 @@ class DesktopsTest:
             wait_for(lambda: all(abs(a - b) <= 8 for a, b in zip(*sizes())), REACTION_S,
                      lambda: f"scanout {scanout} and its window are {sizes()}; the page says '{self.browser.text('#said')}'")
         finally:
-            self.browser.js("document.querySelector('#size').click()")
+            self.browser.press("#size")
         self.back()
         self.paint_terminal(scanout, "green")
 

@@ -64,7 +64,7 @@ class FifteenTest(DesktopsTest):
         with Browser() as second:
             second.open(f"{self.url}#scanout={TYPED}")
             second.wait_states([TYPED], seconds=LIVE_S)
-            second.js("document.querySelector('#strip-toggle').click()")    # it is there for one desktop
+            second.press("#strip-toggle")    # it is there for one desktop
             other = DesktopsTest(second, self.url, self.scanouts, self.output)
             wait_for(lambda: other.painted_share(TYPED, "green") > 0.04, REACTION_S, "it does not see what was typed")
             wait_for(lambda: self.viewers(TYPED) == 2, REACTION_S, lambda: f"{self.viewers(TYPED)} viewers with it")

@@ -88,7 +88,7 @@ class PageTest:
         return len(self.standin.event_sockets) + sum(len(d.sockets) for d in self.standin.desktops.values())
 
     def open_full(self, scanout):
-        self.browser.js("document.querySelector(`.tile[data-scanout='${arguments[0]}'] a`).click()", scanout)
+        self.browser.press(f".tile[data-scanout='{scanout}'] a")
         wait_for(lambda: self.browser.js("return window.helix.view") == scanout, LONG,
                  f"the full view of scanout {scanout} did not open")
         self.standin.desktops[scanout].received.clear()
@@ -103,6 +103,21 @@ class PageTest:
     def key(self, code, down, key="", modifiers=0):
         self.browser.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {
             "type": "rawKeyDown" if down else "keyUp", "code": code, "key": key or code, "modifiers": modifiers})
+
+    @contextlib.contextmanager
+    def taking(self, scanout, **what):
+        """A desktop that takes this, or that not, for as long."""
+        desktop = self.standin.desktops[scanout]
+        before = desktop.takes
+        desktop.takes = {**before, **what}
+        try:
+            yield
+        finally:
+            desktop.takes = before
+
+    def open_clipboard(self):
+        self.open_full(1)
+        self.browser.press("#clipboard-toggle")
 
     def notice(self):
         return self.browser.text("#notice")
@@ -271,9 +286,7 @@ class PageTest:
         dispatch("touchEnd", [])
 
     def fingers_go_to_a_desktop_that_takes_touch(self):
-        desktop = self.standin.desktops[1]
-        desktop.takes = {**desktop.takes, "touch": True}
-        try:
+        with self.taking(1, touch=True):
             self.fresh()
             self.open_full(1)
             a, b = self.browser.on_desktop(1, 100, 100), self.browser.on_desktop(1, 900, 500)
@@ -284,13 +297,11 @@ class PageTest:
                   f"the fingers came as {points}")
             check(abs(points[0]["x"] - 100) <= 1 and abs(points[1]["y"] - 500) <= 1, f"in other places: {points}")
             check(not self.sent(1, "button"), "a finger was a button as well")
-        finally:
-            desktop.takes = {**desktop.takes, "touch": False}
 
     def typed_text_becomes_keys(self):
         self.fresh()
         self.open_full(4)
-        self.browser.js("document.querySelector('#typing-toggle').click()")
+        self.browser.press("#typing-toggle")
         wait_for(lambda: self.browser.js("return document.activeElement.id") == "typing", LONG, "no place to type appeared")
         self.browser.driver.execute_cdp_cmd("Input.insertText", {"text": "a!"})
         codes = [("KeyA", True), ("KeyA", False), ("ShiftLeft", True), ("Digit1", True), ("Digit1", False),
@@ -453,7 +464,7 @@ class PageTest:
         wait_for(lambda: "ended" in self.browser.text("#stage-message"), LONG,
                  "the full view does not say that the desktop ended")
         self.browser.screenshot(self.output / "page-desktop-gone.png")
-        self.browser.js("document.querySelector('#back').click()")
+        self.browser.press("#back")
         wait_for(lambda: self.browser.js("return document.querySelector(\".tile[data-scanout='3']\").hidden"), LONG,
                  "the tile of a desktop that is gone stays")
         check(self.browser.desktops()[1]["state"] == "live", "the other desktops are not live any more")
@@ -501,13 +512,13 @@ class PageTest:
     def a_hidden_strip_is_not_watched(self):
         self.fresh()
         self.open_full(1)
-        self.browser.js("document.querySelector('#strip-toggle').click()")
+        self.browser.press("#strip-toggle")
         self.browser.wait_states([2, 3, 4], "paused")
         for scanout in (2, 3, 4):
             wait_for(lambda n=scanout: self.standin.desktops[n].rungs() == ["none"], LONG,
                      f"the server still sends scanout {scanout}")
         check(self.browser.desktops()[1]["state"] == "live", "the open desktop is not live")
-        self.browser.js("document.querySelector('#strip-toggle').click()")
+        self.browser.press("#strip-toggle")
         self.browser.wait_states([1, 2, 3, 4])
 
     def the_grid_watches_thumbnails_and_the_open_desktop_is_full(self):
@@ -573,7 +584,7 @@ class PageTest:
         acks = [m for m in self.sent(1, "ack") if "painted" in m]
         check(all(m["received"] <= m["decoded"] <= m["painted"] for m in acks), f"out of order: {acks}")
         self.open_full(1)
-        self.browser.js("document.querySelector('#statistics-toggle').click()")
+        self.browser.press("#statistics-toggle")
         # Of the thumbnail's frames at first, then for a moment of none.
         wait_for(lambda: all(words in self.browser.text("#statistics-latency") for words in ("Flush to screen", "Encode")),
                  LONG, lambda: f"the panel says '{self.browser.text('#statistics')}'")
@@ -581,7 +592,7 @@ class PageTest:
                                                 ".map((e) => +e.innerText)"), LONG, "the panel lost its figures")
         check(len(rows) == 3 and rows == sorted(rows), f"p50, p95 and p99 are {rows}")
         self.browser.screenshot(self.output / "page-statistics.png")
-        self.browser.js("document.querySelector('#statistics-close').click()")
+        self.browser.press("#statistics-close")
         check(not self.browser.text("#statistics"), "the panel does not close")
 
     # Control
@@ -625,9 +636,9 @@ class PageTest:
         self.key("KeyA", True, "a")
         self.key("KeyA", False, "a")
         self.wait_control("You control", "Release control")
-        self.browser.js("document.querySelector('#control').click()")
+        self.browser.press("#control")
         self.wait_control("Nobody controls", "Take control")
-        self.browser.js("document.querySelector('#control').click()")
+        self.browser.press("#control")
         self.wait_control("You control", "Release control")
         self.browser.js("location.hash = ''")
         wait_for(lambda: self.standin.desktops[1].controller is None, LONG, "leaving the view keeps control")
@@ -646,12 +657,12 @@ class PageTest:
                 self.key("KeyA", True, "a")
                 wait_for(lambda: "Ask for control" in self.browser.text("#said"), LONG, "a key that goes nowhere is silent")
                 check(not self.sent(1, "key"), "a key was sent to a desktop that somebody else controls")
-                self.browser.js("document.querySelector('#control').click()")
+                self.browser.press("#control")
                 asker = self.told(other, "control")["viewer"]
                 check(asker == self.number(1), f"viewer {asker} asks, the page is {self.number(1)}")
                 other.send(json.dumps({"type": "control", "action": "deny", "viewer": asker}))
                 wait_for(lambda: "keeps it" in self.browser.text("#said"), LONG, "the refusal is not told")
-                self.browser.js("document.querySelector('#control').click()")
+                self.browser.press("#control")
                 self.told(other, "control")
                 other.send(json.dumps({"type": "control", "action": "grant", "viewer": asker}))
                 self.wait_control("You control", "Release control")
@@ -660,7 +671,7 @@ class PageTest:
                 other.send(json.dumps({"type": "control", "action": "request"}))
                 wait_for(lambda: "asks for control" in self.browser.text("#asker"), LONG, "nobody sees who asks")
                 self.browser.screenshot(self.output / "page-asked.png")
-                self.browser.js("document.querySelector('#asker-give').click()")
+                self.browser.press("#asker-give")
                 check(self.told(other, "control")["action"] == "granted", "the other was not granted control")
                 self.wait_control(f"Viewer {holder} controls", "Ask for control")
             self.wait_control("Nobody controls", "Take control")
@@ -674,7 +685,7 @@ class PageTest:
             self.told(other, "role")
             other.send(json.dumps({"type": "key", "code": "KeyQ", "down": True}))
             self.wait_control(f"Viewer {self.standin.numbers} controls", "Take control")
-            self.browser.js("document.querySelector('#control').click()")
+            self.browser.press("#control")
             self.wait_control("You control", "Release control")
             self.browser.js("location.hash = ''")
             wait_for(lambda: "2 viewers" in self.browser.text(".tile[data-scanout='1']"), LONG,
@@ -696,12 +707,12 @@ class PageTest:
     def view_only_can_be_chosen(self):
         self.fresh()
         self.open_full(1)
-        self.browser.js("document.querySelector('#view-only').click()")
+        self.browser.press("#view-only")
         self.wait_control("View only", "")
         self.key("KeyA", True, "a")
         wait_for(lambda: "watch only" in self.browser.text("#said"), LONG, "nothing says why a key goes nowhere")
         check(not self.sent(1, "key"), "a key was sent all the same")
-        self.browser.js("document.querySelector('#view-only').click()")
+        self.browser.press("#view-only")
         self.key("KeyA", False, "a")
         self.key("KeyB", True, "b")
         wait_for(lambda: self.sent(1, "key"), LONG, "keys do not go there any more")
@@ -765,17 +776,16 @@ class PageTest:
     def the_clipboard_goes_both_ways(self):
         self.fresh()
         self.permit("clipboardReadWrite", "clipboardSanitizedWrite")
-        self.open_full(1)
-        self.browser.js("document.querySelector('#clipboard-toggle').click()")
+        self.open_clipboard()
         self.browser.js("document.querySelector('#clipboard-box').value = 'to the desktop \u00e4'")
-        self.browser.js("document.querySelector('#clipboard-send').click()")
+        self.browser.press("#clipboard-send")
         self.wait_sent(1, [{"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "to the desktop \u00e4"}],
                        "clipboard")
         self.standin.say(1, type="clipboard", mime="text/plain;charset=utf-8", text="from the desktop")
         wait_for(lambda: self.browser.js("return document.querySelector('#clipboard-box').value") == "from the desktop",
                  LONG, "what was copied in the desktop is not in the box")
         # By itself, once that is wanted.
-        self.browser.js("document.querySelector('#clipboard-auto').click()")
+        self.browser.press("#clipboard-auto")
         self.standin.say(1, type="clipboard", mime="text/plain;charset=utf-8", text="by itself")
         read = "const done = arguments[0]; navigator.clipboard.readText().then(done, (e) => done(String(e)));"
         wait_for(lambda: self.browser.driver.execute_async_script(read) == "by itself", LONG,
@@ -789,28 +799,23 @@ class PageTest:
         self.browser.driver.execute_cdp_cmd("Browser.resetPermissions", {})
 
     def a_clipboard_that_is_not_shared_is_said_in_words(self):
-        desktop = self.standin.desktops[1]
-        desktop.takes = {**desktop.takes, "clipboard": False}
-        try:
+        with self.taking(1, clipboard=False):
             self.fresh()
-            self.open_full(1)
-            self.browser.js("document.querySelector('#clipboard-toggle').click()")
+            self.open_clipboard()
             self.wait_clipboard("does not share its clipboard")
             check(not self.browser.text("#clipboard-shared"), "what cannot be shared is offered all the same")
-            desktop.takes = {**desktop.takes, "clipboard": True}
-            self.wait_clipboard("Give to desktop")
-            check(not self.browser.text("#clipboard-why"), "there is still a reason")
-            self.browser.js("document.querySelector('#clipboard-box').value = 'x'.repeat(300 * 1024)")
-            self.browser.js("document.querySelector('#clipboard-send').click()")
-            self.wait_clipboard("a desktop takes up to 256 KiB")
-            self.standin.role = "view"
+        self.wait_clipboard("Give to desktop")
+        check(not self.browser.text("#clipboard-why"), "there is still a reason")
+        self.browser.js("document.querySelector('#clipboard-box').value = 'x'.repeat(300 * 1024)")
+        self.browser.press("#clipboard-send")
+        self.wait_clipboard("a desktop takes up to 256 KiB")
+        self.standin.role = "view"
+        try:
             self.fresh()
-            self.open_full(1)
-            self.browser.js("document.querySelector('#clipboard-toggle').click()")
+            self.open_clipboard()
             self.wait_clipboard("only who may use it")
         finally:
             self.standin.role = "admin"
-            desktop.takes = {**desktop.takes, "clipboard": True}
 
     def wait_clipboard(self, words):
         wait_for(lambda: words in self.browser.text("#clipboard"), LONG,
@@ -820,9 +825,8 @@ class PageTest:
         self.fresh()
         self.browser.driver.execute_cdp_cmd("Browser.setPermission", {
             "permission": {"name": "clipboard-read"}, "setting": "denied"})
-        self.open_full(1)
-        self.browser.js("document.querySelector('#clipboard-toggle').click()")
-        self.browser.js("document.querySelector('#clipboard-read').click()")
+        self.open_clipboard()
+        self.browser.press("#clipboard-read")
         wait_for(lambda: "did not let" in self.browser.text("#clipboard-status"), LONG,
                  lambda: f"the words are '{self.browser.text('#clipboard-status')}'")
         self.browser.driver.execute_cdp_cmd("Browser.resetPermissions", {})
@@ -831,9 +835,9 @@ class PageTest:
         self.fresh()
         try:
             self.open_full(2)
-            self.browser.js("document.querySelector('#control').click()")
+            self.browser.press("#control")
             self.wait_control("You control", "Release control")
-            self.browser.js("document.querySelector('#size').click()")
+            self.browser.press("#size")
             wait_for(lambda: self.sent(2, "resize"), LONG, "no size was asked for")
             box = self.browser.box("#stage")
             size = (int(box["width"]) & ~1, int(box["height"]) & ~1)
@@ -857,9 +861,9 @@ class PageTest:
         self.standin.desktops[2].keeps_size = True
         try:
             self.open_full(2)
-            self.browser.js("document.querySelector('#control').click()")
+            self.browser.press("#control")
             self.wait_control("You control", "Release control")
-            self.browser.js("document.querySelector('#size').click()")
+            self.browser.press("#size")
             wait_for(lambda: "still has 1280×720" in self.browser.text("#said"), LONG,
                      lambda: f"it says '{self.browser.text('#said')}'")
         finally:
@@ -867,9 +871,7 @@ class PageTest:
             self.standin.desktops[2].keeps_size = False
 
     def a_locked_pointer_moves_relatively(self):
-        desktop = self.standin.desktops[3]
-        desktop.takes = {**desktop.takes, "absolute": False}
-        try:
+        with self.taking(3, absolute=False):
             self.fresh()
             self.open_full(3)
             self.key("ShiftLeft", True)
@@ -878,13 +880,11 @@ class PageTest:
             self.browser.js("document.querySelector('#stage').requestPointerLock = async function () {"
                             "Object.defineProperty(document, 'pointerLockElement', {get: () => this, configurable: true});"
                             "document.dispatchEvent(new Event('pointerlockchange')); }")
-            self.browser.js("document.querySelector('#lock').click()")
+            self.browser.press("#lock")
             self.browser.js("window.dispatchEvent(new MouseEvent('mousemove', {movementX: 12, movementY: -5}))")
             self.wait_sent(3, [{"type": "rel", "dx": 12, "dy": -5}], "rel")
             check(not self.sent(3, "move"), "the position was sent as well")
             self.browser.js("delete document.pointerLockElement; document.dispatchEvent(new Event('pointerlockchange'))")
-        finally:
-            desktop.takes = {**desktop.takes, "absolute": True}
 
     def full_screen_asks_for_the_keys_of_the_browser(self):
         self.fresh()
@@ -952,7 +952,7 @@ class PageTest:
             self.standin.refuse_all("expired")
             wait_for(lambda: "has expired" in self.notice(), LONG, lambda: f"the notice says '{self.notice()}'")
             check(self.standin.refused == before + 1, f"it took {self.standin.refused - before} questions to learn that")
-            self.browser.js("document.querySelector('#notice-retry').click()")
+            self.browser.press("#notice-retry")
             wait_for(lambda: self.standin.refused > before + 1 and "has expired" in self.notice(), LONG,
                      "the button does not try again")
             check(self.standin.refused == before + 2, f"{self.standin.refused - before} wrong tokens by one click")
@@ -983,7 +983,7 @@ class PageTest:
         check(not self.browser.js(CONTRAST)["faint"], "the words cannot be read")
         wait_for(lambda: "Desktop 2: ends soon" in self.browser.js("return document.querySelector('#announcer').textContent"),
                  LONG, "who does not look is not told")
-        self.browser.js("document.querySelector(`.tile[data-scanout='2'] .keep`).click()")
+        self.browser.press(".tile[data-scanout='2'] .keep")
         self.wait_ending(2, None)
         check(self.standin.desktops[2].kept == 1, f"the server was told {self.standin.desktops[2].kept} times")
         check(self.browser.js("return window.helix.view") == "grid", "the button opened the desktop")
@@ -992,7 +992,7 @@ class PageTest:
         self.standin.end_in(3, 9)
         wait_for(lambda: self.browser.text("#ending-text") == "Nobody uses it: ends in 9 s", LONG,
                  "the open desktop does not say that it ends")
-        self.browser.js("document.querySelector('#ending-keep').click()")
+        self.browser.press("#ending-keep")
         wait_for(lambda: self.standin.desktops[3].kept == 1, LONG, "the server was not told")
         wait_for(lambda: not self.browser.js("return document.querySelector('#ending').checkVisibility()"), LONG,
                  "the open desktop still says that it ends")
