@@ -30,6 +30,8 @@ from vm.system import System  # noqa: E402
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
 CLIPBOARD = 1   # the desktop that has the clipboard
 MOST = 15       # of the last cases: the machine has input devices and memory for them from the start
+# What moves on the desktops takes all the CPU there is. It may draw a tenth of the time.
+CALM = "while sleep 1; do pkill -CONT -x glmark2-es2-way; sleep 0.1; pkill -STOP -x glmark2-es2-way; done"
 
 
 class Watcher:
@@ -335,6 +337,9 @@ class Cases:
     def end_to_end(self):
         self.run_page("page", "tests/e2e/test_desktops.py", "--desktops", str(self.system.desktops))
 
+    def calm_down(self):
+        self.agent.check(f"systemd-run --quiet --unit=calm sh -c '{CALM}'", HANG)
+
     def fifteen_live(self):
         """The rest of the desktops, calm ones, beside those that there are."""
         before = self.containers()
@@ -380,6 +385,7 @@ def tried(report, after):
                 ("a container is confined", cases.confined)):
             report.case(name, function)
         cases.end_to_end()
+        cases.calm_down()
         report.case("the broker killed and restarted: every desktop runs on", cases.broker_killed)
         report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
         report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
