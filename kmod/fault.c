@@ -3,8 +3,9 @@
  * No page of a tenant is faulted in while the core holds a lock.
  *
  * Some calls of the core read and write the caller's memory with mode-setting
- * locks held that all tenants need, or with the device's master_mutex. A page
- * may take as long as its owner likes: that is what userfaultfd and FUSE are for.
+ * locks held that all tenants need, or with the device's master_mutex, or with the
+ * file's fbs_lock, which guard.c takes under those locks. A page may take as long as
+ * its owner likes: that is what userfaultfd and FUSE are for.
  * So for these calls the guard first faults in what they name, where nobody else
  * waits, and then has the core run with page faults disabled: a page that went
  * missing meanwhile is an EFAULT, and the whole is tried again, a few times. The
@@ -45,6 +46,14 @@ static bool helix_fault_in_read(u64 user, u64 size)
 {
 	return !size || size > HELIX_FAULT_MAX ||
 	       !fault_in_readable(u64_to_user_ptr(user), size);
+}
+
+static bool helix_fault_in_resources(const struct drm_mode_card_res *r)
+{
+	return helix_fault_in_write(r->fb_id_ptr, r->count_fbs * sizeof(u32)) &&
+	       helix_fault_in_write(r->crtc_id_ptr, r->count_crtcs * sizeof(u32)) &&
+	       helix_fault_in_write(r->connector_id_ptr, r->count_connectors * sizeof(u32)) &&
+	       helix_fault_in_write(r->encoder_id_ptr, r->count_encoders * sizeof(u32));
 }
 
 static bool helix_fault_in_connector(const struct drm_mode_get_connector *c)
@@ -129,6 +138,7 @@ static bool helix_fault_in_unique(unsigned long arg, unsigned int size)
 
 /* What the caller's structure may be. */
 union helix_asked {
+	struct drm_mode_card_res resources;
 	struct drm_mode_get_connector connector;
 	struct drm_mode_obj_get_properties properties;
 	struct drm_mode_obj_set_property property;
@@ -149,6 +159,8 @@ static bool helix_fault_in(struct drm_device *drm, unsigned int cmd, unsigned lo
 		return false;
 
 	switch (_IOC_NR(cmd)) {
+	case DRM_IOCTL_NR(DRM_IOCTL_MODE_GETRESOURCES):
+		return helix_fault_in_resources(&data.resources);
 	case DRM_IOCTL_NR(DRM_IOCTL_MODE_GETCONNECTOR):
 		return helix_fault_in_connector(&data.connector);
 	case DRM_IOCTL_NR(DRM_IOCTL_MODE_OBJ_GETPROPERTIES):
@@ -218,6 +230,7 @@ helix_ioctl_fn helix_nofault_core(unsigned int cmd, helix_ioctl_fn core)
 {
 	switch (_IOC_NR(cmd)) {
 	case DRM_IOCTL_NR(DRM_IOCTL_GET_UNIQUE):
+	case DRM_IOCTL_NR(DRM_IOCTL_MODE_GETRESOURCES):
 	case DRM_IOCTL_NR(DRM_IOCTL_MODE_GETCONNECTOR):
 	case DRM_IOCTL_NR(DRM_IOCTL_MODE_OBJ_GETPROPERTIES):
 	case DRM_IOCTL_NR(DRM_IOCTL_MODE_OBJ_SETPROPERTY):

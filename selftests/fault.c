@@ -72,6 +72,7 @@ struct call {
 	unsigned long cmd;
 	union {
 		struct drm_mode_obj_get_properties properties;
+		struct drm_mode_card_res resources;
 		struct drm_mode_get_connector connector;
 		struct drm_mode_crtc crtc;
 		struct drm_mode_atomic atomic;
@@ -113,6 +114,17 @@ static pid_t ask_properties(int fd, uint32_t crtc)
 	return pid;
 }
 
+/* What A's own other threads go on with: to show it, it is looked for among A's. */
+static pid_t draw(const struct helix_lease_acquire *a, const struct picture *p,
+		  drmModeModeInfo *mode)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(tenant_set_crtc(a->lease_fd, a, p->fb, mode) ? 1 : 0);
+	return pid;
+}
+
 /* -ETIMEDOUT, or the exit status. */
 static int child_status(pid_t pid, int patience_ms)
 {
@@ -129,7 +141,7 @@ static int child_status(pid_t pid, int patience_ms)
 FIXTURE(fault) {
 	int control;
 	struct helix_lease_acquire a, b;
-	struct picture of_a;
+	struct picture of_a, next_of_a;
 	drmModeModeInfo mode;
 	struct slow_page slow;
 };
@@ -140,6 +152,7 @@ FIXTURE_VARIANT(fault) {
 };
 
 FIXTURE_VARIANT_ADD(fault, obj_getproperties) { .cmd = DRM_IOCTL_MODE_OBJ_GETPROPERTIES };
+FIXTURE_VARIANT_ADD(fault, getresources) { .cmd = DRM_IOCTL_MODE_GETRESOURCES };
 FIXTURE_VARIANT_ADD(fault, getconnector) { .cmd = DRM_IOCTL_MODE_GETCONNECTOR };
 /* A page of zeroes names no connector and no object. */
 FIXTURE_VARIANT_ADD(fault, setcrtc) { .cmd = DRM_IOCTL_MODE_SETCRTC, .ret = -ENOENT };
@@ -152,6 +165,8 @@ FIXTURE_SETUP(fault)
 	ASSERT_EQ(helix_acquire(self->control, 0, &self->a), 0);
 	ASSERT_EQ(helix_acquire(self->control, 0, &self->b), 0);
 	ASSERT_EQ(tenant_show(self->a.lease_fd, &self->a, &self->of_a, &self->mode), 0);
+	ASSERT_EQ(picture_create(self->a.lease_fd, self->of_a.width, self->of_a.height,
+				 DRM_FORMAT_XRGB8888, &self->next_of_a), 0);
 	ASSERT_EQ(drmSetClientCap(self->a.lease_fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
 }
 
@@ -169,6 +184,12 @@ static void call_by_variant(struct call *call, unsigned long cmd,
 	call_properties(call, a->lease_fd, a->crtc_id, page);
 	call->cmd = cmd;
 	switch (_IOC_NR(cmd)) {
+	case _IOC_NR(DRM_IOCTL_MODE_GETRESOURCES):
+		call->resources = (struct drm_mode_card_res) {
+			.fb_id_ptr = (uintptr_t)page,
+			.count_fbs = 8,
+		};
+		break;
 	case _IOC_NR(DRM_IOCTL_MODE_GETCONNECTOR):
 		call->connector = (struct drm_mode_get_connector) {
 			.connector_id = a->connector_id,
@@ -202,7 +223,7 @@ static void call_by_variant(struct call *call, unsigned long cmd,
 TEST_F_TIMEOUT(fault, a_page_that_does_not_come_stops_its_owner_alone, 200)
 {
 	struct call call;
-	pid_t b;
+	pid_t a, b;
 	int ret;
 
 	ret = slow_page_init(&self->slow);
@@ -213,6 +234,8 @@ TEST_F_TIMEOUT(fault, a_page_that_does_not_come_stops_its_owner_alone, 200)
 	ASSERT_EQ(pthread_create(&call.thread, NULL, call_thread, &call), 0);
 	ASSERT_EQ(slow_page_is_wanted(&self->slow), 0);
 
+	a = draw(&self->a, &self->next_of_a, &self->mode);
+	EXPECT_EQ(child_status(a, PATIENCE_MS), 0);
 	b = ask_properties(self->b.lease_fd, self->b.crtc_id);
 	EXPECT_EQ(child_status(b, PATIENCE_MS), 0);
 	/* A waits all the same; and goes on when the page is there. */
