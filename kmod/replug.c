@@ -62,7 +62,7 @@ MODULE_PARM_DESC(replug_ms,
 #define HELIX_REPLUG_UNSEEN_MS	30000
 /* For who does not turn its output off, as Weston: to be done with it. */
 #define HELIX_REPLUG_GONE_MS	500
-/* How long locks are tried for. */
+/* How much longer locks are tried for. */
 #define HELIX_REPLUG_BUSY_MS	1000
 
 /* What a scanout shows. */
@@ -230,12 +230,14 @@ static struct helix_look helix_replug_inspect(struct helix_scanout *s)
 /* It has had its time. Returns: whether it is to be told. */
 static bool helix_replug_judge(struct helix_scanout *s, const struct helix_look *look)
 {
-	unsigned int ms = helix_replug_time(), more = HELIX_REPLUG_BUSY_MS;
+	unsigned int ms = helix_replug_time(), more = ms * (HELIX_REPLUG_STILL - 1);
 	bool known = look->width == s->replug_width && look->height == s->replug_height;
-	bool wait = look->shows == HELIX_SHOWS_UNKNOWN;
+	bool wait = look->shows == HELIX_SHOWS_OTHER && !known &&
+		    s->replug_drawn < HELIX_REPLUG_DRAWN;
 
-	if (look->shows == HELIX_SHOWS_OTHER && !known && s->replug_drawn < HELIX_REPLUG_DRAWN) {
-		more = ms * (HELIX_REPLUG_STILL - 1);
+	/* Who draws nothing was waited for: then, too, one busy lock decides nothing. */
+	if (look->shows == HELIX_SHOWS_UNKNOWN) {
+		more += HELIX_REPLUG_BUSY_MS;
 		wait = true;
 	}
 	if (wait && time_before(jiffies, s->replug_until + msecs_to_jiffies(more))) {

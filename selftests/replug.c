@@ -269,6 +269,34 @@ TEST_F_TIMEOUT(replug, who_draws_nothing_may_be_about_it_and_has_longer, 180)
 	EXPECT_EQ(wait_replug(&self->acq, self->before), 0);
 }
 
+/* Takes every mode-setting lock, again and again, as long as its parent lives. */
+static pid_t keep_locks_busy(int fd, uint32_t crtc)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid)
+		return pid;
+	while (getppid() == parent)
+		drmModeFreeObjectProperties(drmModeObjectGetProperties(fd, crtc,
+								       DRM_MODE_OBJECT_CRTC));
+	_exit(0);
+}
+
+/* What is shown cannot be seen every time then: that is not taken for an answer. */
+TEST_F_TIMEOUT(replug, busy_locks_are_tried_until_who_draws_nothing_has_had_his_time, 180)
+{
+	pid_t busy;
+	int ret;
+
+	ASSERT_EQ(write_parameter("replug_ms", "2000"), 0);
+	busy = keep_locks_busy(self->acq.lease_fd, self->acq.crtc_id);
+	ASSERT_GT(busy, 0);
+	ret = resize_and_look(&self->acq, 1440, 900) ?: wait_replug(&self->acq, self->before);
+	kill(busy, SIGKILL);
+	waitpid(busy, NULL, 0);
+	EXPECT_EQ(ret, 0);
+}
+
 TEST_F_TIMEOUT(replug, who_does_not_look_is_left_alone, 180)
 {
 	ASSERT_EQ(resize(&self->acq, 1440, 900), 0);
