@@ -326,6 +326,7 @@ enum helix_replug {
  * @replug_width: the last size that it was seen to have been offered
  * @replug_height: likewise
  * @replug_drawn: pictures it set, or tried, since it looked
+ * @exchanged: it found it disconnected; until it is seen what it made of it since
  * @follows: the tenant has taken another size by itself
  * @replugs: how often one did not
  * @going: BIND has not finished with it, or UNBIND is taking it away
@@ -385,6 +386,7 @@ struct helix_scanout {
 	u32 replug_width;
 	u32 replug_height;
 	unsigned int replug_drawn;
+	bool exchanged;
 	bool follows;
 	u64 replugs;
 	bool going;

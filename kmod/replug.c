@@ -27,7 +27,8 @@
  *
  * So it is done once for a size, not for the one that the lease began with, and not to
  * who shows nothing, or does not look. Nor, in the rest of its lease, to who has
- * set another size by itself: it is only slow the next time.
+ * set another size by itself: it is only slow the next time. What it sets after it has
+ * been unplugged, before it is seen what it made of that, it does not set by itself.
  *
  * helix_scanout.lock protects the state. What is shown and what is preferred is read
  * with the mode-setting locks of the scanout and mode_config.mutex, all of which are
@@ -107,6 +108,7 @@ void helix_replug_reset(struct helix_scanout *s)
 	helix_replug_set(s, HELIX_REPLUG_NONE);
 	s->replug_width = s->width;
 	s->replug_height = s->height;
+	s->exchanged = false;
 	s->follows = false;
 }
 
@@ -140,11 +142,13 @@ bool helix_replug_look(struct helix_lease *lease)
 
 	spin_lock(&s->lock);
 	if (s->lease == lease) {
-		if (s->replug == HELIX_REPLUG_UNPLUGGED)
+		if (s->replug == HELIX_REPLUG_UNPLUGGED) {
+			s->exchanged = true;
 			helix_replug_begin(s, HELIX_REPLUG_GONE, HELIX_REPLUG_GONE_MS,
 					   HELIX_REPLUG_POLL_MS);
-		else if (s->replug != HELIX_REPLUG_GONE && ms && !s->follows)
+		} else if (s->replug != HELIX_REPLUG_GONE && ms && !s->follows) {
 			helix_replug_begin(s, HELIX_REPLUG_LOOKED, ms, ms);
+		}
 		gone = s->replug == HELIX_REPLUG_GONE;
 	}
 	spin_unlock(&s->lock);
@@ -179,7 +183,7 @@ void helix_replug_check(struct helix_scanout *s, struct drm_atomic_state *state)
 		return;
 
 	spin_lock(&s->lock);
-	if (s->replug == HELIX_REPLUG_LOOKED && follows) {
+	if (s->replug == HELIX_REPLUG_LOOKED && follows && !s->exchanged) {
 		helix_replug_set(s, HELIX_REPLUG_NONE);
 		s->follows = true;
 	} else {
@@ -244,6 +248,7 @@ static bool helix_replug_judge(struct helix_scanout *s, const struct helix_look 
 		helix_replug_arm(s, HELIX_REPLUG_POLL_MS);
 		return false;
 	}
+	s->exchanged = false;
 	if (look->width) {
 		s->replug_width = look->width;
 		s->replug_height = look->height;

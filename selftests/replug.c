@@ -208,6 +208,17 @@ TEST_F_TIMEOUT(replug, who_goes_on_even_then_finds_it_plugged_in_and_is_left_alo
 	LEFT_ALONE();
 }
 
+TEST_F_TIMEOUT(replug, who_takes_it_then_without_having_turned_off_is_no_follower, 180)
+{
+	struct picture next;
+
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1440, 900), 0);
+	ASSERT_EQ(plugged(self->uevents, &self->acq, &self->mode), 0);
+	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &next, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1440);
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1280, 720), 0);
+}
+
 TEST_F_TIMEOUT(replug, nobody_else_sees_it, 180)
 {
 	struct helix_lease_acquire other;
