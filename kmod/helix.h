@@ -676,6 +676,7 @@ void helix_resize_run(struct helix_scanout *s);
 
 /* replug.c */
 void helix_replug_reset(struct helix_scanout *s);
+void helix_replug_forget(struct helix_lease *lease);
 bool helix_replug_look(struct helix_lease *lease);
 void helix_replug_check(struct helix_scanout *s, struct drm_atomic_state *state);
 void helix_replug_work(struct work_struct *work);

@@ -69,6 +69,7 @@ void helix_idle_begin(struct helix_lease *lease)
 	if (list_empty(&lease->opens)) {
 		lease->idle = true;
 		lease->idle_until = jiffies + msecs_to_jiffies(grace_ms);
+		helix_replug_forget(lease);
 	}
 	mutex_unlock(&lease->opens_lock);
 

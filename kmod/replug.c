@@ -23,10 +23,10 @@
  *	UNPLUGGED	GONE		GETCONNECTOR
  *	UNPLUGGED	NONE		it did not look within HELIX_REPLUG_UNSEEN_MS
  *	GONE		NONE		it shows nothing, or HELIX_REPLUG_GONE_MS later
- *	any		NONE		the lease ends
+ *	any		NONE		the lease ends, or nobody has its node open any more
  *
  * So it is done once for a size, not for the one that the lease began with, and not to
- * who shows nothing, or does not look. Nor, in the rest of its lease, to who has
+ * who shows nothing, or does not look. Nor, until it closes its node, to who has
  * set another size by itself: it is only slow the next time. What it sets after it has
  * been unplugged, before it is seen what it made of that, it does not set by itself.
  *
@@ -110,6 +110,20 @@ void helix_replug_reset(struct helix_scanout *s)
 	s->replug_height = s->height;
 	s->exchanged = false;
 	s->follows = false;
+}
+
+/* The last open of its node was closed: who opens it next finds a monitor, and is not known. */
+void helix_replug_forget(struct helix_lease *lease)
+{
+	struct helix_scanout *s = lease->scanout;
+
+	spin_lock(&s->lock);
+	if (s->lease == lease) {
+		helix_replug_set(s, HELIX_REPLUG_NONE);
+		s->exchanged = false;
+		s->follows = false;
+	}
+	spin_unlock(&s->lock);
 }
 
 static void helix_replug_arm(struct helix_scanout *s, unsigned int ms)

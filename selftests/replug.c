@@ -352,6 +352,40 @@ TEST_F_TIMEOUT(replug, another_size_meanwhile_is_what_it_finds, 180)
 	EXPECT_EQ(self->mode.vdisplay, 720);
 }
 
+TEST_F_TIMEOUT(replug, who_opens_the_node_next_finds_it_plugged_in, 180)
+{
+	struct picture next;
+	char path[64];
+
+	ASSERT_EQ(resize_and_look(&self->acq, 1440, 900) ?:
+		  wait_replug(&self->acq, self->before), 0);
+	close(self->acq.lease_fd);
+	helix_node_path(path, self->acq.scanout);
+	self->acq.lease_fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->acq.lease_fd, 0);
+	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &next, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1440);
+	self->before++;
+	LEFT_ALONE();
+}
+
+TEST_F_TIMEOUT(replug, who_follows_is_not_whoever_opens_the_node_next, 180)
+{
+	struct picture next;
+	char path[64];
+
+	ASSERT_EQ(write_parameter("replug_ms", "60000"), 0);
+	ASSERT_EQ(resize(&self->acq, 1440, 900), 0);
+	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &next, &self->mode), 0);
+	ASSERT_EQ(write_parameter("replug_ms", "100"), 0);
+	close(self->acq.lease_fd);
+	helix_node_path(path, self->acq.scanout);
+	self->acq.lease_fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->acq.lease_fd, 0);
+	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &next, &self->mode), 0);
+	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1280, 720), 0);
+}
+
 TEST_F_TIMEOUT(replug, the_next_tenant_finds_it_plugged_in, 180)
 {
 	uint32_t scanout = self->acq.scanout;
