@@ -150,8 +150,9 @@ static int helix_add_crtc(struct helix_gpu *gpu, struct drm_crtc *crtc)
 err_node:
 	helix_node_destroy(s);
 err_unguard:
-	if (helix_unguard_planes(s)) {
-		/* The planes point into it: a leak is the lesser evil. */
+	if (helix_unguard_planes(s, false)) {
+		/* The planes point into it, and at our code: a leak is the lesser evil. */
+		__module_get(THIS_MODULE);
 		drm_err(gpu->drm, "scanout %u: planes are busy, leaking it\n",
 			s->number);
 		return ret;
@@ -198,13 +199,13 @@ static void helix_reguard_scanouts(struct helix_gpu *gpu)
 				 s->number);
 }
 
-static int helix_unguard_scanouts(struct helix_gpu *gpu)
+static int helix_unguard_scanouts(struct helix_gpu *gpu, bool interruptible)
 {
 	struct helix_scanout *s;
 	int ret;
 
 	list_for_each_entry(s, &gpu->scanouts, link) {
-		ret = helix_unguard_planes(s);
+		ret = helix_unguard_planes(s, interruptible);
 		if (ret) {
 			helix_reguard_scanouts(gpu);
 			return ret;
@@ -218,7 +219,7 @@ static int helix_unhook_gpu(struct helix_gpu *gpu)
 {
 	int ret;
 
-	ret = helix_unguard_scanouts(gpu);
+	ret = helix_unguard_scanouts(gpu, true);
 	if (ret)
 		return ret;
 	ret = helix_commit_unhook(gpu);
@@ -249,10 +250,12 @@ static int helix_add_scanouts(struct helix_gpu *gpu)
 
 err:
 	helix_hide_scanouts(gpu);
-	if (helix_unguard_scanouts(gpu))
+	if (helix_unguard_scanouts(gpu, false)) {
+		__module_get(THIS_MODULE);
 		drm_err(gpu->drm, "planes are busy, leaking %u scanouts\n", gpu->nr);
-	else
+	} else {
 		helix_put_scanouts(gpu);
+	}
 	return ret;
 }
 
@@ -364,7 +367,7 @@ static bool helix_unhook_lost(struct helix_gpu *gpu)
 	struct helix_scanout *s;
 
 	list_for_each_entry(s, &gpu->scanouts, link)
-		if (helix_unguard_planes(s))
+		if (helix_unguard_planes(s, false))
 			return false;
 	return !helix_commit_unhook(gpu);
 }

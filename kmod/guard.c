@@ -630,6 +630,9 @@ static void helix_unguard_swap(struct helix_scanout *s)
 
 int helix_guard_planes(struct helix_scanout *s)
 {
+	/* Left by a BIND that could not take it back: in front of itself it would not end. */
+	if (s->primary->helper_private->atomic_check == helix_plane_check)
+		return -EBUSY;
 	return helix_with_helpers(s, helix_guard_swap, true);
 }
 
@@ -639,7 +642,7 @@ int helix_reguard_planes(struct helix_scanout *s)
 	return s->guarded ? 0 : helix_with_helpers(s, helix_guard_swap, false);
 }
 
-int helix_unguard_planes(struct helix_scanout *s)
+int helix_unguard_planes(struct helix_scanout *s, bool interruptible)
 {
-	return s->guarded ? helix_with_helpers(s, helix_unguard_swap, true) : 0;
+	return s->guarded ? helix_with_helpers(s, helix_unguard_swap, interruptible) : 0;
 }

@@ -643,7 +643,7 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 		       helix_ioctl_fn core);
 int helix_guard_planes(struct helix_scanout *s);
 int helix_reguard_planes(struct helix_scanout *s);
-int helix_unguard_planes(struct helix_scanout *s);
+int helix_unguard_planes(struct helix_scanout *s, bool interruptible);
 long helix_deny(struct helix_lease *lease, const char *what, unsigned int value);
 
 /* commit.c */

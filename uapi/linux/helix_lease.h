@@ -202,7 +202,7 @@ struct helix_lease_info {
  * EBADF: @drm_fd is not an open file; EINVAL: it is not a DRM primary node, or
  * of another driver; EACCES: it is not the current master; EEXIST: that GPU is
  * bound; ENOSPC: no scanout besides output 0; ENODEV: its driver is being unbound;
- * EBUSY: the system is about to sleep.
+ * EBUSY: the system is about to sleep, or an output's locks were busy for a second.
  */
 struct helix_lease_bind {
 	__u32 size;
