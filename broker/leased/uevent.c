@@ -304,14 +304,17 @@ int uevent_start(const struct uevent *event, int pidfd, struct hl_error *err)
 int uevent_end(int child, struct hl_error *err)
 {
 	siginfo_t info = { 0 };
-	int code;
+	int code, options = WEXITED;
 
 	/* Of no effect on one that has ended. */
-	syscall(SYS_pidfd_send_signal, child, SIGKILL, NULL, 0);
+	if (syscall(SYS_pidfd_send_signal, child, SIGKILL, NULL, 0) < 0)
+		options |= WNOHANG;
 	do
-		code = waitid(P_PIDFD, child, &info, WEXITED) < 0 ? errno : 0;
+		code = waitid(P_PIDFD, child, &info, options) < 0 ? errno : 0;
 	while (code == EINTR);
-	if (!code)
+	if (!code && !info.si_pid)
+		code = EPERM;
+	else if (!code)
 		code = info.si_code == CLD_EXITED ? info.si_status : ETIMEDOUT;
 	close(child);
 	if (!code)

@@ -49,7 +49,7 @@ int uevent_change(sd_device *device, dev_t node, const char *const *extra, struc
 /*
  * To all who listen to udev in the network namespace of the process @pidfd, as root of
  * its user namespace, whom alone they believe. By a child: the caller's namespaces stay as
- * they are. Needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_NET_ADMIN.
+ * they are. Needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_NET_ADMIN, and CAP_KILL to end it.
  *
  * The child's pidfd, for uevent_end(), or -errno. Does not wait. Nothing that the child does
  * waits either, but root of that user namespace may stop it.
@@ -58,7 +58,8 @@ int uevent_start(const struct uevent *event, int pidfd, struct hl_error *err);
 
 /*
  * Of a child that has ended, as its pidfd says by being readable: what became of it, which
- * is 0 also where nobody listens. One that has not is killed: -ETIMEDOUT.
+ * is 0 also where nobody listens. One that has not is killed: -ETIMEDOUT; -EPERM: it cannot be,
+ * and is not waited for.
  */
 int uevent_end(int child, struct hl_error *err);
 

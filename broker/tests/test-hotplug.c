@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sched.h>
@@ -413,6 +414,40 @@ static void test_does_not_end(void **state)
 	close(other.heard);
 }
 
+static void set_kill(bool on)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	assert_int_equal(syscall(SYS_capget, &header, data), 0);
+	data[0].effective &= ~(1U << CAP_KILL);
+	data[0].effective |= on ? 1U << CAP_KILL : 0;
+	assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+static void become_user(int out, int in)
+{
+	if (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0)
+		_exit(1);
+	say(out, "user\n");
+	await(in);
+}
+
+/* As one that a user has stopped, and whoever has not the right to kill it does not wait for it. */
+static void test_cannot_be_ended(void **state)
+{
+	struct other other = start(0, become_user);
+	struct hl_error err;
+
+	(void)state;
+	assert_string_equal(line_of(&other), "user");
+	kill(other.pid, SIGSTOP);
+	set_kill(false);
+	assert_int_equal(uevent_end(dup(other.pidfd), &err), -EPERM);
+	set_kill(true);
+	end(&other);
+}
+
 /* More properties than a message has room for. */
 static void test_too_long(void **state)
 {
@@ -530,6 +565,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_does_not_end),
+		cmocka_unit_test(test_cannot_be_ended),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_namespaces),
 	};
