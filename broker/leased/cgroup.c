@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +12,32 @@
 
 #define DEPTH_MAX	32	/* a descriptor is open for each level */
 
+static int search(int folder, uint64_t id, unsigned int depth);
+
+/*
+ * Whoever a folder was given to may have taken the right to read it from everybody, us
+ * included: to be the one that was looked for it need not be read. One that has gone
+ * meanwhile is none.
+ */
+static int search_entry(int folder, const struct dirent *entry, uint64_t id, unsigned int depth)
+{
+	int how = O_DIRECTORY | O_CLOEXEC, fd = openat(folder, entry->d_name, O_RDONLY | how);
+
+	if (fd < 0 && errno == EACCES && entry->d_ino == id)
+		fd = openat(folder, entry->d_name, O_PATH | how);
+	if (fd < 0)
+		return errno == ENODEV ? -ENOENT : -errno;
+	if (entry->d_ino == id)
+		return fd;
+	if (depth < DEPTH_MAX)
+		return search(fd, id, depth + 1);
+	close(fd);
+	return -ENAMETOOLONG;
+}
+
 /*
  * An id is the number of the folder's inode. To open one by its handle would take the
- * right to read everything.
+ * right to read everything. -ENOENT only where all was looked at.
  */
 static int search(int folder, uint64_t id, unsigned int depth)
 {
@@ -25,21 +49,14 @@ static int search(int folder, uint64_t id, unsigned int depth)
 		close(folder);
 		return -ENOMEM;
 	}
-	while (found == -ENOENT && (entry = readdir(dir))) {
-		int fd;
+	while (found < 0 && (entry = readdir(dir))) {
+		int one;
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
-		/* One that has gone meanwhile is none. */
-		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (entry->d_ino == id)
-			found = fd;
-		else if (depth < DEPTH_MAX)
-			found = search(fd, id, depth + 1);
-		else
-			close(fd);
+		one = search_entry(dirfd(dir), entry, id, depth);
+		if (one != -ENOENT)
+			found = one;
 	}
 	closedir(dir);
 	return found;

@@ -8,7 +8,8 @@
 
 /*
  * A descriptor of the group's folder; -ENOENT: there is none of that id, which no other
- * ever gets. @sysroot: what stands before /sys; "" but in tests.
+ * ever gets. Any other error: there may be one. @sysroot: what stands before /sys; "" but in
+ * tests.
  */
 int cgroup_open(const char *sysroot, uint64_t id);
 

@@ -72,7 +72,7 @@ static void wait_udev(const struct round *round, int64_t since_ms)
 	}
 }
 
-/* A container that ends has processes for a moment after its first. */
+/* A container that ends has processes for a moment after its first. What cannot be told has some. */
 static bool is_empty(const struct round *round, int cgroup, int64_t deadline_ms)
 {
 	if (cgroup < 0)
@@ -148,7 +148,12 @@ static void filter_name(uint32_t scanout, char name[16])
 	snprintf(name, 16, "helix_in_%u", scanout % INPUT_SCANOUTS_MAX);
 }
 
-/* Until the group has gone, or has a lease of this scanout again. */
+static int no_cgroup(int ret, struct hl_error *err)
+{
+	return hl_error_set(err, -ret, "cannot look for its control group: %s", strerror(-ret));
+}
+
+/* Until the group, if there is one, has gone, or has a lease of this scanout again. */
 static void shut_out(struct record *r, int cgroup, struct cdi_scanout *s)
 {
 	const struct cdi_devices devices = { .scanouts = s, .n = 1 };
@@ -156,8 +161,10 @@ static void shut_out(struct record *r, int cgroup, struct cdi_scanout *s)
 	char name[16];
 	int ret;
 
+	if (cgroup == -ENOENT)
+		return;
 	filter_name(r->scanout, name);
-	ret = cdi_filter_lift(cgroup, name, &err);
+	ret = cgroup < 0 ? no_cgroup(cgroup, &err) : cdi_filter_lift(cgroup, name, &err);
 	if (!ret)
 		ret = cdi_filter_put(cgroup, name, &devices, &err);
 	if (!ret)
@@ -173,13 +180,14 @@ void round_let_in(const char *sysroot, uint32_t scanout, uint64_t id)
 	struct hl_error err;
 	char name[16];
 
-	if (cgroup < 0)
+	if (cgroup == -ENOENT)
 		return;
 	filter_name(scanout, name);
-	if (cdi_filter_lift(cgroup, name, &err))
+	if (cgroup < 0 ? no_cgroup(cgroup, &err) : cdi_filter_lift(cgroup, name, &err))
 		log_warn("scanout %u: its tenant may not open its input devices: %s", scanout,
 			 err.message);
-	close(cgroup);
+	if (cgroup >= 0)
+		close(cgroup);
 }
 
 /*
@@ -267,7 +275,7 @@ static void prepare(struct round *round, struct turn *turn, struct cdi_scanout *
 	r->fault[0] = '\0';
 	turn->dead = true;
 	/* A broker that was killed later than that has done it, when all of them were to be seen. */
-	if (turn->cgroup >= 0 && !r->nr_devices)
+	if (!r->nr_devices)
 		shut_out(r, turn->cgroup, own);
 	add_devices(round->sysroot, own, r);
 	/* Who comes after us when we are killed now finds devices without their driver. */
@@ -299,8 +307,7 @@ static void check_numbers(struct turn *turn, struct cdi_scanout *now)
 		return;
 	log_warn("scanout %u: its input devices have other numbers now: a container that was being made for it has none",
 		 r->scanout);
-	if (turn->cgroup >= 0)
-		shut_out(r, turn->cgroup, now);
+	shut_out(r, turn->cgroup, now);
 }
 
 static void conclude(struct turn *turn, int64_t begun_ms)

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -381,6 +383,51 @@ static void a_container_that_has_ended_left_nobody(void **state)
 	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\n"));
 }
 
+static void set_reads_all(bool on)
+{
+	const uint32_t rights = 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	assert_int_equal(syscall(SYS_capget, &header, data), 0);
+	data[0].effective &= ~rights;
+	data[0].effective |= on ? data[0].permitted & rights : 0;
+	assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+/* As root of a container does whose group is his: the broker has no right to read everything. */
+static void a_group_that_lets_nobody_look_has_not_gone(void **state)
+{
+	struct fixture *f = *state;
+	char path[PATH_MAX];
+
+	leave(f, true, "");
+	snprintf(path, sizeof(path), "%s" GROUP, f->root);
+	assert_int_equal(chmod(path, 0), 0);
+	set_reads_all(false);
+	input_settle(f->input, 1);
+	set_reads_all(true);
+	assert_int_equal(chmod(path, 0755), 0);
+	assert_true(is_new(f));
+}
+
+/* Nor is it known to have gone while it may be in what cannot be looked at. */
+static void nor_has_one_below_such(void **state)
+{
+	struct fixture *f = *state;
+	char path[PATH_MAX];
+
+	leave(f, true, "");
+	snprintf(path, sizeof(path), "%s/sys/fs/cgroup/machine", f->root);
+	assert_int_equal(chmod(path, 0), 0);
+	set_reads_all(false);
+	input_settle(f->input, 1);
+	set_reads_all(true);
+	assert_int_equal(chmod(path, 0755), 0);
+	assert_true(is_new(f));
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault cannot look for its control group"));
+}
+
 /* Killed between the two: the devices are nowhere to be seen. */
 static void devices_without_their_driver_are_given_back(void **state)
 {
@@ -430,6 +477,8 @@ int main(void)
 		TEST(before_the_next_is_told_of_his),
 		TEST(the_next_broker_does_what_the_last_left),
 		TEST(a_container_that_has_ended_left_nobody),
+		TEST(a_group_that_lets_nobody_look_has_not_gone),
+		TEST(nor_has_one_below_such),
 		TEST(devices_without_their_driver_are_given_back),
 		TEST(their_numbers_are_known_to_the_next_broker),
 		TEST(what_cannot_be_done_is_written_down),
