@@ -27,20 +27,28 @@ int job_init(struct hl_error *err)
 	return 0;
 }
 
-static void *run(void *arg)
+static void take_interrupts(bool yes)
 {
-	struct job *job = arg;
-	const struct request *req = &job->req;
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, INTERRUPT_SIGNAL);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	pthread_sigmask(yes ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
+static void *run(void *arg)
+{
+	struct job *job = arg;
+	const struct request *req = &job->req;
+
+	take_interrupts(true);
 
 	switch (req->op) {
 	case OP_ACQUIRE:
 		job->ret = hl_module_acquire(job->mod, &req->acquire, job->owner, &job->lease,
 					     &job->err);
+		/* What that does is for all, and a signal would have the kernel refuse parts of it. */
+		take_interrupts(false);
 		if (!job->ret && job->granted)
 			job->granted(job->granted_data, job->lease.scanout);
 		break;

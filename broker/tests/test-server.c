@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/helix_lease.h>
@@ -42,6 +44,7 @@ static char path[64];
 struct fixture {
 	struct module *mod;
 	struct policy policy;
+	server_granted_fn granted;
 	pthread_t thread;
 	int listen_fd;
 	int stop_fd;
@@ -80,6 +83,7 @@ static void *broker_main(void *data)
 	    sd_event_add_io(event, NULL, fix.stop_fd, POLLIN, on_stop, NULL) < 0 ||
 	    server_new(event, fix.listen_fd, fix.mod, &fix.policy, NULL, &srv, &err))
 		abort();
+	server_on_grant(srv, fix.granted, NULL);
 	pthread_barrier_wait(&fix.started);
 	sd_event_loop(event);
 	server_free(srv);
@@ -118,6 +122,7 @@ static int setup(void **state)
 	(void)state;
 	fix.mod = fake_module_new(NR_SCANOUTS);
 	fix.policy = policy_default;
+	fix.granted = NULL;
 	broker_start();
 	return 0;
 }
@@ -598,6 +603,36 @@ static void a_client_that_goes_before_it_reads_leaves_no_lease(void **state)
 	raw_send(fd, acquire_text);
 	wait_until(fake_module_leased(fix.mod) == 1);
 	close(fd);
+	wait_until(fake_module_leased(fix.mod) == 0);
+}
+
+static atomic_int granting, was_interrupted;
+
+static void take_time(void *data, uint32_t scanout)
+{
+	const struct timespec some = { .tv_nsec = 300000000 };
+
+	(void)data;
+	(void)scanout;
+	granting = 1;
+	was_interrupted = nanosleep(&some, NULL) ? 1 : -1;
+}
+
+/* Input devices are renewed then, for others as well. */
+static void nor_interrupts_what_is_done_before_it_is_told(void **state)
+{
+	int fd;
+
+	(void)state;
+	broker_stop();
+	fix.granted = take_time;
+	broker_start();
+	fd = raw_client();
+	raw_send(fd, acquire_text);
+	wait_until(granting);
+	close(fd);
+	wait_until(was_interrupted);
+	assert_int_equal(was_interrupted, -1);
 	wait_until(fake_module_leased(fix.mod) == 0);
 }
 
@@ -1297,6 +1332,7 @@ int main(void)
 		TEST(one_that_waits_blocks_nobody_else),
 		TEST(a_client_that_goes_while_waiting_leaves_no_lease),
 		TEST(a_client_that_goes_before_it_reads_leaves_no_lease),
+		TEST(nor_interrupts_what_is_done_before_it_is_told),
 		TEST(a_broker_that_ends_takes_what_was_waiting_with_it),
 		TEST(a_second_request_waits_for_the_first_ones_reply),
 		TEST(too_many_waiting_are_told_to_come_again),
