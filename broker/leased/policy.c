@@ -56,7 +56,8 @@ static void read_pidfd(int sock, struct peer *peer)
 	 */
 	if (errno == ENOPROTOOPT && peer->pid)
 		peer->pidfd = syscall(SYS_pidfd_open, peer->pid, 0);
-	peer->gone = peer->pidfd < 0 && errno == ESRCH;
+	/* Up to Linux 6.14 SO_PEERPIDFD says EINVAL of one that has been waited for. */
+	peer->gone = peer->pidfd < 0 && (errno == ESRCH || errno == EINVAL);
 }
 
 int peer_read(int sock, struct peer *peer, struct hl_error *err)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,6 +198,36 @@ static void a_peer_is_who_the_kernel_says(void **state)
 	close(pair[1]);
 }
 
+/* Whoever has its socket by now is somebody else, and its number may be, too. */
+static void a_peer_that_was_waited_for_is_gone(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof(addr);
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), sock;
+	struct peer peer;
+	pid_t pid;
+
+	(void)state;
+	/* A name of the kernel's choice, which is no file. */
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr.sun_family)), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	pid = fork();
+	if (!pid) {
+		sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+		_exit(connect(sock, (struct sockaddr *)&addr, size) < 0);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	sock = accept(listener, NULL, NULL);
+	assert_true(sock >= 0);
+	assert_int_equal(peer_read(sock, &peer, NULL), 0);
+	assert_int_equal(peer.pid, pid);
+	assert_false(peer_alive(&peer));
+	peer_release(&peer);
+	close(sock);
+	close(listener);
+}
+
 static void what_has_no_peer_is_an_error(void **state)
 {
 	struct peer peer;
@@ -225,6 +256,7 @@ int main(void)
 		cmocka_unit_test(one_allowed_group_is_the_modules_too_and_several_are_not),
 		cmocka_unit_test(limits_out_of_range_are_refused),
 		cmocka_unit_test(a_peer_is_who_the_kernel_says),
+		cmocka_unit_test(a_peer_that_was_waited_for_is_gone),
 		cmocka_unit_test(what_has_no_peer_is_an_error),
 	};
 
