@@ -153,8 +153,11 @@ static int no_cgroup(int ret, struct hl_error *err)
 	return hl_error_set(err, -ret, "cannot look for its control group: %s", strerror(-ret));
 }
 
-/* Until the group, if there is one, has gone, or has a lease of this scanout again. */
-static void shut_out(struct record *r, int cgroup, struct cdi_scanout *s)
+/*
+ * Until the group, if there is one, has gone, or has a lease of this scanout again. Not @anew:
+ * what it was kept from before stays so.
+ */
+static void shut_out(struct record *r, int cgroup, struct cdi_scanout *s, bool anew)
 {
 	const struct cdi_devices devices = { .scanouts = s, .n = 1 };
 	struct hl_error err;
@@ -164,7 +167,7 @@ static void shut_out(struct record *r, int cgroup, struct cdi_scanout *s)
 	if (cgroup == -ENOENT)
 		return;
 	filter_name(r->scanout, name);
-	ret = cgroup < 0 ? no_cgroup(cgroup, &err) : cdi_filter_lift(cgroup, name, &err);
+	ret = cgroup < 0 ? no_cgroup(cgroup, &err) : anew ? cdi_filter_lift(cgroup, name, &err) : 0;
 	if (!ret)
 		ret = cdi_filter_put(cgroup, name, &devices, &err);
 	if (!ret)
@@ -276,7 +279,7 @@ static void prepare(struct round *round, struct turn *turn, struct cdi_scanout *
 	turn->dead = true;
 	/* A broker that was killed later than that has done it, when all of them were to be seen. */
 	if (!r->nr_devices)
-		shut_out(r, turn->cgroup, own);
+		shut_out(r, turn->cgroup, own, true);
 	add_devices(round->sysroot, own, r);
 	/* Who comes after us when we are killed now finds devices without their driver. */
 	record_save(r, round->sysroot);
@@ -307,7 +310,8 @@ static void check_numbers(struct turn *turn, struct cdi_scanout *now)
 		return;
 	log_warn("scanout %u: its input devices have other numbers now: a container that was being made for it has none",
 		 r->scanout);
-	shut_out(r, turn->cgroup, now);
+	/* Its nodes have the old ones, which may be another scanout's by now, or become that. */
+	shut_out(r, turn->cgroup, now, false);
 }
 
 static void conclude(struct turn *turn, int64_t begun_ms)

@@ -487,13 +487,16 @@ static bool join(int group)
 #define SKIPPED 77
 static int try_filter(const char *dir)
 {
-	const struct cdi_devices devices = {
-		.n = 1,
-		.scanouts = &(struct cdi_scanout) {
-			.nr_inputs = 1,
-			.inputs[0].node = { .path = "/dev/zero", .major = 1, .minor = 5 },
-		},
+	struct cdi_scanout zero = {
+		.nr_inputs = 1,
+		.inputs[0].node = { .path = "/dev/zero", .major = 1, .minor = 5 },
 	};
+	struct cdi_scanout full = {
+		.nr_inputs = 1,
+		.inputs[0].node = { .path = "/dev/full", .major = 1, .minor = 7 },
+	};
+	const struct cdi_devices devices = { .scanouts = &zero, .n = 1 };
+	const struct cdi_devices more = { .scanouts = &full, .n = 1 };
 	struct hl_error err;
 	int top, group, wrong = 0;
 
@@ -511,8 +514,10 @@ static int try_filter(const char *dir)
 		wrong = 1;
 	else if (cdi_filter_lift(group, "helix_in_5", &err) || opens("/dev/zero"))
 		wrong = 2;
-	else if (cdi_filter_lift(group, "helix_in_4", &err) || !opens("/dev/zero"))
+	else if (cdi_filter_put(group, "helix_in_4", &more, &err) || opens("/dev/zero") || opens("/dev/full"))
 		wrong = 3;
+	else if (cdi_filter_lift(group, "helix_in_4", &err) || !opens("/dev/zero") || !opens("/dev/full"))
+		wrong = 4;
 	join(top);
 	unlinkat(top, "helix-test", AT_REMOVEDIR);
 	return wrong;
