@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/major.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "filter.h"
 #include "records.h"
 
 #define RECORD_MAX	65536	/* bytes; udev's are a few hundred */
@@ -189,6 +191,30 @@ static int mirror_tags(const char *names, const char *from, const char *to, cons
 	if (dir)
 		closedir(dir);
 	return ret;
+}
+
+void cdi_records_absent(const struct cdi_options *options, struct cdi_scanout *s)
+{
+	struct dirent *entry;
+	char path[256];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/%u/udev/data", options->state_dir, s->number);
+	dir = opendir(path);
+	while (dir && s->nr_inputs < CDI_INPUTS_MAX && (entry = readdir(dir))) {
+		struct cdi_input input = { 0 };
+		int end = 0;
+
+		if (sscanf(entry->d_name, "c%u:%u%n", &input.node.major, &input.node.minor, &end) != 2 ||
+		    entry->d_name[end] || input.node.major != INPUT_MAJOR ||
+		    cdi_is_own(s, input.node.major, input.node.minor))
+			continue;
+		snprintf(input.node.path, sizeof(input.node.path), "c%u:%u", input.node.major,
+			 input.node.minor);
+		s->inputs[s->nr_inputs++] = input;
+	}
+	if (dir)
+		closedir(dir);
 }
 
 /* ---- for what knows nothing of CDI ---- */

@@ -24,6 +24,12 @@
 int cdi_records_write(const char *sysroot, const struct cdi_devices *devices,
 		      const struct cdi_options *options, struct hl_error *err);
 
+/*
+ * Adds to @s the input devices that there are records of, and that sysfs has none of: while
+ * helix-leased renews them, which is a moment. Of these there is a number, and no node.
+ */
+void cdi_records_absent(const struct cdi_options *options, struct cdi_scanout *s);
+
 /* Replaces @path, its folder included where that is missing, unless it says the same. */
 int cdi_file_write(const char *path, const char *text, size_t len, struct hl_error *err);
 

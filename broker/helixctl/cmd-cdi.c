@@ -159,9 +159,13 @@ static int place(struct hl_conn *conn, const struct cdi_container *c, uint32_t s
 	free(list);
 	if (ret)
 		return ret;
-	for (size_t i = 0; i < all.n; i++)
+	for (size_t i = 0; i < all.n; i++) {
 		if (all.scanouts[i].number == scanout)
 			own = &all.scanouts[i];
+		else if (pool)
+			/* The container may have them: they are in the specification all the time. */
+			cdi_records_absent(options, &all.scanouts[i]);
+	}
 	if (own)
 		ret = cdi_container_place(c, &all, own, pool, options, err);
 	else

@@ -464,6 +464,32 @@ static void the_filter_refuses_what_is_anothers(void **state)
 	assert_int_equal(cdi_filter_program(&f->devices, own, program, len - 1, &err), -E2BIG);
 }
 
+/* The specification that the runtime has read still has them. */
+static void nor_does_it_allow_what_is_being_renewed(void **state)
+{
+	struct fixture *f = *state;
+	struct bpf_insn program[64];
+	struct hl_error err;
+	char path[256];
+	int len;
+
+	assert_int_equal(cdi_records_write(f->root, &f->devices, &f->options, &err), 0);
+	cdi_devices_free(&f->devices);
+	snprintf(path, sizeof(path), "%s/sys/class/input/input5/uniq", f->root);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(cdi_devices_read(f->root, f->list, 2, &f->devices, &err), 0);
+	assert_int_equal(f->devices.scanouts[1].nr_inputs, 1);
+	cdi_records_absent(&f->options, &f->devices.scanouts[1]);
+	assert_int_equal(f->devices.scanouts[1].nr_inputs, 2);
+	len = cdi_filter_program(&f->devices, &f->devices.scanouts[0], program, ARRAY_SIZE(program), &err);
+	assert_true(len > 0);
+	assert_int_equal(verdict(program, len, BPF_DEVCG_DEV_CHAR, 13, 70), 0);
+	assert_int_equal(verdict(program, len, BPF_DEVCG_DEV_CHAR, 13, 72), 0);
+	assert_int_equal(verdict(program, len, BPF_DEVCG_DEV_CHAR, 13, 69), 1);
+	assert_int_equal(verdict(program, len, BPF_DEVCG_DEV_CHAR, 226, 128), 1);
+	assert_int_equal(verdict(program, len, BPF_DEVCG_DEV_CHAR, 226, 0), 1);
+}
+
 static bool opens(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -682,6 +708,7 @@ int main(void)
 		TEST(records_are_of_its_own_devices),
 		TEST(a_file_that_says_the_same_is_left_alone),
 		TEST(the_filter_refuses_what_is_anothers),
+		TEST(nor_does_it_allow_what_is_being_renewed),
 		TEST(a_user_namespace_is_read),
 		TEST(a_filter_that_was_put_refuses_until_it_is_lifted),
 		TEST(a_container_is_read),
