@@ -677,12 +677,16 @@ static int client_add(struct server *srv, int fd, struct peer *peer, struct hl_e
 	return 0;
 }
 
-/* Closing with something unread would reset the connection before the reason is read. */
+/*
+ * Closing with something unread would reset the connection before the reason is read. From the
+ * shutdown on nothing more comes, however fast it is sent.
+ */
 static void turn_away(int fd, const struct peer *peer, const struct hl_error *err)
 {
 	char sink[1];
 
 	log_info("pid %d user %u: %s", peer->pid, peer->uid, err->message);
+	shutdown(fd, SHUT_RD);
 	while (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) > 0)
 		;
 	send_error(fd, err);
