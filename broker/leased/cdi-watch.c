@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct cdi_watch {
 	const char *path;
 	struct devices_watch *devices;
 	pthread_mutex_t lock;	/* of the files */
+	atomic_bool due;	/* udev has said something since they were begun to be written */
 };
 
 /* Every scanout there is, to be given to free(); none without a GPU. */
@@ -69,15 +71,22 @@ static void generate_or_log(struct cdi_watch *watch)
 		log_error("the CDI specification is not current: %s", err.message);
 }
 
+/* Waits for nobody: who holds it comes here when he has let go. */
+static void write_due(struct cdi_watch *watch)
+{
+	while (watch->due && !pthread_mutex_trylock(&watch->lock)) {
+		watch->due = false;
+		generate_or_log(watch);
+		pthread_mutex_unlock(&watch->lock);
+	}
+}
+
 static void on_devices(void *data)
 {
 	struct cdi_watch *watch = data;
 
-	/* Who holds it writes it when it lets go. */
-	if (pthread_mutex_trylock(&watch->lock))
-		return;
-	generate_or_log(watch);
-	pthread_mutex_unlock(&watch->lock);
+	watch->due = true;
+	write_due(watch);
 }
 
 void cdi_watch_hold(struct cdi_watch *watch)
@@ -90,8 +99,10 @@ void cdi_watch_let_go(struct cdi_watch *watch)
 {
 	if (!watch)
 		return;
+	watch->due = false;
 	generate_or_log(watch);
 	pthread_mutex_unlock(&watch->lock);
+	write_due(watch);
 }
 
 int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct cdi_watch **out,
