@@ -27,6 +27,8 @@ static void load_line(struct record *r, const char *line)
 		r->due = flag;
 	else if (sscanf(line, "user %d", &flag) == 1)
 		r->user = flag;
+	else if (sscanf(line, "fault %255[^\n]", r->fault) == 1)
+		return;
 	else if (r->nr_devices < CDI_INPUTS_MAX &&
 		 sscanf(line, "device %23[a-z0-9] %u", device->name, &device->minor) >= 1)
 		r->nr_devices++;

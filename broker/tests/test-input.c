@@ -462,6 +462,20 @@ static void what_cannot_be_done_is_written_down(void **state)
 	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault cannot take virtio7 from its driver"));
 }
 
+/* Who heard before still does. */
+static void what_is_written_down_stays_over_the_next_lease(void **state)
+{
+	struct fixture *f = *state;
+	int handle;
+
+	leave(f, false, "fault it still hears\n");
+	handle = fake_module_give(f->mod, 1, 0);
+	input_settle(f->input, 1);
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "generation 1\n"));
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault it still hears\n"));
+	close(handle);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -482,6 +496,7 @@ int main(void)
 		TEST(devices_without_their_driver_are_given_back),
 		TEST(their_numbers_are_known_to_the_next_broker),
 		TEST(what_cannot_be_done_is_written_down),
+		TEST(what_is_written_down_stays_over_the_next_lease),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
