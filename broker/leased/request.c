@@ -12,6 +12,8 @@
 #include "names.h"
 #include "request.h"
 
+#define NAME_SHOWN	32	/* bytes of what is not known */
+
 enum field_type { FIELD_U32, FIELD_U64, FIELD_LABEL, FIELD_FLAG, FIELD_WHO };
 
 struct field {
@@ -217,6 +219,16 @@ static int parse_fields(const struct operation *op, json_object *root, struct re
 	return 0;
 }
 
+/* How much of @name an error shows: no part of a character, which no client would read. */
+static int shown(const char *name)
+{
+	size_t len = strnlen(name, NAME_SHOWN);
+
+	while (len && ((unsigned char)name[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
 static bool knows_field(const struct operation *op, const char *name)
 {
 	for (const struct field *field = op->fields; field->name; field++)
@@ -230,8 +242,8 @@ static int refuse_unknown(const struct operation *op, json_object *root, struct 
 	json_object_object_foreach(root, key, value) {
 		(void)value;
 		if (!knows_field(op, key))
-			return hl_error_set(err, EINVAL, "%s: there is no member \"%.32s\"",
-					    op->name, key);
+			return hl_error_set(err, EINVAL, "%s: there is no member \"%.*s\"",
+					    op->name, shown(key), key);
 	}
 	return 0;
 }
@@ -253,7 +265,7 @@ static int find_operation(json_object *root, const struct operation **found, str
 			return 0;
 		}
 	}
-	return hl_error_set(err, EINVAL, "request: there is no op \"%.32s\"", name);
+	return hl_error_set(err, EINVAL, "request: there is no op \"%.*s\"", shown(name), name);
 }
 
 /* What no single member shows. */
