@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
@@ -34,6 +35,18 @@ static int open_module(const struct options *opts, int64_t deadline_ms, struct m
 	} while ((ret == -ENOENT || ret == -ENXIO || ret == -ENODEV) &&
 		 gpu_backoff(&delay_ms, deadline_ms));
 	return ret;
+}
+
+/* A client takes two, and one that waits three more: 1024, as is usual, is too few for --clients 512. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("cannot have more than the usual descriptors: %s", strerror(errno));
 }
 
 static int start_loop(sd_event **event, struct hl_error *err)
@@ -205,6 +218,7 @@ int main(int argc, char **argv)
 	struct hl_error err;
 
 	log_init();
+	allow_descriptors();
 	if (options_parse(argc, argv, &opts, &err)) {
 		fprintf(stderr, "helix-leased: %s\n", err.message);
 		return EXIT_USAGE;
