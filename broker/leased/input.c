@@ -79,23 +79,23 @@ static void note(struct input *input, struct record *r, const struct hl_scanout 
 	r->generation = q->generation;
 	r->grants = q->grants;
 	r->cgroup = q->cgroup_alone ? q->owner_cgroup : 0;
-	r->user = q->owner_uid;
+	r->user = q->owner_uid || r->missed;
 	r->due = true;
 	record_save(r, input->sysroot);
 }
 
-/*
- * One came and went that nobody here has seen, so that it is known of nobody that he has
- * gone. A tenant who has his devices by now keeps them all the same.
- */
-static bool is_missed(const struct record *r, const struct hl_scanout *q, uint64_t over, bool granted)
+/* One came and went that nobody here has seen, so that it is known of nobody that he has gone. */
+static bool is_missed(const struct record *r, const struct hl_scanout *q, uint64_t over)
 {
 	uint64_t known = r->grants <= q->grants ? r->grants : 0;
 
-	return over > known && (granted || !is_live(q));
+	return over > known;
 }
 
-/* @granted: its tenant has not been told yet. Under the lock, as all that follows. */
+/*
+ * @granted: its tenant has not been told yet. One who has his devices by now keeps them,
+ * whoever was missed. Under the lock, as all that follows.
+ */
 static void look(struct input *input, struct record *r, bool granted)
 {
 	struct hl_scanout q;
@@ -107,17 +107,21 @@ static void look(struct input *input, struct record *r, bool granted)
 		return;
 	ret = hl_module_query(input->mod, r->scanout, &q, &err);
 	over = ret ? r->grants : q.grants - is_live(&q);
-	if (r->due) {
-		r->waits = ret || is_new_lease(r, &q) || !is_live(&q);
-	} else if (!ret && is_missed(r, &q, over, granted)) {
+	if (!ret && !r->due)
+		r->missed = is_missed(r, &q, over);
+	if (r->due && (ret || is_new_lease(r, &q) || !is_live(&q))) {
+		r->waits = true;
+	} else if (!ret && r->missed && (granted || !is_live(&q))) {
 		r->cgroup = 0;
 		r->due = true;
 		r->waits = true;
 	}
-	if (r->waits)
+	if (r->waits) {
 		r->grants = over;
-	else if (!ret && q.state == HELIX_LEASE_STATE_LEASED && is_new_lease(r, &q))
+		r->missed = false;
+	} else if (!ret && q.state == HELIX_LEASE_STATE_LEASED && is_new_lease(r, &q)) {
 		note(input, r, &q);
+	}
 }
 
 static void make_round(struct input *input)
@@ -168,6 +172,11 @@ void input_settle(struct input *input, uint32_t scanout)
 	pthread_mutex_lock(&input->lock);
 	r = find(input, scanout);
 	if (r) {
+		look(input, r, true);
+		wait_round(input, r);
+	}
+	/* Who looked at the end of that round did not know that this one is to wait for it. */
+	if (r && r->missed) {
 		look(input, r, true);
 		wait_round(input, r);
 	}

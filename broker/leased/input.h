@@ -34,7 +34,8 @@ void input_free(struct input *input);
 /*
  * Deals with what has become of the leases of @scanout, on any thread. Takes as long as udev
  * does, and at most twice the 9 s of one round: those that are over are dealt with together,
- * and this one after those with which that has begun already.
+ * and this one after those with which that has begun already. Once more where one that nobody
+ * here has seen came and went meanwhile.
  */
 void input_settle(struct input *input, uint32_t scanout);
 

@@ -210,6 +210,32 @@ static void one_that_nobody_here_has_seen_is_done(void **state)
 	assert_string_equal(told(f), "");
 }
 
+/* Who sees the next one first does not know whether he is told already. */
+static void one_that_was_missed_is_done_before_the_next_is_told(void **state)
+{
+	struct fixture *f = *state;
+	int first, second;
+
+	add_device(f, 2, 8);
+	input_settle(f->input, 2);
+	close(fake_module_give(f->mod, 2, 0));
+	wait_leased(f, 0);
+	first = fake_module_give(f->mod, 1, 0);
+	second = fake_module_give(f->mod, 2, 0);
+	input_settle(f->input, 1);
+	close(first);
+	wait_leased(f, 1);
+	input_settle(f->input, 1);
+	assert_string_equal(told(f), "virtio7virtio7");
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/2"), "user 1\ndue 1\n"));
+	input_settle(f->input, 2);
+	assert_string_equal(told(f), "virtio8virtio8");
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/2"), "user 0\ndue 1\n"));
+	input_settle(f->input, 2);
+	assert_string_equal(told(f), "");
+	close(second);
+}
+
 /* The kernel gives the lowest number that is free: each gets its own again. */
 static void those_that_end_together_are_done_together_by_their_numbers(void **state)
 {
@@ -484,6 +510,7 @@ int main(void)
 		TEST(one_of_roots_that_is_bound_to_no_group_is_done_always),
 		TEST(a_users_is_done_always),
 		TEST(one_that_nobody_here_has_seen_is_done),
+		TEST(one_that_was_missed_is_done_before_the_next_is_told),
 		TEST(those_that_end_together_are_done_together_by_their_numbers),
 		TEST(one_that_waits_for_nothing_is_not_kept),
 		TEST(one_that_ends_meanwhile_is_next),
