@@ -60,6 +60,16 @@ static void read_pidfd(int sock, struct peer *peer)
 	peer->gone = peer->pidfd < 0 && (errno == ESRCH || errno == EINVAL);
 }
 
+/* With the ids that he was given to use in there he would be as many users. */
+static void read_user(struct peer *peer)
+{
+	uid_t owner;
+
+	peer->user = peer->uid;
+	if (peer->pid && userns_owner(peer->pid, &owner) && owner && peer_alive(peer))
+		peer->user = owner;
+}
+
 int peer_read(int sock, struct peer *peer, struct hl_error *err)
 {
 	socklen_t len = sizeof(struct ucred);
@@ -74,6 +84,7 @@ int peer_read(int sock, struct peer *peer, struct hl_error *err)
 	peer->gid = cred.gid;
 
 	read_pidfd(sock, peer);
+	read_user(peer);
 	return read_groups(sock, peer, err);
 }
 
@@ -167,7 +178,7 @@ int policy_connect(const struct policy *policy, const struct peer *peer, unsigne
 				    clients);
 	if (peer->uid && clients_of_uid >= policy->clients_per_uid)
 		return hl_error_set(err, EUSERS, "connect: user %u has %u connections, no more are served",
-				    peer->uid, clients_of_uid);
+				    peer->user, clients_of_uid);
 	return 0;
 }
 
@@ -178,7 +189,7 @@ int policy_wait(const struct policy *policy, const struct peer *peer, unsigned i
 		return hl_error_set(err, EAGAIN, "%u requests are under way, try again", waiting);
 	if (peer->uid && waiting_of_uid >= policy->waiting_per_uid)
 		return hl_error_set(err, EAGAIN, "user %u has %u requests under way, try again",
-				    peer->uid, waiting_of_uid);
+				    peer->user, waiting_of_uid);
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct peer {
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
+	uid_t user;		/* who is counted: of one in a user namespace its maker, but root */
 	int pidfd;		/* -1 where the kernel gives none */
 	bool gone;		/* had ended when that was asked for */
 	gid_t *groups;

@@ -39,7 +39,7 @@
 struct task {
 	struct job job;
 	struct client *client;	/* NULL once it is gone */
-	uid_t uid;
+	uid_t user;
 	LIST_ENTRY(task) entry;		/* of tasks: under way */
 	STAILQ_ENTRY(task) done_entry;	/* of done */
 };
@@ -318,7 +318,7 @@ static int check_waiting(struct client *client, struct hl_error *err)
 
 	LIST_FOREACH(task, &srv->tasks, entry) {
 		all++;
-		of_uid += task->uid == client->peer.uid;
+		of_uid += task->user == client->peer.user;
 	}
 	return policy_wait(srv->policy, &client->peer, all, of_uid, err);
 }
@@ -349,7 +349,7 @@ static struct task *task_new(struct client *client, const struct request *req,
 		return NULL;
 	}
 	task->client = client;
-	task->uid = client->peer.uid;
+	task->user = client->peer.user;
 	task->job = (struct job) {
 		.req = *req,
 		.mod = srv->mod,
@@ -647,7 +647,7 @@ static int check_connect(struct server *srv, const struct peer *peer, struct hl_
 
 	LIST_FOREACH(other, &srv->clients, entry) {
 		all++;
-		of_uid += other->peer.uid == peer->uid;
+		of_uid += other->peer.user == peer->user;
 	}
 	return policy_connect(srv->policy, peer, all, of_uid, err);
 }

@@ -17,7 +17,7 @@
 #include "options.h"
 
 static const struct peer root = { .pid = 1, .uid = 0, .pidfd = -1 };
-static const struct peer user = { .pid = 2, .uid = 1000, .gid = 1000, .pidfd = -1 };
+static const struct peer user = { .pid = 2, .uid = 1000, .gid = 1000, .user = 1000, .pidfd = -1 };
 
 static void nobody_is_excluded_without_an_allow_list(void **state)
 {
@@ -192,6 +192,7 @@ static void a_peer_is_who_the_kernel_says(void **state)
 	assert_int_equal(peer.pid, getpid());
 	assert_int_equal(peer.uid, getuid());
 	assert_int_equal(peer.gid, getgid());
+	assert_int_equal(peer.user, getuid());
 	assert_true(peer_alive(&peer));
 	peer_release(&peer);
 	close(pair[0]);

@@ -5,7 +5,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +23,13 @@ struct inside {
 	pid_t pid;
 	int pidfd;
 	int told;	/* to go on */
+	int sock;	/* to which it has connected */
 };
+
+/* Of a name of the kernel's choice, which is no file. */
+static int listener;
+static struct sockaddr_un address = { .sun_family = AF_UNIX };
+static socklen_t address_len = sizeof(address);
 
 static bool say(int fd)
 {
@@ -60,11 +68,25 @@ static bool leave_chroot(void)
 	return ok && !chroot(".");
 }
 
+static bool listens(void)
+{
+	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	return !bind(listener, (struct sockaddr *)&address, sizeof(address.sun_family)) &&
+	       !getsockname(listener, (struct sockaddr *)&address, &address_len) && !listen(listener, 1);
+}
+
+static bool connects(void)
+{
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	return !connect(sock, (struct sockaddr *)&address, address_len);
+}
+
 /* SOMEBODY makes one whose root is SUBORDINATE, who makes one below it. */
 static void live(int say_fd, int hear_fd)
 {
 	if (!leave_chroot() || setresuid(SOMEBODY, SOMEBODY, SOMEBODY) || unshare(CLONE_NEWUSER) || !say(say_fd) ||
-	    !hear(hear_fd) || setresuid(0, 0, 0) || !say(say_fd) || !hear(hear_fd) ||
+	    !hear(hear_fd) || setresuid(0, 0, 0) || !connects() || !say(say_fd) || !hear(hear_fd) ||
 	    unshare(CLONE_NEWUSER) || !say(say_fd))
 		_exit(1);
 	pause();
@@ -78,6 +100,7 @@ static void begin(struct inside *in, int *said)
 
 	assert_int_equal(pipe(up), 0);
 	assert_int_equal(pipe(down), 0);
+	assert_true(listens());
 	in->pid = fork();
 	if (!in->pid) {
 		close(up[0]);
@@ -97,11 +120,15 @@ static void begin(struct inside *in, int *said)
 	}
 	assert_true(say(in->told));
 	assert_true(hear(*said));
+	in->sock = accept(listener, NULL, NULL);
+	assert_true(in->sock >= 0);
+	close(listener);
 }
 
 static void it_is_whose_it_was_made_by(void **state)
 {
 	struct inside in;
+	struct peer peer;
 	uid_t who = 0;
 	int said;
 
@@ -117,6 +144,10 @@ static void it_is_whose_it_was_made_by(void **state)
 	assert_true(peer_is_user(in.pid, in.pidfd, SOMEBODY));
 	assert_false(peer_is_user(in.pid, in.pidfd, SUBORDINATE));
 	assert_false(peer_is_user(in.pid, in.pidfd, 0));
+	assert_int_equal(peer_read(in.sock, &peer, NULL), 0);
+	assert_int_equal(peer.uid, SUBORDINATE);
+	assert_int_equal(peer.user, SOMEBODY);
+	peer_release(&peer);
 
 	/* One below it is his as well, also while nobody is in it. */
 	assert_true(say(in.told));
@@ -132,6 +163,7 @@ static void it_is_whose_it_was_made_by(void **state)
 	assert_false(peer_is_user(in.pid, in.pidfd, SOMEBODY));
 	close(in.pidfd);
 	close(in.told);
+	close(in.sock);
 	close(said);
 }
 
