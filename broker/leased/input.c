@@ -5,6 +5,7 @@
  * of the devices would be exchanged. Who waits and finds no round under way makes one: the
  * thread here, which listens, or who acquires.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,20 +18,25 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/helix_lease_netlink.h>
 
 #include "drain.h"
 #include "error.h"
+#include "gpu.h"
 #include "input.h"
 #include "input-round.h"
 #include "log.h"
+
+#define STOP_MS	5000	/* for a round to see that nobody wants it any more */
 
 struct input {
 	struct module *mod;
 	struct cdi_watch *cdi;
 	const char *sysroot;
+	unsigned int wait_ms;
 	int lock_fd;
 	int stop_fd;
 	atomic_bool stop;
@@ -151,36 +157,53 @@ static void make_round(struct input *input)
 	pthread_cond_broadcast(&input->round_over);
 }
 
-static void wait_round(struct input *input, const struct record *r)
+/* @until: no longer than that for another's; NULL: to its end. */
+static void wait_round(struct input *input, const struct record *r, const struct timespec *until)
 {
+	int code = 0;
+
 	input->inside++;
-	while (r->waits && !input->stop) {
-		if (input->round)
-			pthread_cond_wait(&input->round_over, &input->lock);
-		else
+	while (r->waits && !input->stop && !code) {
+		if (!input->round)
 			make_round(input);
+		else if (until)
+			code = pthread_cond_timedwait(&input->round_over, &input->lock, until);
+		else
+			pthread_cond_wait(&input->round_over, &input->lock);
 	}
 	input->inside--;
 }
 
-void input_settle(struct input *input, uint32_t scanout)
+static struct timespec in_ms(unsigned int ms)
 {
+	int64_t then = gpu_now_ms() + ms;
+
+	return (struct timespec) { .tv_sec = then / 1000, .tv_nsec = then % 1000 * 1000000 };
+}
+
+bool input_settle(struct input *input, uint32_t scanout)
+{
+	struct timespec until;
 	struct record *r;
+	bool waits;
 
 	if (!input || !scanout || scanout > INPUT_SCANOUTS_MAX)
-		return;
+		return true;
+	until = in_ms(input->wait_ms);
 	pthread_mutex_lock(&input->lock);
 	r = find(input, scanout);
 	if (r) {
 		look(input, r, true);
-		wait_round(input, r);
+		wait_round(input, r, &until);
 	}
 	/* Who looked at the end of that round did not know that this one is to wait for it. */
 	if (r && r->missed) {
 		look(input, r, true);
-		wait_round(input, r);
+		wait_round(input, r, &until);
 	}
+	waits = r && r->waits;
 	pthread_mutex_unlock(&input->lock);
+	return !waits;
 }
 
 /* ---- what happens ---- */
@@ -200,7 +223,7 @@ static void settle_all(struct input *input)
 	SLIST_FOREACH(r, &input->records, entry)
 		look(input, r, false);
 	SLIST_FOREACH(r, &input->records, entry)
-		wait_round(input, r);
+		wait_round(input, r, NULL);
 	pthread_mutex_unlock(&input->lock);
 }
 
@@ -272,10 +295,11 @@ static int take_lock(struct input *input, struct hl_error *err)
 			    "another process has locked %s", path);
 }
 
-int input_new(struct module *mod, struct cdi_watch *cdi, const char *sysroot, struct input **out,
-	      struct hl_error *err)
+int input_new(struct module *mod, struct cdi_watch *cdi, const char *sysroot, unsigned int wait_ms,
+	      struct input **out, struct hl_error *err)
 {
 	struct input *input = calloc(1, sizeof(*input));
+	pthread_condattr_t attr;
 	struct hl_error why;
 	int ret;
 
@@ -284,10 +308,14 @@ int input_new(struct module *mod, struct cdi_watch *cdi, const char *sysroot, st
 	input->mod = mod;
 	input->cdi = cdi;
 	input->sysroot = sysroot;
+	input->wait_ms = wait_ms;
 	input->lock_fd = -1;
 	SLIST_INIT(&input->records);
 	pthread_mutex_init(&input->lock, NULL);
-	pthread_cond_init(&input->round_over, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&input->round_over, &attr);
+	pthread_condattr_destroy(&attr);
 	input->stop_fd = eventfd(0, EFD_CLOEXEC);
 	ret = input->stop_fd < 0 ? hl_error_set(err, errno, "cannot make an event: %s", strerror(errno))
 				 : take_lock(input, err);
@@ -304,17 +332,23 @@ int input_new(struct module *mod, struct cdi_watch *cdi, const char *sysroot, st
 
 void input_stop(struct input *input)
 {
+	struct timespec until = in_ms(STOP_MS);
 	uint64_t one = 1;
 
 	if (!input)
 		return;
+	pthread_mutex_lock(&input->lock);
 	input->stop = true;
+	pthread_cond_broadcast(&input->round_over);
+	pthread_mutex_unlock(&input->lock);
 	if (!input->started)
 		return;
 	input->started = false;
 	if (write(input->stop_fd, &one, sizeof(one)) < 0)
 		log_error("cannot end a thread: %s", strerror(errno));
-	pthread_join(input->thread, NULL);
+	/* Then it is inside still, as input_free() sees. */
+	if (pthread_clockjoin_np(input->thread, NULL, CLOCK_MONOTONIC, &until))
+		log_error("input devices are still being renewed in the kernel");
 }
 
 void input_free(struct input *input)

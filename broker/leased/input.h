@@ -15,17 +15,22 @@
 #ifndef HELIX_INPUT_H
 #define HELIX_INPUT_H
 
+#include <stdbool.h>
+
 #include "cdi-watch.h"
 #include "module.h"
 
 struct input;
 
+#define INPUT_WAIT_MS	20000	/* two rounds, and some */
+
 /*
  * Borrows @mod and @cdi, which may be NULL, until input_free(). @sysroot: what stands before
- * /sys and /run; "" but in tests. -EBUSY: another process sees to the input of this guest.
+ * /sys and /run; "" but in tests. @wait_ms: INPUT_WAIT_MS but there. -EBUSY: another process sees
+ * to the input of this guest.
  */
-int input_new(struct module *mod, struct cdi_watch *cdi, const char *sysroot, struct input **out,
-	      struct hl_error *err);
+int input_new(struct module *mod, struct cdi_watch *cdi, const char *sysroot, unsigned int wait_ms,
+	      struct input **out, struct hl_error *err);
 
 /* Ends every wait, so that those who are in input_settle() come back. Then it may be freed. */
 void input_stop(struct input *input);
@@ -35,8 +40,9 @@ void input_free(struct input *input);
  * Deals with what has become of the leases of @scanout, on any thread. Takes as long as udev
  * does, and at most twice the 9 s of one round: those that are over are dealt with together,
  * and this one after those with which that has begun already. Once more where one that nobody
- * here has seen came and went meanwhile.
+ * here has seen came and went meanwhile. False: another's round has not come to its end, whatever
+ * it waits for in the kernel, and the input may be somebody else's still.
  */
-void input_settle(struct input *input, uint32_t scanout);
+bool input_settle(struct input *input, uint32_t scanout);
 
 #endif

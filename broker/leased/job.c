@@ -49,8 +49,12 @@ static void *run(void *arg)
 					     &job->err);
 		/* What that does is for all, and a signal would have the kernel refuse parts of it. */
 		take_interrupts(false);
-		if (!job->ret && job->granted)
-			job->granted(job->granted_data, job->lease.scanout);
+		if (!job->ret && job->granted && !job->granted(job->granted_data, job->lease.scanout)) {
+			job->ret = hl_error_set(&job->err, ETIMEDOUT,
+						"acquire: who had scanout %u before may still hear its input",
+						job->lease.scanout);
+			hl_lease_release(&job->lease);
+		}
 		break;
 	case OP_RESIZE:
 		job->ret = hl_module_resize(job->mod, &req->resize, &job->err);

@@ -19,7 +19,7 @@ struct job {
 	struct request req;	/* OP_ACQUIRE, OP_REVOKE or OP_RESIZE */
 	struct module *mod;
 	pid_t owner;
-	void (*granted)(void *data, uint32_t scanout);	/* or NULL: see server_on_grant() */
+	bool (*granted)(void *data, uint32_t scanout);	/* or NULL: see server_on_grant() */
 	void *granted_data;
 	void (*done)(struct job *job, void *data);	/* on the thread, as its last act */
 	void *data;

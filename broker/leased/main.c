@@ -126,14 +126,14 @@ static struct input *start_input(struct module *mod, struct cdi_watch *cdi)
 	struct input *input = NULL;
 	struct hl_error err;
 
-	if (input_new(mod, cdi, "", &input, &err))
+	if (input_new(mod, cdi, "", INPUT_WAIT_MS, &input, &err))
 		log_error("who had a scanout before may hear its input: %s", err.message);
 	return input;
 }
 
-static void on_grant(void *data, uint32_t scanout)
+static bool on_grant(void *data, uint32_t scanout)
 {
-	input_settle(data, scanout);
+	return input_settle(data, scanout);
 }
 
 static int serve(const struct options *opts, struct module *mod, int fd, struct hl_error *err)

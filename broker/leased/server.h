@@ -10,6 +10,7 @@
 #ifndef HELIX_SERVER_H
 #define HELIX_SERVER_H
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "module.h"
@@ -24,9 +25,9 @@ int server_new(sd_event *event, int listen_fd, struct module *mod, const struct 
 
 /*
  * Called when a client has been given @scanout, on the request's own thread: the client is told
- * when it returns. Before the loop runs.
+ * when it returns. False: he must not have it, after all. Before the loop runs.
  */
-typedef void (*server_granted_fn)(void *data, uint32_t scanout);
+typedef bool (*server_granted_fn)(void *data, uint32_t scanout);
 void server_on_grant(struct server *srv, server_granted_fn fn, void *data);
 
 /* Drops clients and ends what is under way; waits for it, and that is interruptible. */

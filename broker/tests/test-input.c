@@ -59,12 +59,17 @@ static void populate(const struct fixture *f, const char *text)
 	tree_put(text, "%s" GROUP "/cgroup.events", f->root);
 }
 
-static void start(struct fixture *f)
+static void start_with(struct fixture *f, unsigned int wait_ms)
 {
 	struct hl_error err;
 
-	if (input_new(f->mod, NULL, f->root, &f->input, &err))
+	if (input_new(f->mod, NULL, f->root, wait_ms, &f->input, &err))
 		fail_msg("%s", err.message);
+}
+
+static void start(struct fixture *f)
+{
+	start_with(f, INPUT_WAIT_MS);
 }
 
 /* Everything that the driver was told since this was asked last: first what it lost. */
@@ -350,6 +355,28 @@ static void one_that_ends_meanwhile_is_next(void **state)
 	assert_string_equal(told(f), "irtio7virtio7" "virtio8virtio8");
 }
 
+/* As one that a tenant holds up in the kernel. */
+static void one_without_end_keeps_nobody_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct settler settler;
+	int handle;
+
+	add_device(f, 2, 8);
+	input_free(f->input);
+	start_with(f, 100);
+	handle = fake_module_give(f->mod, 2, 0);
+	assert_true(input_settle(f->input, 2));
+	round_begins(f, &settler);
+	close(handle);
+	wait_leased(f, 0);
+	assert_false(input_settle(f->input, 2));
+	go_on(f);
+	settler_end(&settler);
+	assert_true(input_settle(f->input, 2));
+	assert_string_equal(told(f), "irtio7virtio7" "virtio8virtio8");
+}
+
 /* Who looks at udev's records is not to see those of the device of before. */
 static void udev_has_to_know_the_new_ones(void **state)
 {
@@ -514,6 +541,7 @@ int main(void)
 		TEST(those_that_end_together_are_done_together_by_their_numbers),
 		TEST(one_that_waits_for_nothing_is_not_kept),
 		TEST(one_that_ends_meanwhile_is_next),
+		TEST(one_without_end_keeps_nobody_for_ever),
 		TEST(udev_has_to_know_the_new_ones),
 		TEST(before_the_next_is_told_of_his),
 		TEST(the_next_broker_does_what_the_last_left),

@@ -608,7 +608,7 @@ static void a_client_that_goes_before_it_reads_leaves_no_lease(void **state)
 
 static atomic_int granting, was_interrupted;
 
-static void take_time(void *data, uint32_t scanout)
+static bool take_time(void *data, uint32_t scanout)
 {
 	const struct timespec some = { .tv_nsec = 300000000 };
 
@@ -616,6 +616,7 @@ static void take_time(void *data, uint32_t scanout)
 	(void)scanout;
 	granting = 1;
 	was_interrupted = nanosleep(&some, NULL) ? 1 : -1;
+	return true;
 }
 
 /* Input devices are renewed then, for others as well. */
@@ -634,6 +635,29 @@ static void nor_interrupts_what_is_done_before_it_is_told(void **state)
 	wait_until(was_interrupted);
 	assert_int_equal(was_interrupted, -1);
 	wait_until(fake_module_leased(fix.mod) == 0);
+}
+
+static bool refuse(void *data, uint32_t scanout)
+{
+	(void)data;
+	return scanout != 1;
+}
+
+static void one_whose_input_is_anothers_is_not_given(void **state)
+{
+	struct hl_conn *conn;
+	struct hl_error err;
+
+	(void)state;
+	broker_stop();
+	fix.granted = refuse;
+	broker_start();
+	conn = connect_client();
+	assert_int_equal(try_acquire(conn, 1, &err), -ETIMEDOUT);
+	assert_says(err.message, "who had scanout 1 before may still hear its input");
+	wait_until(fake_module_leased(fix.mod) == 0);
+	assert_int_equal(try_acquire(conn, 2, &err), 0);
+	hl_close(conn);
 }
 
 static void a_broker_that_ends_takes_what_was_waiting_with_it(void **state)
@@ -1333,6 +1357,7 @@ int main(void)
 		TEST(a_client_that_goes_while_waiting_leaves_no_lease),
 		TEST(a_client_that_goes_before_it_reads_leaves_no_lease),
 		TEST(nor_interrupts_what_is_done_before_it_is_told),
+		TEST(one_whose_input_is_anothers_is_not_given),
 		TEST(a_broker_that_ends_takes_what_was_waiting_with_it),
 		TEST(a_second_request_waits_for_the_first_ones_reply),
 		TEST(too_many_waiting_are_told_to_come_again),
