@@ -158,6 +158,7 @@ class Desktop:
         self.garbage = 0            # so many of the next access units are sent broken
         self.paused = False         # an idle desktop: nothing is sent
         self.busy = False           # nobody else is let in
+        self.turned_away = 0        # so many were not, for that
         self.frames = 0
         self.received = []          # the viewers' messages, but not what "time" and "watch" say
         self.viewers = []
@@ -393,6 +394,7 @@ class StandIn:
                 await socket.close(1000, "no such desktop")
                 return
             if desktop.busy:
+                desktop.turned_away += 1
                 await socket.send(json.dumps({"type": "error", "code": "busy", "message": "too many viewers"}))
                 await socket.close(1013, "busy")
                 return

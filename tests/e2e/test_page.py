@@ -404,6 +404,11 @@ class PageTest:
             self.standin.drop_streams(2)
             words = lambda: self.browser.text(".tile[data-scanout='2'] .message")
             wait_for(lambda: "As many people watch" in words(), LONG, lambda: f"the tile says '{words()}'")
+            # Ever more seldom: after 0.4 s, 0.8 s, 1.6 s and so on, a quarter more or less.
+            before = self.standin.desktops[2].turned_away
+            time.sleep(6)
+            tries = self.standin.desktops[2].turned_away - before
+            check(tries <= 5, f"it was tried {tries} times in six seconds")
         finally:
             self.standin.desktops[2].busy = False
         self.browser.wait_states([2])

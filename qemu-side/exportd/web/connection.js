@@ -166,10 +166,8 @@ export class Connection {
   }
 
   #receive(data) {
-    // A server that accepts and closes at once must not be hammered: only a
-    // message proves that it works.
-    this.#attempts = 0;
     if (typeof data !== 'string') {
+      this.#attempts = 0;
       this.#handlers.binary?.(data);
       return;
     }
@@ -180,6 +178,10 @@ export class Connection {
       console.warn(`helix: ${this.#url}: text message that is not JSON: ${error.message}`);
       return;
     }
+    // A server that accepts and closes at once must not be hammered: only a message proves
+    // that it works, and not one that says why it closes.
+    if (object.type !== 'error')
+      this.#attempts = 0;
     this.#handlers.text?.(object);
   }
 
