@@ -1191,6 +1191,22 @@ def page_of_fifteen(output):
         browser.screenshot(output / "page-15-light.png")
 
 
+def page_without_storage(output):
+    denied = "; ".join(f"Object.defineProperty(window, '{name}', {{get() {{ throw new DOMException('denied', 'SecurityError'); }}}})"
+                       for name in ("localStorage", "sessionStorage"))
+    with StandIn(2) as standin, Browser() as browser:
+        browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": denied})
+        browser.open(standin.url)
+        browser.wait_states([1, 2])
+        browser.press(".tile[data-scanout='1'] a")
+        wait_for(lambda: browser.js("return window.helix.view") == 1, LONG, "the full view did not open")
+        browser.press("#strip-toggle")
+        wait_for(lambda: browser.js("return document.documentElement.dataset.strip") == "off", LONG, "the strip stays")
+        browser.press("#size")
+        wait_for(lambda: browser.js("return document.querySelector('#size').ariaPressed") == "true", LONG,
+                 "the size is not chosen")
+
+
 def page_without_decoder(output):
     with StandIn(1) as standin, Browser() as browser:
         for title, words, script in (
@@ -1220,6 +1236,7 @@ def main():
             ("fifteen fit on one screen and scroll on a phone", lambda: page_of_fifteen(options.output)),
             ("a server that says less gets less", page_with_a_first_server),
             ("a browser without a worker for video decodes in the page", page_without_a_worker),
+            ("a browser that keeps nothing shows the page all the same", lambda: page_without_storage(options.output)),
             ("a browser that cannot decode is told why", lambda: page_without_decoder(options.output)),
         ] + cases_of(FirefoxTest(stack, options.output))
         status = run([c for c in cases if options.only in c[0]])

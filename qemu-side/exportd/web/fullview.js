@@ -10,6 +10,7 @@ import { endingWords } from './grid.js';
 import { Input } from './input.js';
 import { Pointer } from './pointer.js';
 import { Seat } from './seat.js';
+import { keepSetting, setting } from './settings.js';
 import { Sharing } from './sharing.js';
 import { Sizing } from './sizing.js';
 import { Statistics } from './statistics.js';
@@ -67,7 +68,7 @@ export class FullView {
     document.addEventListener('fullscreenchange', () => this.#fullscreenChanged());
     document.addEventListener('pointerlockchange', () => this.#showCapture());
     this.#acceptTyping();
-    this.#applyStrip(localStorage.getItem('helix.strip') !== 'off');
+    this.#applyStrip(setting('strip') !== 'off');
   }
 
   get desktop() { return this.#tile?.desktop ?? null; }
@@ -209,7 +210,7 @@ export class FullView {
 
   #toggleStrip() {
     const on = byId('strip-toggle').getAttribute('aria-pressed') !== 'true';
-    localStorage.setItem('helix.strip', on ? 'on' : 'off');
+    keepSetting('strip', on ? 'on' : 'off');
     this.#applyStrip(on);
     this.#stage.focus();
   }

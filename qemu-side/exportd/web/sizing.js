@@ -5,6 +5,7 @@
 // window: a desktop that is resized builds all its buffers anew.
 
 import { message } from './protocol.js';
+import { keepSetting, setting } from './settings.js';
 import { keptSize, resizeAnswer } from './words.js';
 
 const SETTLED_MS = 400;
@@ -13,7 +14,7 @@ const FOLLOWED_MS = 6000;
 const ROUNDED_PX = 8;               // the timings of a mode may not come out at every width
 const SMALLEST = 320;
 const LARGEST = 8192;
-const KEY = 'helix.size';
+const KEY = 'size';
 
 const byId = (id) => document.getElementById(id);
 
@@ -25,7 +26,7 @@ export class Sizing {
   #timer = 0;
   #followedTimer = 0;
   #asked = '';
-  #follows = localStorage.getItem(KEY) === 'follow';
+  #follows = setting(KEY) === 'follow';
   #onMessage = (event) => this.#heard(event.detail);
 
   /** may(): is our wish taken now? say(text) tells the user something in passing. */
@@ -60,7 +61,7 @@ export class Sizing {
 
   #toggle() {
     this.#follows = !this.#follows;
-    localStorage.setItem(KEY, this.#follows ? 'follow' : 'fixed');
+    keepSetting(KEY, this.#follows ? 'follow' : 'fixed');
     this.#asked = '';
     this.refresh();
     this.#stage.focus();
