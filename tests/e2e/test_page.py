@@ -947,6 +947,21 @@ class PageTest:
             self.standin.tokens = None
             self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
 
+    def another_link_in_the_same_tab_counts_at_once(self):
+        self.fresh()
+        self.standin.tokens = {"watch": "view", "use": "control"}
+        try:
+            self.browser.open("about:blank")
+            self.browser.open(self.standin.url + "#token=watch&desktop=vm:1")
+            self.browser.wait_states([1, 2, 3, 4])
+            self.wait_control("Watching only", "")
+            self.browser.js("location.hash = '#token=use&desktop=vm:1'")
+            self.wait_control("Nobody controls", "Take control")
+            self.browser.wait_states([1, 2, 3, 4])
+        finally:
+            self.standin.tokens = None
+            self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
+
     def a_token_that_expires_ends_the_picture_in_words(self):
         self.fresh()
         self.standin.tokens = {"good": "control"}

@@ -217,13 +217,18 @@ export class Desktop extends EventTarget {
       this.#apply();
   }
 
-  /** The server does not let us in; what is opened next may have another token. */
-  refuse() {
+  /** What is open was opened with a token that counts no more; the server's next list opens it anew. */
+  close() {
     this.#stop();
     this.#everConnected = this.hasPicture;
-    this.#refusal = 'Not let in.';   // why, the notice says for all of them
     this.hold(true);
     this.#changed();
+  }
+
+  /** The server does not let us in; what is opened next may have another token. */
+  refuse() {
+    this.#refusal = 'Not let in.';   // why, the notice says for all of them
+    this.close();
   }
 
   /** The server is known to be away though the socket looks open. */

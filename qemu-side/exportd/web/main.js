@@ -184,7 +184,7 @@ async function start() {
   window.addEventListener('hashchange', () => {
     // A link with a token that is opened in this very tab.
     if (takeToken())
-      server.retryNow();
+      server.begin();
     route();
   });
   pauseWhenHidden();

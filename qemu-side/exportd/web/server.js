@@ -54,7 +54,19 @@ export class Server extends EventTarget {
   /** Close the list's connection while nobody can see the page. */
   suspend() { this.#connection.stop(); }
 
-  /** Somebody thinks that it may work now; also with another token. */
+  /** There is another token from now on: what the former one opened, this one may not, or may more of. */
+  begin() {
+    clearTimeout(this.#againTimer);
+    this.refused = null;
+    this.answers = false;
+    this.#connection.stop();
+    for (const desktop of this.#desktops.values())
+      desktop.close();
+    this.#connect();
+    this.#changed();
+  }
+
+  /** Somebody thinks that it may work now. */
   retryNow() {
     clearTimeout(this.#againTimer);
     if (this.refused) {
