@@ -803,6 +803,38 @@ class PageTest:
                  lambda: f"the desktop got {self.sent(1, 'clipboard')}")
         self.browser.driver.execute_cdp_cmd("Browser.resetPermissions", {})
 
+    def sharing_by_itself_takes_no_desktop_and_loses_no_copy(self):
+        focus = "window.dispatchEvent(new Event('focus'))"
+        read = "const done = arguments[0]; navigator.clipboard.readText().then(done, (e) => done(String(e)));"
+        given = lambda n: [m["text"] for m in self.sent(n, "clipboard")]
+        self.fresh()
+        self.permit("clipboardReadWrite", "clipboardSanitizedWrite")
+        self.browser.driver.execute_async_script(
+            "const done = arguments[0]; navigator.clipboard.writeText('mine').then(done, done)")
+        self.open_clipboard()
+        self.browser.press("#clipboard-auto")
+        wait_for(lambda: given(1) == ["mine"], LONG, lambda: f"the desktop got {given(1)}")
+        self.browser.js("location.hash = ''")
+        wait_for(lambda: self.standin.desktops[1].controller is None, LONG, "leaving the view keeps control")
+        self.open_full(2)
+        self.browser.js(focus)
+        self.browser.settle()
+        check(self.standin.desktops[2].controller is None and not given(2), "looking at a desktop took it")
+        self.key("KeyA", True, "a")
+        self.key("KeyA", False, "a")
+        wait_for(lambda: given(2) == ["mine"], LONG, lambda: f"the desktop got {given(2)}")
+        # Copied there while the browser lets nothing be written: that is not undone by what is older here.
+        self.browser.js("navigator.clipboard.writeText = async () => { throw new DOMException('no', 'NotAllowedError'); }")
+        self.standin.say(2, type="clipboard", mime="text/plain;charset=utf-8", text="theirs")
+        wait_for(lambda: "did not let this page write" in
+                 self.browser.js("return document.querySelector('#clipboard-status').textContent"), LONG, "nothing says so")
+        self.browser.js("delete navigator.clipboard.writeText")
+        self.browser.js(focus)
+        wait_for(lambda: self.browser.driver.execute_async_script(read) == "theirs", LONG,
+                 lambda: f"the clipboard has '{self.browser.driver.execute_async_script(read)}'")
+        check(given(2) == ["mine"], f"the desktop got {given(2)}")
+        self.browser.driver.execute_cdp_cmd("Browser.resetPermissions", {})
+
     def a_clipboard_that_is_not_shared_is_said_in_words(self):
         with self.taking(1, clipboard=False):
             self.fresh()
@@ -814,6 +846,10 @@ class PageTest:
         self.browser.js("document.querySelector('#clipboard-box').value = 'x'.repeat(300 * 1024)")
         self.browser.press("#clipboard-send")
         self.wait_clipboard("a desktop takes up to 256 KiB")
+        # In JSON that is six times as long, and the server would hang up.
+        self.browser.js("document.querySelector('#clipboard-box').value = '\\u0001'.repeat(200 * 1024)")
+        self.browser.press("#clipboard-send")
+        self.wait_clipboard("more control characters")
         self.standin.role = "view"
         try:
             self.fresh()

@@ -41,7 +41,7 @@ export class FullView {
   constructor(leave) {
     this.#parts = [
       this.#seat, this.#pointer, this.#statistics,
-      new Sharing(() => this.#seat.mayTake),
+      new Sharing(this.#seat),
       new Sizing(() => this.#seat.holds, (text) => this.say(text)),
     ];
     this.#input = new Input({
