@@ -307,6 +307,13 @@ class PageTest:
         codes = [("KeyA", True), ("KeyA", False), ("ShiftLeft", True), ("Digit1", True), ("Digit1", False),
                  ("ShiftLeft", False)]
         self.wait_sent(4, [{"type": "key", "code": c, "down": d} for c, d in codes], "key")
+        # As much at once as is pasted is sent in pieces, and nothing of it is lost.
+        self.standin.desktops[4].received.clear()
+        start = time.monotonic()
+        self.browser.driver.execute_cdp_cmd("Input.insertText", {"text": "ab" * 300})
+        wait_for(lambda: len(self.sent(4, "key")) == 1200, LONG, lambda: f"{len(self.sent(4, 'key'))} of 1200 keys came")
+        check(time.monotonic() - start > 1, "1200 messages were sent in less than a second")
+        check([m["code"] for m in self.sent(4, "key") if m["down"]] == ["KeyA", "KeyB"] * 300, "they came in another order")
 
     def a_decoder_error_is_recovered_from_at_a_key_frame(self):
         self.fresh()

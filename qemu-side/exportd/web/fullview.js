@@ -98,6 +98,7 @@ export class FullView {
     if (!tile)
       return;
     this.#input.release();
+    this.#input.stopTyping();
     this.#showTyping(false);
     if (document.pointerLockElement)
       document.exitPointerLock();
