@@ -510,6 +510,15 @@ class PageTest:
             self.browser.wait_states([2], "waiting")
             wait_for(lambda: "first picture" in self.browser.text(".tile[data-scanout='2'] .message"), LONG,
                      "the tile does not say it")
+            # Opened it says so too, and not again every second to who has it read out.
+            self.open_full(2)
+            wait_for(lambda: "first picture" in self.browser.text("#stage-message"), LONG, "the stage does not say it")
+            again = self.browser.driver.execute_async_script(
+                "const done = arguments[0]; let count = 0;"
+                "new MutationObserver((list) => { count += list.length; }).observe("
+                "document.querySelector('#stage-message'), {childList: true, characterData: true, subtree: true});"
+                "setTimeout(() => done(count), 2500);")
+            check(again == 0, f"the same was said {again} times more in 2.5 seconds")
         finally:
             self.standin.desktops[2].state = "live"
         self.browser.wait_states([2])

@@ -134,7 +134,9 @@ export class FullView {
     ].filter(Boolean).join(' · ');
     byId('full-state').dataset.state = desktop.state;
     byId('full-state').title = desktop.stateWord;
-    this.#message.textContent = desktop.explanation;
+    // It is read out when it changes, so only when it does.
+    if (this.#message.textContent !== desktop.explanation)
+      this.#message.textContent = desktop.explanation;
     this.#message.hidden = !desktop.explanation;
     byId('ending').hidden = desktop.ending === null;
     byId('ending-text').textContent = endingWords(desktop.ending);
