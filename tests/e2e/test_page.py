@@ -772,7 +772,15 @@ class PageTest:
                  "a hidden cursor is shown")
         check(self.browser.js("return getComputedStyle(document.querySelector('#stage')).cursor") == "none",
               "the browser's cursor is shown in place of the hidden one")
+        # What comes back without one draws its pointer into the picture: there are not two of them.
+        self.standin.show_cursor(1, 24, 24, 6, 12, bytes([255, 0, 0, 255]) * (24 * 24))
+        wait_for(lambda: "url" in self.browser.js("return document.querySelector('#stage').style.cursor"), LONG,
+                 "the cursor has no shape")
         self.standin.desktops[1].cursor = None
+        self.standin.drop_streams(1)
+        wait_for(lambda: not self.browser.js("return document.querySelector('#stage').style.cursor"), LONG,
+                 "the pointer of before is still shown")
+        self.browser.wait_states([1])
 
     def who_watches_sees_the_pointer_of_who_controls(self):
         self.standin.role = "view"

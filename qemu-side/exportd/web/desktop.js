@@ -320,6 +320,7 @@ export class Desktop extends EventTarget {
       this.#shown = false;
       this.#serverWaits = false;
       this.#serverMessage = '';
+      this.#setCursor(null);        // the server says soon which one there is, if there is one
       break;
     case 'lost':
       this.#everConnected ||= this.hasPicture;
@@ -334,8 +335,7 @@ export class Desktop extends EventTarget {
       this.#text(detail.object);
       return;
     case 'cursor':
-      this.cursor = detail;
-      this.dispatchEvent(new Event('cursor'));
+      this.#setCursor(detail);
       return;
     case 'picture':
       this.#shown = this.#everShown = true;
@@ -424,6 +424,11 @@ export class Desktop extends EventTarget {
     this.width = width;
     this.height = height;
     this.#changed();
+  }
+
+  #setCursor(cursor) {
+    this.cursor = cursor;
+    this.dispatchEvent(new Event('cursor'));
   }
 
   #changed() { this.dispatchEvent(new Event('change')); }

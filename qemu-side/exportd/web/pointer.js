@@ -44,10 +44,8 @@ export class Pointer {
     this.#desktop.removeEventListener('cursor', this.#onCursor);
     this.#desktop.removeEventListener('message', this.#onMessage);
     this.#desktop = null;
-    clearTimeout(this.#warpTimer);
-    this.#use('');
-    this.#overlay.hidden = true;
-    delete this.#stage.dataset.cursor;
+    this.#made++;
+    this.#clear();
   }
 
   /** A finger is here: nothing else shows where the desktop's pointer went. */
@@ -68,8 +66,10 @@ export class Pointer {
   async #shape() {
     const cursor = this.#desktop?.cursor;
     const made = ++this.#made;
-    if (!cursor)
+    if (!cursor) {
+      this.#clear();
       return;
+    }
     this.#ours = this.#may();
     const { width, height } = cursor;
     const hidden = !width || !height;
@@ -103,6 +103,14 @@ export class Pointer {
       return;                       // a newer shape came meanwhile
     const spot = (hot, size, limit) => Math.max(0, Math.min(limit - 1, Math.round(hot * limit / size)));
     this.#use(URL.createObjectURL(blob), spot(cursor.hotX, width, shownWidth), spot(cursor.hotY, height, shownHeight));
+  }
+
+  /** There is none, or it is in the picture. */
+  #clear() {
+    clearTimeout(this.#warpTimer);
+    this.#use('');
+    this.#overlay.hidden = true;
+    delete this.#stage.dataset.cursor;
   }
 
   #use(url, hotX, hotY) {
