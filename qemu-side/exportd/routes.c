@@ -531,12 +531,15 @@ static void api_delete_token(struct call *call)
 		return;
 	tokens_each(call->api->env.tokens, api_match_token, &search);
 	/* one that was made elsewhere with this key is not remembered here */
-	if (!search.found && !grant_allows(&caller, ROLE_ADMIN, NULL)) {
+	if (!token_id_valid(call->param) ||
+	    (!search.found && !grant_allows(&caller, ROLE_ADMIN, NULL))) {
 		api_refuse(call, 404, "no-token", "there is no such token");
 		return;
 	}
 	if (!tokens_revoke(call->api->env.tokens, call->param, &error)) {
-		api_refuse(call, 404, "no-token", error);
+		log_peer(ERROR, call->req->peer, "token %s could not be noted as revoked: %s",
+			 call->param, error);
+		api_refuse(call, 503, "not-noted", error);
 		return;
 	}
 	log_peer(INFO, call->req->peer, "token %s revoked", call->param);

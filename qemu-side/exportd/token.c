@@ -36,7 +36,7 @@ static gint64 token_now(void)
 	return g_get_real_time() / G_USEC_PER_SEC;
 }
 
-static bool token_id_valid(const char *id)
+bool token_id_valid(const char *id)
 {
 	size_t len = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				"abcdefghijklmnopqrstuvwxyz0123456789_-");
@@ -570,9 +570,10 @@ bool tokens_revoke(struct tokens *tokens, const char *id, char **error)
 		*error = g_strdup("too many tokens are remembered");
 		return false;
 	}
-	if (info->revoked)
-		return true;
-	/* stays revoked here even if the disk does not take it */
+	/*
+	 * Stays revoked here even if the disk does not take it; who asks again is
+	 * not told that it did.
+	 */
 	info->revoked = true;
 	return tokens_save(tokens, error);
 }

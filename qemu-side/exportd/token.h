@@ -59,7 +59,12 @@ bool tokens_once(const struct tokens *tokens, const char *id);
 enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 				struct grant *grant);
 
-/* False with @error: no such id can be, or it could not be noted. */
+/* Whether a token can have this id. */
+bool token_id_valid(const char *id);
+/*
+ * False with @error: no such id can be, or it could not be noted. If that is for
+ * want of a disk, it is revoked for as long as this process runs.
+ */
 bool tokens_revoke(struct tokens *tokens, const char *id, char **error);
 bool tokens_revoked(const struct tokens *tokens, const char *id);
 

@@ -292,6 +292,28 @@ static void test_revoked(void **state)
 	assert_true(tokens_revoked(tokens, given.id));
 }
 
+static void test_a_revocation_that_is_not_on_the_disk_is_said(void **state)
+{
+	g_autofree char *text = NULL, *first = NULL, *second = NULL;
+	g_autofree char *third = NULL;
+	g_autofree char *away = g_strconcat(dir, ".away", NULL);
+	struct grant given;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", false, &given);
+	assert_int_equal(g_rename(dir, away), 0);
+	assert_false(tokens_revoke(tokens, given.id, &first));
+	assert_non_null(first);
+	expect(TOKEN_REVOKED, text);
+	/* nor does asking again make it so */
+	assert_false(tokens_revoke(tokens, given.id, &second));
+	assert_non_null(second);
+	assert_int_equal(g_rename(away, dir), 0);
+	assert_true(tokens_revoke(tokens, given.id, &third));
+	reopen();
+	expect(TOKEN_REVOKED, text);
+}
+
 static void test_revoked_before_it_was_ever_seen(void **state)
 {
 	g_autofree char *error = NULL;
@@ -445,6 +467,7 @@ int main(void)
 		token_test(test_a_token_for_one_use),
 		token_test(test_one_that_cannot_be_noted_is_not_used),
 		token_test(test_revoked),
+		token_test(test_a_revocation_that_is_not_on_the_disk_is_said),
 		token_test(test_revoked_before_it_was_ever_seen),
 		token_test(test_what_is_remembered_is_bounded),
 		token_test(test_expired_records_are_dropped),
