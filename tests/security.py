@@ -458,6 +458,13 @@ def test_methods(b):
             assert status in (None, 400, 403, 404, 405), (method, path, status)
     for method in ("POST", "DELETE"):
         assert me.ask("/", method, body=b"")[0] == 405
+    # an answer to HEAD has no body, also one that refuses: what came would be taken for the next answer
+    for path, bearer, body, wanted in (("/", None, None, 200), ("/nothing.js", None, None, 404),
+                                       ("/api/desktops", good, None, 200), ("/api/desktops", good, b"{}", 200),
+                                       ("/api/desktops", None, None, 401), ("/api/desktops", None, b"{}", 401),
+                                       ("/api/ticket", good, None, 405)):
+        status, fields, rest = me.ask(path, "HEAD", bearer, body)
+        assert (status, rest) == (wanted, b"") and int(fields["content-length"]) > 0, (path, body, status, rest)
     assert me.raw(b"CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n" + b"x" * 100) == b""
     b.is_served()
 

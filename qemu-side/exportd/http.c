@@ -44,6 +44,7 @@ _Static_assert(LWS_PRE <= PACKET_HEADROOM, "packets have room for framing");
 /* One request and its answer. */
 struct exchange {
 	struct packet *body;	/* headers are sent, this is next */
+	bool head;		/* asked for without the body, whatever it says */
 	bool hang_up;		/* after it */
 	bool answered;
 	struct api_request request;	/* waits for its body, if it has a path */
@@ -56,7 +57,6 @@ struct answer {
 	const char *mime;
 	struct packet *body;
 	const char *allow;	/* methods, or NULL */
-	bool head;		/* without the body */
 	bool hang_up;
 	const struct refusal *refusal;
 };
@@ -156,10 +156,11 @@ static int http_respond(struct lws *wsi, struct exchange *exchange,
 	exchange->answered = true;
 	if (!http_write_headers(wsi, answer))
 		return -1;
-	if (answer->head) {
+	if (exchange->head) {
 		packet_unref(exchange->body);
 		exchange->body = NULL;
-		return lws_http_transaction_completed(wsi) ? -1 : 0;
+		return answer->hang_up || lws_http_transaction_completed(wsi) ?
+		       -1 : 0;
 	}
 	lws_callback_on_writable(wsi);
 	return 0;
@@ -467,10 +468,9 @@ static struct packet *http_read_file(int fd)
 }
 
 static int http_serve_file(struct http *http, struct lws *wsi,
-			   struct exchange *exchange, const char *path,
-			   bool head)
+			   struct exchange *exchange, const char *path)
 {
-	struct answer answer = { .status = HTTP_STATUS_OK, .head = head };
+	struct answer answer = { .status = HTTP_STATUS_OK };
 	char file[REQUEST_PATH_MAX];
 	int fd;
 
@@ -526,11 +526,11 @@ static bool http_is_api(const char *path)
 }
 
 static int http_serve_api(struct http *http, struct lws *wsi,
-			  struct exchange *exchange, bool head)
+			  struct exchange *exchange)
 {
 	struct connection *connection = lws_get_opaque_user_data(wsi);
 	struct api_request *request = &exchange->request;
-	struct answer answer = { .head = head };
+	struct answer answer = { 0 };
 	struct api_answer said = { 0 };
 	int rc;
 
@@ -635,7 +635,7 @@ static const struct refusal *http_expect_body(struct lws *wsi, size_t *length)
 
 static int http_api_request(struct http *http, struct lws *wsi,
 			    struct exchange *exchange, const char *method,
-			    const char *path, bool head)
+			    const char *path)
 {
 	struct connection *connection = lws_get_opaque_user_data(wsi);
 	bool acts = strcmp(method, "GET");
@@ -655,7 +655,7 @@ static int http_api_request(struct http *http, struct lws *wsi,
 	exchange->request.path = g_strdup(path);
 	exchange->request.query = http_query(wsi);
 	if (!exchange->expected)
-		return http_serve_api(http, wsi, exchange, head);
+		return http_serve_api(http, wsi, exchange);
 	exchange->received = g_byte_array_new();
 	http_deadline(connection, HTTP_BODY_S);
 	return 0;
@@ -667,24 +667,23 @@ static int http_request(struct http *http, struct lws *wsi,
 	struct connection *connection = lws_get_opaque_user_data(wsi);
 	const struct refusal *refusal;
 	const char *method;
-	bool head;
 
 	http_exchange_reset(exchange);
 	http_identify(http, wsi);
 	http_deadline(connection, HTTP_EXCHANGE_S);
-	method = http_method(wsi, &head);
+	method = http_method(wsi, &exchange->head);
 	if (!method)
 		return http_refuse(wsi, exchange, &http_no_method,
 				   "GET, HEAD, POST, DELETE", true);
 	if (http_is_api(path))
-		return http_api_request(http, wsi, exchange, method, path, head);
+		return http_api_request(http, wsi, exchange, method, path);
 	refusal = http_judge_source(http, wsi, false);
 	if (refusal)
 		return http_refuse(wsi, exchange, refusal, NULL, true);
 	if (strcmp(method, "GET"))
 		return http_refuse(wsi, exchange, &http_no_method, "GET, HEAD",
 				   true);
-	return http_serve_file(http, wsi, exchange, path, head);
+	return http_serve_file(http, wsi, exchange, path);
 }
 
 static int http_body(struct exchange *exchange, const void *in, size_t len)
@@ -713,7 +712,7 @@ static int http_body_complete(struct http *http, struct lws *wsi,
 	/* for who reads it as a string */
 	g_byte_array_append(exchange->received, (const guint8 *)"", 1);
 	exchange->request.body = (const char *)exchange->received->data;
-	return http_serve_api(http, wsi, exchange, false);
+	return http_serve_api(http, wsi, exchange);
 }
 
 static int http_write_body(struct lws *wsi, struct exchange *exchange)
