@@ -207,6 +207,19 @@ static gboolean listener_cursor_define(QemuListener *base,
 	return TRUE;
 }
 
+/*
+ * The descriptor that @handle means, for the caller to close; -1 if none came
+ * along. GLib 2.84 reads in front of its list where a handle is negative.
+ */
+static int listener_descriptor(GUnixFDList *fds, GVariant *handle)
+{
+	gint32 index = g_variant_get_handle(handle);
+
+	if (!fds || index < 0 || index >= g_unix_fd_list_get_length(fds))
+		return -1;
+	return g_unix_fd_list_get(fds, index, NULL);
+}
+
 static gboolean listener_scanout_map(QemuListenerUnixMap *map,
 				     GDBusMethodInvocation *call,
 				     GUnixFDList *fds, GVariant *handle,
@@ -216,11 +229,8 @@ static gboolean listener_scanout_map(QemuListenerUnixMap *map,
 {
 	struct surface *surface;
 	const char *error;
-	int fd = -1;
+	int fd = listener_descriptor(fds, handle);
 
-	if (fds)
-		fd = g_unix_fd_list_get(fds, g_variant_get_handle(handle),
-					NULL);
 	if (fd < 0)
 		return listener_refuse(call, "shared memory did not come along");
 	surface = surface_map(fd, offset, width, height, stride, format, &error);
@@ -316,14 +326,11 @@ static gboolean listener_scanout_dmabuf(QemuListener *base,
 					struct listener *listener)
 {
 	struct dmabuf dmabuf = {
-		.fd = -1, .width = width, .height = height, .stride = stride,
+		.fd = listener_descriptor(fds, handle), .width = width, .height = height, .stride = stride,
 		.fourcc = fourcc, .modifier = modifier, .y0_top = y0_top,
 	};
 	struct surface *surface;
 
-	if (fds)
-		dmabuf.fd = g_unix_fd_list_get(fds,
-					g_variant_get_handle(handle), NULL);
 	if (dmabuf.fd < 0)
 		return listener_refuse(call, "dma-buf did not come along");
 	surface = listener_take(listener, &dmabuf);

@@ -245,6 +245,30 @@ static void test_a_dma_buf_without_a_descriptor_is_an_error(void **state)
 	assert_int_equal(scanouts, 0);
 }
 
+static void test_a_descriptor_that_did_not_come_along_is_an_error(void **state)
+{
+	static const gint32 handles[] = { 1, INT32_MAX, -1, -2, INT32_MIN };
+	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+	struct dmabuf dmabuf = standin_dmabuf(SIZE, SIZE);
+	unsigned int i;
+
+	(void)state;
+	g_unix_fd_list_append(fds, dmabuf.fd, NULL);
+	close(dmabuf.fd);
+	for (i = 0; i < G_N_ELEMENTS(handles); i++) {
+		call("org.qemu.Display1.Listener", "ScanoutDMABUF",
+		     g_variant_new("(huuuutb)", handles[i], SIZE, SIZE, SIZE * 4,
+				   DRM_FORMAT_XRGB8888, (guint64)0, FALSE), fds);
+		until(errors == 2 * i + 1);
+		call("org.qemu.Display1.Listener.Unix.Map", "ScanoutMap",
+		     g_variant_new("(huuuuu)", handles[i], 0, SIZE, SIZE,
+				   SIZE * 4, XRGB), fds);
+		until(errors == 2 * i + 2);
+	}
+	assert_int_equal(unknown, 0);
+	assert_int_equal(scanouts, 0);
+}
+
 static void test_qemu_is_asked_to_read_back(void **state)
 {
 	struct dmabuf dmabuf = standin_dmabuf(SIZE, SIZE);
@@ -314,6 +338,7 @@ int main(void)
 		T_IMPORT(test_a_dma_buf_is_held_for_a_bounded_time),
 		T_IMPORT(test_what_no_picture_can_be_is_refused),
 		T_IMPORT(test_a_dma_buf_without_a_descriptor_is_an_error),
+		T_IMPORT(test_a_descriptor_that_did_not_come_along_is_an_error),
 		T_BARE(test_qemu_is_asked_to_read_back),
 		T_BARE(test_what_qemu_cannot_read_back_is_mapped),
 		T_BARE(test_what_nobody_can_read_is_no_picture),
