@@ -163,6 +163,13 @@ static int qmp_greeting(struct qmp *qmp, GError **error)
 	return rc;
 }
 
+/* "" if it is none: QEMU may say null, too, for which json-c has no string. */
+static const char *qmp_string(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) ?
+	       json_object_get_string(value) : "";
+}
+
 /*
  * Runs one command and returns what it returned, NULL with @error set if that
  * fails. Events that arrive meanwhile are not for us.
@@ -181,13 +188,17 @@ static struct json_object *qmp_call(struct qmp *qmp, const char *text, int fd,
 		if (json_object_object_get_ex(reply, "return", &value)) {
 			json_object_get(value);
 			json_object_put(reply);
+			errno = EPROTO;
+			if (!value)	/* null, which no command returns */
+				qmp_fail(qmp, "understanding what came from",
+					 error);
 			return value;
 		}
 		if (json_object_object_get_ex(reply, "error", &why)) {
 			json_object_object_get_ex(why, "desc", &desc);
 			g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
 				    "QEMU refused %s: %s", text,
-				    json_object_get_string(desc));
+				    qmp_string(desc));
 			json_object_put(reply);
 			return NULL;
 		}
@@ -244,7 +255,7 @@ static void qmp_add_touch(struct qmp *qmp, const char *path)
 	struct qmp_display *found = qmp->found;
 	struct qmp_touch *touch = &found->touches[found->nr_touches];
 	struct json_object *display = qmp_get(qmp, path, "display");
-	const char *name = display ? json_object_get_string(display) : "";
+	const char *name = qmp_string(display);
 	g_autofree char *gpu = g_strdup_printf("/machine/peripheral/%s", name);
 	int head = qmp_get_int(qmp, path, "head");
 
@@ -275,12 +286,10 @@ static void qmp_find_touches(struct qmp *qmp, const char *folder)
 		g_autofree char *path = NULL;
 
 		if (!json_object_object_get_ex(item, "type", &value) ||
-		    strcmp(json_object_get_string(value),
-			   "child<virtio-multitouch-pci>") ||
+		    strcmp(qmp_string(value), "child<virtio-multitouch-pci>") ||
 		    !json_object_object_get_ex(item, "name", &value))
 			continue;
-		path = g_strdup_printf("%s/%s", folder,
-				       json_object_get_string(value));
+		path = g_strdup_printf("%s/%s", folder, qmp_string(value));
 		qmp_add_touch(qmp, path);
 	}
 	json_object_put(list);

@@ -140,6 +140,25 @@ static void test_a_visit_brings_a_display_and_its_touch_screens(void **state)
 	assert_string_equal(text, "D-Bus");
 }
 
+static void test_what_is_no_string_is_passed_over(void **state)
+{
+	(void)state;
+	begin();
+	say(DONE);
+	hear_and_say("/machine/peripheral\"",
+		     "{\"return\":[{\"name\":\"t\",\"type\":null},null,7,[],"
+		     "{\"name\":\"k\",\"type\":7},{\"name\":\"l\"}]}\n");
+	hear_and_say("/machine/peripheral-anon",
+		     "{\"return\":[{\"name\":null,\"type\":\"child<virtio-multitouch-pci>\"}]}\n");
+	hear_and_say("\"display\"", "{\"return\":null}\n");
+	hear_and_say("\"head\"", "{\"return\":\"3\"}\n");
+	until(ended);
+	assert_non_null(found);
+	/* a touch screen of whichever console is touched */
+	assert_int_equal(found->nr_touches, 1);
+	assert_int_equal(found->touches[0].gpu, UINT32_MAX);
+}
+
 static void test_a_refusal_is_told(void **state)
 {
 	(void)state;
@@ -148,6 +167,26 @@ static void test_a_refusal_is_told(void **state)
 	until(ended);
 	assert_null(found);
 	assert_non_null(strstr(why->message, "no such display"));
+}
+
+static void test_a_refusal_without_words_and_an_answer_that_is_none_are_told(void **state)
+{
+	(void)state;
+	begin();
+	say("{\"error\":null}\n");
+	until(ended);
+	assert_null(found);
+	assert_non_null(strstr(why->message, "QEMU refused"));
+
+	ended = false;
+	g_clear_error(&why);
+	close(monitor);
+	close(handed);
+	begin();
+	say("{\"return\":null}\n");
+	until(ended);
+	assert_null(found);
+	assert_non_null(strstr(why->message, "understanding what came from"));
 }
 
 static void test_a_visit_that_fails_when_it_was_cancelled_is_cancelled(void **state)
@@ -183,7 +222,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_a_visit_brings_a_display_and_its_touch_screens),
+		T(test_what_is_no_string_is_passed_over),
 		T(test_a_refusal_is_told),
+		T(test_a_refusal_without_words_and_an_answer_that_is_none_are_told),
 		T(test_a_visit_that_fails_when_it_was_cancelled_is_cancelled),
 		T(test_what_nobody_wants_any_more_is_closed),
 	};
