@@ -258,10 +258,19 @@ static int vm_enable(struct vm *vm, struct console *console,
 		.label = req->label,
 		.was_off = console->off,
 	};
+	struct desktop *before = hub_find_console(vm->hub, console);
 	int status = vm_take_number(vm, console, req);
 
 	if (status)
 		return status;
+	/*
+	 * By its number viewers were let in and it was given the clipboard; and
+	 * what it left on the output is not for those of the next one.
+	 */
+	if (before && desktop_scanout(before) != req->scanout) {
+		hub_remove(vm->hub, before, "its output is another desktop's");
+		config.was_off = true;
+	}
 	vm_look_at(vm, hub_add(vm->hub, console, &config));
 	return 0;
 }

@@ -505,6 +505,17 @@ def test_a_later_lease_takes_the_number_from_an_output_whose_end_was_not_told(b)
     assert b.guest.ask(DISABLE, output=10, scanout=9, generation=21) == 0
 
 
+def test_an_output_that_gets_another_number_is_another_desktop(b):
+    assert b.guest.enable(9, 30, "Before", output=9) == 0
+    client = Socket(b.port, "desktop=vm:9")
+    client.text()
+    assert b.guest.enable(10, 31, "After", output=9) == 0
+    assert sorted(b.desktops()) == [3, 10] and b.desktops()[10]["viewers"] == 0, b.desktops()
+    while (said := client.text()).get("state") != "gone":
+        assert said, "hung up without a word"
+    assert b.guest.ask(DISABLE, output=9, scanout=10, generation=31) == 0
+
+
 def test_refresh_rate_reaches_the_output(b):
     with open(b.log.name, encoding="utf-8", errors="replace") as log:
         if "refresh rates: ours" not in log.read():
