@@ -19,7 +19,7 @@
 
 #define API_SIZE_MIN	16
 #define API_SIZE_MAX	8192
-#define API_REFRESH_MAX	1000000		/* millihertz */
+#define API_REFRESH_MAX	500000		/* millihertz; desktop_resize() takes no more */
 #define API_TTL_DEFAULT	3600
 #define API_BODY_DEPTH	4
 #define API_PARAM_MAX	64
