@@ -4,7 +4,8 @@
  * once, when the surface is made; after that they never change. A mapping may
  * be written by QEMU while it is read (that frame tears, and the damage that
  * follows repairs it); a copy has a lock. A dma-buf is only kept; or it is mapped, and
- * read between two calls that wait for the GPU.
+ * read between two calls that wait for the GPU. A picture whose memory QEMU cuts off
+ * is black, and no other picture is hurt.
  */
 #include "surface.h"
 
@@ -14,11 +15,14 @@
 #include <linux/dma-buf.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "log.h"
 
 #define SURFACE_WAIT_MS	100	/* a frame that takes longer is late anyway */
 
@@ -52,9 +56,52 @@ struct surface {
 
 	void *map;		/* of a surface_map(), else NULL */
 	size_t map_len;
+	volatile sig_atomic_t cut_off;	/* nothing is behind the map any more */
 	pthread_mutex_t lock;		/* pixels of a surface_copy() */
 	struct dmabuf dmabuf;		/* fd -1: it is none */
 };
+
+/* --- memory that goes while it is read --- */
+
+/* QEMU does not seal what it shares, so that it could be made shorter. */
+static __thread struct surface *volatile surface_reading;
+
+static void surface_fault(int number, siginfo_t *info, void *context)
+{
+	struct surface *surface = surface_reading;
+	uint8_t *at = info->si_addr;
+
+	(void)number;
+	(void)context;
+	if (surface && surface->map && at >= (uint8_t *)surface->map &&
+	    at < (uint8_t *)surface->map + surface->map_len &&
+	    mmap(surface->map, surface->map_len, PROT_READ,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
+		surface->cut_off = 1;
+		return;
+	}
+	/* of something else: it comes again, and ends us */
+	signal(SIGBUS, SIG_DFL);
+}
+
+static void surface_set_guard(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = surface_fault, .sa_flags = SA_SIGINFO,
+	};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGBUS, &action, NULL);
+}
+
+static void surface_guard(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, surface_set_guard);
+}
+
+/* --- making one --- */
 
 static surface_converter surface_find_format(uint32_t format)
 {
@@ -125,6 +172,7 @@ struct surface *surface_map(int fd, uint32_t offset, uint32_t width,
 		*error = "shared memory cannot be mapped";
 		return NULL;
 	}
+	surface_guard();
 	surface = surface_new(width, height, stride, format);
 	surface->map = map;
 	surface->map_len = skip + len;
@@ -174,6 +222,7 @@ struct surface *surface_map_dmabuf(const struct dmabuf *dmabuf,
 		*error = "dma-buf cannot be mapped";
 		return NULL;
 	}
+	surface_guard();
 	surface->map_len = len;
 	surface->pixels = surface->map;
 	if (dmabuf->y0_top) {
@@ -343,12 +392,17 @@ void surface_convert(struct surface *surface, const struct damage *damage,
 		     const struct planes *planes)
 {
 	unsigned int i;
-	bool begun;
+	bool begun, before;
 
 	pthread_mutex_lock(&surface->lock);
 	begun = surface_begin(surface);
+	before = surface->cut_off;
+	surface_reading = surface;
 	for (i = 0; i < damage->count; i++)
 		surface_convert_rect(surface, &damage->rects[i], planes);
+	surface_reading = NULL;
+	if (surface->cut_off && !before)
+		log_warn("a picture of QEMU's was cut off while it was shown");
 	if (begun)
 		surface_end(surface);
 	pthread_mutex_unlock(&surface->lock);

@@ -120,6 +120,40 @@ static void test_map_is_checked_against_its_memory(void **state)
 	close(fd);
 }
 
+static void test_memory_that_is_cut_off_is_black(void **state)
+{
+	struct damage all = { 1, { { 0, 0, 64, 64 } } };
+	uint8_t y[64 * 64], u[32 * 32], v[32 * 32], white[4096];
+	const struct planes planes = { { y, u, v }, { 64, 32, 32 } };
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	struct surface *surface;
+	const char *error;
+	unsigned int i;
+
+	(void)state;
+	memset(white, 0xff, sizeof(white));
+	for (i = 0; i < 4; i++)
+		assert_int_equal(write(fd, white, sizeof(white)),
+				 sizeof(white));
+	surface = surface_map(fd, 0, 64, 64, 256, XRGB, &error);
+	assert_non_null(surface);
+	surface_convert(surface, &all, &planes);
+	assert_true(y[0] > 200 && y[64 * 64 - 1] > 200);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	for (i = 0; i < 2; i++) {
+		surface_convert(surface, &all, &planes);
+		assert_true(y[0] < 32 && y[64 * 64 - 1] < 32);
+	}
+	surface_unref(surface);
+	/* another one is not hurt by that */
+	assert_int_equal(ftruncate(fd, 64 * 64 * 4), 0);
+	surface = surface_map(fd, 0, 64, 64, 256, XRGB, &error);
+	assert_non_null(surface);
+	surface_convert(surface, &all, &planes);
+	surface_unref(surface);
+	close(fd);
+}
+
 static void test_updates_stay_inside(void **state)
 {
 	static const struct rect bad[] = {
@@ -326,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_damage_contained_is_not_added),
 		cmocka_unit_test(test_sizes_are_checked),
 		cmocka_unit_test(test_map_is_checked_against_its_memory),
+		cmocka_unit_test(test_memory_that_is_cut_off_is_black),
 		cmocka_unit_test(test_updates_stay_inside),
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_only_damage_is_converted),
