@@ -416,14 +416,24 @@ static gboolean desktop_listen_again(gpointer data)
 
 /* --- who controls it --- */
 
+/* Others change the controller, and as often as they like: only the last counts. */
+static void desktop_tell_role(struct viewer *viewer, uint32_t controller)
+{
+	struct packet *packet = desktop_packet(api_role(role_name(viewer->role),
+						viewer->number, controller));
+
+	packet->latest = PACKET_ROLE;
+	viewer_queue_text(viewer, packet);
+	packet_unref(packet);
+}
+
 static void desktop_seat_tell(void *data, struct viewer *viewer,
 			      enum seat_word word, uint32_t number)
 {
 	(void)data;
 	switch (word) {
 	case SEAT_TELL_ROLE:
-		viewer_say(viewer, api_role(role_name(viewer->role),
-					    viewer->number, number));
+		desktop_tell_role(viewer, number);
 		break;
 	case SEAT_TELL_REQUEST:
 		viewer_say(viewer, api_control("request", number));

@@ -23,6 +23,7 @@ enum packet_latest {
 	PACKET_CURSOR,
 	PACKET_POINTER,
 	PACKET_CLIPBOARD,
+	PACKET_ROLE,
 };
 
 struct packet {

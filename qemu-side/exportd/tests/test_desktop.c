@@ -177,6 +177,32 @@ static void test_switching_rungs_moves_the_viewer(void **state)
 	leave(viewer);
 }
 
+static void test_who_changes_the_controller_drowns_nobody(void **state)
+{
+	const struct message request = {
+		.type = MESSAGE_CONTROL, .control.action = ACTION_REQUEST,
+	};
+	const struct message release = {
+		.type = MESSAGE_CONTROL, .control.action = ACTION_RELEASE,
+	};
+	struct viewer *restless = viewer_new(wake, NULL);
+	struct viewer *other = join(RUNG_NONE);
+	unsigned int i;
+
+	(void)state;
+	restless->role = ROLE_CONTROL;
+	desktop_join(desktop, restless, RUNG_NONE, false, gone);
+	/* as many as one read of a socket may bring, before anything is sent */
+	for (i = 0; i < 2 * VIEWER_TEXTS_MAX; i++) {
+		desktop_input(desktop, restless, i % 2 ? &release : &request);
+		take_frames(restless);
+	}
+	assert_false(other->broken);
+	assert_int_equal(other->texts, 2);	/* state, role */
+	leave(restless);
+	leave(other);
+}
+
 static void test_what_qemu_shows_on_an_output_that_was_off_is_not_shown(void **state)
 {
 	GVariantBuilder list;
@@ -241,6 +267,7 @@ int main(void)
 		T(test_a_thumbnail_alone_sets_the_pace),
 		T(test_switching_rungs_moves_the_viewer),
 		T(test_who_counts_as_a_viewer),
+		T(test_who_changes_the_controller_drowns_nobody),
 		T_OFF(test_what_qemu_shows_on_an_output_that_was_off_is_not_shown),
 	};
 
