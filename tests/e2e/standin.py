@@ -338,7 +338,7 @@ class StandIn:
                 verdict = self.tokens.get(token, "signature" if token else "missing")
                 if verdict not in ROLES:
                     self.refused += 1
-                    status = 429 if verdict == "too-many" else 401
+                    status = 429 if verdict in ("failures", "connections", "tickets") else 401
                     return self.json({"error": {"code": verdict, "message": "not let in"}}, status)
             if url.path == "/api/ticket" and "method=POST" in url.query:
                 self.asked += 1

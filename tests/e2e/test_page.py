@@ -987,11 +987,12 @@ class PageTest:
 
     def whoever_is_not_let_in_is_told_why_and_what_to_do(self):
         self.fresh()
-        self.standin.tokens = {"a": "expired", "b": "revoked", "c": "used", "d": "not-yet", "e": "too-many", "g": "view"}
+        self.standin.tokens = {"a": "expired", "b": "revoked", "c": "used", "d": "not-yet", "e": "failures",
+                                "h": "connections", "i": "tickets", "g": "view"}
         try:
             for token, words in (("", "asks for a token"), ("a", "has expired"), ("b", "was withdrawn"),
                                  ("c", "worked only once"), ("d", "not valid yet"), ("e", "Too many wrong tokens"),
-                                 ("f", "does not accept your link")):
+                                 ("h", "Too many connections"), ("i", "opened too often"), ("f", "does not accept your link")):
                 self.browser.open("about:blank")
                 wait_for(lambda: not self.sockets(), LONG, "the page that was left is still connected")
                 self.browser.open(self.standin.url + (token and f"#token={token}"))

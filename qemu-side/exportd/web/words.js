@@ -28,6 +28,15 @@ export function refusal(status, code, hadToken) {
     };
   if (status === 429)
     return {
+      connections: {
+        title: 'Too many connections come from this address.',
+        text: 'Close other pages like this one, here or on computers beside yours. This page tries again in a minute.',
+      },
+      tickets: {
+        title: 'Your link is being opened too often at once.',
+        text: 'Somebody else may have it, too. This page tries again in a minute.',
+      },
+    }[code] ?? {
       title: 'Too many wrong tokens came from this address.',
       text: 'The server takes none for a minute. This page tries again by itself after that.',
     };
