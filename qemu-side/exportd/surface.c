@@ -84,7 +84,8 @@ static void surface_fault(int number, siginfo_t *info, void *context)
 	signal(SIGBUS, SIG_DFL);
 }
 
-static void surface_set_guard(void)
+/* Anew for each: a library may have taken it meanwhile, and there are few. */
+static void surface_guard(void)
 {
 	struct sigaction action = {
 		.sa_sigaction = surface_fault, .sa_flags = SA_SIGINFO,
@@ -92,13 +93,6 @@ static void surface_set_guard(void)
 
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGBUS, &action, NULL);
-}
-
-static void surface_guard(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, surface_set_guard);
 }
 
 /* --- making one --- */
