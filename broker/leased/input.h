@@ -22,7 +22,7 @@
 
 struct input;
 
-#define INPUT_WAIT_MS	20000	/* two rounds, and some */
+#define INPUT_WAIT_MS	60000	/* two rounds, also of a slow kernel */
 
 /*
  * Borrows @mod and @cdi, which may be NULL, until input_free(). @sysroot: what stands before

@@ -133,11 +133,15 @@ class Tenant:
             until(hand.tap, r"wl_touch\] down: ", "a finger")
 
     def takes_size(self):
-        replugs = resize(self.system, self.scanout, OTHER_SIZE, lambda: self.log(20))
-        self.size = OTHER_SIZE
-        check(self.compositor in FOLLOWS or replugs == 1, f"its monitor was plugged in again {replugs} times:\n{self.log(20)}")
-        self.is_seen()
-        return f"its monitor was plugged in again {replugs} times"
+        """And then the one that it had: who took one size is to take the next."""
+        times = []
+        for size in (OTHER_SIZE, SIZE):
+            replugs = resize(self.system, self.scanout, size, lambda: self.log(20))
+            check(self.compositor in FOLLOWS or replugs == 1, f"for {size} its monitor was plugged in again {replugs} times:\n{self.log(20)}")
+            self.size = size
+            self.is_seen()
+            times.append(replugs)
+        return f"its monitor was plugged in again {times} times"
 
     def stop(self):
         self.agent.run(f"systemctl stop {self.unit}", HANG)
@@ -184,7 +188,7 @@ def try_one(report, tenant):
         if tenant.unit in POINTED:
             report.case(f"{name}: its pointer is on the page where it points", lambda: pointer.is_drawn(
                 tenant.system.exportd, tenant.scanout, OUTPUT / f"{tenant.unit}-pointer.png"))
-        if not tenant.variant and report.case(f"{name}: takes the size of a viewer's window, and is seen in it", tenant.takes_size):
+        if not tenant.variant and report.case(f"{name}: takes each size of a viewer's window, and is seen in it", tenant.takes_size):
             report.case(f"{name}: a client in it gets what the viewer does then, too", tenant.gets_input)
         report.case(f"{name}: was refused nothing", denials)
         report.case(f"{name}: gives its scanout back when it ends", tenant.stop)
