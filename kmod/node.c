@@ -37,7 +37,6 @@ static struct class *helix_class;
 /*
  * Where lease files live. Mounted while there are any: the mount holds the
  * module, and lets go of it after the last thing that closing a file does.
- * What is opened anew through /proc is one of them, too.
  */
 static struct file_system_type helix_fs_type;
 static struct vfsmount *helix_mnt;
@@ -133,7 +132,7 @@ err_free:
 	return ret;
 }
 
-static int helix_node_open_live(struct inode *inode, struct file *filp)
+static int helix_node_open(struct inode *inode, struct file *filp)
 {
 	struct helix_scanout *s;
 	struct helix_lease *lease;
@@ -151,28 +150,6 @@ static int helix_node_open_live(struct inode *inode, struct file *filp)
 	if (!ret)
 		ret = helix_node_attach(lease, filp);
 	helix_lease_put(lease);
-	return ret;
-}
-
-static bool helix_is_lease_inode(const struct inode *inode)
-{
-	return inode->i_sb->s_type == &helix_fs_type;
-}
-
-static int helix_node_open(struct inode *inode, struct file *filp)
-{
-	int ret;
-
-	if (!helix_is_lease_inode(inode))
-		return helix_node_open_live(inode, filp);
-
-	/* Its release() unpins, as that of every lease file. */
-	ret = simple_pin_fs(&helix_fs_type, &helix_mnt, &helix_mnt_count);
-	if (ret)
-		return ret;
-	ret = helix_node_open_live(inode, filp);
-	if (ret)
-		simple_release_fs(&helix_mnt, &helix_mnt_count);
 	return ret;
 }
 
@@ -237,7 +214,7 @@ static int helix_node_release(struct inode *inode, struct file *filp)
 	/* Only a lease file can get here without having been attached. */
 	if (filp->private_data)
 		helix_node_close(inode, filp);
-	if (helix_is_lease_inode(inode))
+	if (inode->i_sb->s_type == &helix_fs_type)
 		simple_release_fs(&helix_mnt, &helix_mnt_count);
 	return 0;
 }
@@ -278,8 +255,13 @@ static const struct file_operations helix_node_fops = {
 	HELIX_NODE_FOP_FLAGS
 };
 
+/*
+ * No devices: a lease file is not to be opened anew through /proc. The core would put
+ * a device for each close of its inode from then on, and has got none for the first.
+ */
 static int helix_fs_init_context(struct fs_context *fc)
 {
+	fc->s_iflags |= SB_I_NODEV;
 	return init_pseudo(fc, HELIX_FS_MAGIC) ? 0 : -ENOMEM;
 }
 
