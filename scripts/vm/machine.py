@@ -75,7 +75,6 @@ class Machine:
         self.desktops = desktops
         self.kind = kind
         self.autostart = desktops   # how many the guest starts by itself
-        self.clipboard = 0      # which of them has the machine's clipboard
         self.accel = accel
         self.gpu = gpu
         self.gpu_properties = ""    # of the GPU's device, beyond what every machine has
@@ -89,8 +88,6 @@ class Machine:
     def kernel_command_line(self):
         words = ["root=/dev/vda", "rw", "console=ttyS0", "quiet", "systemd.show_status=0", "rd.systemd.show_status=0",
                  "mitigations=off", "panic=5", f"helix.desktops={self.autostart}"]
-        if self.clipboard:
-            words.append(f"helix.clipboard={self.clipboard}")
         return " ".join(words)
 
     def input_devices(self):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of compositors share: what a viewer sees, and a hand on keyboard, pointer and screen."""
-import json
 import re
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -14,18 +14,18 @@ from PIL import Image  # noqa: E402
 from report import HANG, check, wait_long  # noqa: E402
 from with_qemu import Socket  # noqa: E402
 
+PACE = 0.15     # seconds between two keys that are typed
 PUNCTUATION = {" ": "Space", "\n": "Enter", "-": "Minus", "=": "Equal", ";": "Semicolon", "'": "Quote", ",": "Comma",
                ".": "Period", "/": "Slash", "\\": "Backslash", "[": "BracketLeft", "]": "BracketRight"}
 SHIFTED = dict(zip("~!@#$%^&*()_+{}|:\"<>?", "`1234567890-=[]\\;',./"))
 
 
 class Hand:
-    """Uses one desktop as a browser would, and looks at no picture."""
+    """Uses one desktop as a browser would, and looks at nothing."""
 
     def __init__(self, port, scanout):
         self.socket = Socket(port, f"scanout={scanout}&rung=none")
         check(self.socket.accepted, f"no viewer of scanout {scanout}: {self.socket.refusal}")
-        self.told = []      # every message
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
 
@@ -33,8 +33,6 @@ class Hand:
         while (frame := self.socket.receive()) and frame[0] != 8:
             if frame[0] == 9:       # who does not answer a ping is hung up on
                 self.socket.frame(10, frame[1])
-            elif frame[0] == 1:
-                self.told.append(json.loads(frame[1]))
 
     def __enter__(self):
         return self
@@ -54,12 +52,13 @@ class Hand:
             self.socket.send({"type": "key", "code": name, "down": False})
 
     def type(self, text):
-        """On the guest's layout, which is US; all at once, as QEMU keeps what a busy guest has no room for."""
+        """On the guest's layout, which is US; as fast as a person, for a guest's input queue has room for few events."""
         for character in text:
             plain = SHIFTED.get(character, character.lower())
             code = PUNCTUATION.get(plain) or ("Backquote" if plain == "`" else
                                               f"Digit{plain}" if plain.isdigit() else f"Key{plain.upper()}")
             self.key(code, *(["ShiftLeft"] if plain != character else []))
+            time.sleep(PACE)
 
     def move(self, x, y):
         self.socket.send({"type": "move", "x": x, "y": y})
@@ -72,14 +71,6 @@ class Hand:
     def tap(self, x, y):
         for phase in ("begin", "end"):
             self.socket.send({"type": "touch", "points": [{"id": 1, "phase": phase, "x": x, "y": y}]})
-
-    def copy(self, text):
-        """Puts a text on the desktop's clipboard."""
-        self.socket.send({"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": text})
-
-    def copied(self):
-        """What came from the desktop's clipboard, in order."""
-        return [message["text"] for message in self.told if message["type"] == "clipboard"]
 
     def resize(self, width, height):
         self.socket.send({"type": "resize", "width": width, "height": height, "scale": 1})
