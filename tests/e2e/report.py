@@ -68,19 +68,34 @@ class Report:
         return self.point(good, name, "" if good else str(why))
 
     def case(self, name, function):
-        """Whether function() succeeded; a text that it returns is printed with its line."""
+        """Whether function() succeeded; a text that it returns is printed with its line.
+
+        With HELIX_SECOND_TRY=1 one that fails is tried once more, and is named as flaky if that succeeds: scripts/lanes.
+        """
         begun = time.monotonic()
-        try:
-            said = function()
-            good = self.point(True, name, said if isinstance(said, str) else "")
-        except Skip as skip:
-            good = self.point(True, f"{name} # SKIP {skip}")
-        except AssertionError as error:
-            good = self.point(False, name, f"{error}\n{where(error)}")
-        except Exception:
-            good = self.point(False, name, traceback.format_exc())
+        good, directive, why = outcome(function)
+        if not good and os.environ.get("HELIX_SECOND_TRY") == "1":
+            print(f"# {name}: failed at first:", *why.splitlines(), sep="\n#   ", file=self.out, flush=True)
+            first = why.splitlines()[0]
+            good, directive, why = outcome(function)
+            if good:
+                print(f"# flaky: {name}: failed at first, passed at its second try: {first}", file=self.out)
+        self.point(good, name + directive, why)
         print(f"# took {time.monotonic() - begun:.1f} s", file=self.out, flush=True)
         return good
+
+
+def outcome(function):
+    """(whether it succeeded, a directive of TAP, what is to be said of it)."""
+    try:
+        said = function()
+        return True, "", said if isinstance(said, str) else ""
+    except Skip as skip:
+        return True, f" # SKIP {skip}", ""
+    except AssertionError as error:
+        return False, "", f"{error}\n{where(error)}"
+    except Exception:
+        return False, "", traceback.format_exc()
 
 
 def tests_of(names, *arguments):

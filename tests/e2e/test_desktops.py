@@ -11,6 +11,7 @@ has the keyboard. Prints TAP; leaves screenshots in --output.
 
 import argparse
 import contextlib
+import itertools
 import json
 import pathlib
 import socket
@@ -150,6 +151,13 @@ class DesktopsTest:
                  f"the full view of scanout {scanout} did not open")
         self.browser.js("document.querySelector('#stage').focus()")
         self.browser.wait_states(self.scanouts, seconds=LIVE_S)
+        # Who had it before may be seen to leave a moment later.
+        wait_for(lambda: self.control(scanout) in ("none", "free", "mine"), REACTION_S,
+                 lambda: f"scanout {scanout} is not ours to use: {self.control(scanout)}")
+
+    def control(self, scanout):
+        """Who controls it, as the page's seat.js has it."""
+        return self.browser.desktops()[scanout]["control"]
 
     def back(self):
         self.browser.js("location.hash = ''")
@@ -457,9 +465,17 @@ class FirefoxTest(DesktopsTest):
         index = next((i for i in reversed(plain) if not strange(i)), None)
         check(index is not None, f"scanout {scanout} has no place that is only its background")
         x, y = ((index % columns) + 0.3) * facts["width"] / columns, ((index // columns) + 0.3) * facts["height"] / rows
-        self.browser.move(*self.browser.on_desktop(scanout, x, y))
-        wait_for(lambda: strange(index) >= 8, REACTION_S,
-                 lambda: f"the mouse went to {x:.0f},{y:.0f} of scanout {scanout}; {strange(index)} pixels differ there")
+        side = itertools.cycle((0, 2))
+
+        def seen():
+            """No hand is still: what is on top of the page for a moment takes one movement, but not all."""
+            self.browser.move(*self.browser.on_desktop(scanout, x + next(side), y))
+            return strange(index) >= 8
+        try:
+            wait_for(seen, REACTION_S, lambda: f"the mouse went to {x:.0f},{y:.0f} of scanout {scanout}, which is under control of "
+                     f"{self.control(scanout)}; {strange(index)} pixels differ there", every=0.5)
+        finally:
+            self.browser.screenshot(self.output / "firefox-pointer.png")
         self.back()
 
     def firefox_had_no_decoder_error_in_all_this(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The counter of test points counts what went wrong, however it went wrong; and reads what our tests print."""
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -51,13 +52,29 @@ def print_ours(runner, *arguments):
     return runner(*arguments, out=out), out.getvalue()
 
 
+def twice():
+    """What is printed of a case that fails once, one that fails always, and one that passes, when there is a second try."""
+    ended = iter((False, True))
+    cases = [("once", lambda: check(next(ended), "too soon")), ("always", lambda: check(False, "no")), OURS[0]]
+    os.environ["HELIX_SECOND_TRY"] = "1"
+    try:
+        return print_ours(run, cases)
+    finally:
+        del os.environ["HELIX_SECOND_TRY"]
+
+
 def main():
+    os.environ.pop("HELIX_SECOND_TRY", None)
     for name, (status, text), failed in (("run()", print_ours(run, OURS), 3), ("run_whole()", print_ours(run_whole, one_that_stops), 4)):
         CASES.append((f"what {name} prints", text, status, 1, failed, 1))
         CASES.append((f"{name} says why", "1..1\n" + ("ok" if "ZeroDivisionError" in text and "# after 0 s: nothing came" in text
                                                       and "# no\n# at test_tap.py:" in text
                                                       and "# ok 9 - and more" in text else "not ok"), 0, 1, 0, 0))
     CASES.append(("what is left to be ended is ended", "1..1\n" + ("ok" if "\n# ended\n" in text else "not ok"), 0, 1, 0, 0))
+    status, text = twice()
+    CASES.append(("a case that has a second try is counted by how that ends", text, status, 2, 1, 0))
+    CASES.append(("and named if it passes", "1..1\n" + ("ok" if "\n# flaky: once: failed at first, passed at its second try: too soon\n" in text
+                                                       and text.count("# flaky: ") == 1 else "not ok"), 0, 1, 0, 0))
     print(f"1..{len(CASES)}")
     bad = 0
     for number, (name, text, status, passed, failed, skipped) in enumerate(CASES, 1):
