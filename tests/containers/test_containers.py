@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / part) for part in ("scripts", "tests/e2e", "tests/compositors")]
 import yaml  # noqa: E402
+from calm import calm  # noqa: E402
 from common import Hand  # noqa: E402
 from report import HANG, check, run_whole, wait_long  # noqa: E402
 from vm.system import System  # noqa: E402
@@ -188,6 +189,7 @@ class Cases:
         self.system.machine.wait_agent(HANG)
         self.check("for i in $(seq 480); do [ -e /dev/helix/scanout15 ] && mountpoint -q /var/lib/helix/images/desktop && "
                    "exit; sleep 0.5; done; exit 1")
+        calm(self.agent, "weston-simple-e")
         self.check(LAY_OVER)
         return self.check("podman --version; crun --version | head -n 1; runc --version | head -n 1; docker --version; containerd --version")
 

@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / part) for part in ("scripts", "qemu-side/exportd/tests", "tests/e2e")]
 import tap  # noqa: E402
+from calm import calm, wake  # noqa: E402
 from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from with_qemu import Socket  # noqa: E402
 from vm.export import Viewer  # noqa: E402
@@ -30,8 +31,7 @@ from vm.system import System  # noqa: E402
 DESKTOPS = int(os.environ.get("DESKTOPS") or 4)
 CLIPBOARD = 1   # the desktop that has the clipboard
 MOST = 15       # of the last cases: the machine has input devices and memory for them from the start
-# What moves on the desktops takes all the CPU there is. It may draw a tenth of the time.
-CALM = "while sleep 1; do pkill -CONT -x glmark2-es2-way; sleep 0.1; pkill -STOP -x glmark2-es2-way; done"
+DRAWS = "glmark2-es2-way"       # on each of the first desktops
 
 
 class Watcher:
@@ -337,9 +337,6 @@ class Cases:
     def end_to_end(self):
         self.run_page("page", "tests/e2e/test_desktops.py", "--desktops", str(self.system.desktops))
 
-    def calm_down(self):
-        self.agent.check(f"systemd-run --quiet --unit=calm sh -c '{CALM}'", HANG)
-
     def fifteen_live(self):
         """The rest of the desktops, calm ones, beside those that there are."""
         before = self.containers()
@@ -375,6 +372,7 @@ def tried(report, after):
     cases = Cases(system, report)
     report.case(f"{DESKTOPS} desktops become live", cases.live)
     if not report.bad:
+        calm(cases.agent, DRAWS)
         for name, function in (
                 ("every desktop is a container", cases.units_up),
                 ("every desktop is drawn by virgl on the host's GPU", cases.renderer),
@@ -384,8 +382,9 @@ def tried(report, after):
                 ("another desktop's devices are refused", cases.others_refused),
                 ("a container is confined", cases.confined)):
             report.case(name, function)
+        wake(cases.agent, DRAWS)
         cases.end_to_end()
-        cases.calm_down()
+        calm(cases.agent, DRAWS)
         report.case("the broker killed and restarted: every desktop runs on", cases.broker_killed)
         report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
         report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
