@@ -100,29 +100,32 @@ static void helix_replug_set(struct helix_scanout *s, enum helix_replug to)
 	s->replug = to;
 }
 
+/* Who opens it next finds a monitor, and is not known. */
+static void helix_replug_clear(struct helix_scanout *s)
+{
+	helix_replug_set(s, HELIX_REPLUG_NONE);
+	s->exchanged = false;
+	s->follows = false;
+}
+
 /* A lease begins, or ends: what it began with is what it was offered first. */
 void helix_replug_reset(struct helix_scanout *s)
 {
 	lockdep_assert_held(&s->lock);
 
-	helix_replug_set(s, HELIX_REPLUG_NONE);
+	helix_replug_clear(s);
 	s->replug_width = s->width;
 	s->replug_height = s->height;
-	s->exchanged = false;
-	s->follows = false;
 }
 
-/* The last open of its node was closed: who opens it next finds a monitor, and is not known. */
+/* The last open of its node was closed. */
 void helix_replug_forget(struct helix_lease *lease)
 {
 	struct helix_scanout *s = lease->scanout;
 
 	spin_lock(&s->lock);
-	if (s->lease == lease) {
-		helix_replug_set(s, HELIX_REPLUG_NONE);
-		s->exchanged = false;
-		s->follows = false;
-	}
+	if (s->lease == lease)
+		helix_replug_clear(s);
 	spin_unlock(&s->lock);
 }
 

@@ -153,6 +153,11 @@ static int no_cgroup(int ret, struct hl_error *err)
 	return hl_error_set(err, -ret, "cannot look for its control group: %s", strerror(-ret));
 }
 
+static int lift(int cgroup, const char *name, struct hl_error *err)
+{
+	return cgroup < 0 ? no_cgroup(cgroup, err) : cdi_filter_lift(cgroup, name, err);
+}
+
 /*
  * Until the group, if there is one, has gone, or has a lease of this scanout again. Not @anew:
  * what it was kept from before stays so.
@@ -162,12 +167,13 @@ static void shut_out(struct record *r, int cgroup, struct cdi_scanout *s, bool a
 	const struct cdi_devices devices = { .scanouts = s, .n = 1 };
 	struct hl_error err;
 	char name[16];
-	int ret;
+	int ret = 0;
 
 	if (cgroup == -ENOENT)
 		return;
 	filter_name(r->scanout, name);
-	ret = cgroup < 0 ? no_cgroup(cgroup, &err) : anew ? cdi_filter_lift(cgroup, name, &err) : 0;
+	if (anew || cgroup < 0)
+		ret = lift(cgroup, name, &err);
 	if (!ret)
 		ret = cdi_filter_put(cgroup, name, &devices, &err);
 	if (!ret)
@@ -186,7 +192,7 @@ void round_let_in(const char *sysroot, uint32_t scanout, uint64_t id)
 	if (cgroup == -ENOENT)
 		return;
 	filter_name(scanout, name);
-	if (cgroup < 0 ? no_cgroup(cgroup, &err) : cdi_filter_lift(cgroup, name, &err))
+	if (lift(cgroup, name, &err))
 		log_warn("scanout %u: its tenant may not open its input devices: %s", scanout,
 			 err.message);
 	if (cgroup >= 0)
