@@ -859,6 +859,31 @@ def test_who_may_only_watch_does_not_act(b, me):
 
 
 @needs_desktops
+def test_a_link_cannot_keep_others_out_of_a_desktop(b, me):
+    """Who has most of its 64 places gives way to who would have fewer, the last one first."""
+    def watch(bearer):
+        client = me.socket("desktop=vm:1", bearer)
+        said = client.text()
+        if said.get("code") == "busy":
+            assert client.close_code() == 1013
+            client.close()
+            return None
+        return client
+
+    link, mine = token("vm:1", "view"), token("vm:1", "control")
+    held = [watch(link) for _ in range(64)]
+    assert all(held) and watch(link) is None
+    ours = [watch(mine) for _ in range(32)]
+    assert all(ours), ours
+    assert watch(mine) is None and watch(link) is None, "half of them are each token's"
+    assert [client.close_code() for client in held[32:]] == [1013] * 32
+    third = watch(token("vm:1", "view"))
+    assert third, "a third token gets none"
+    for client in (*held, *ours, third):
+        client.close()
+
+
+@needs_desktops
 def test_an_expired_viewer_gets_nothing_more(b, me):
     client = me.socket("desktop=vm:0", token("vm:0", "control", exp=int(time.time()) + 6))
     client.send({"type": "button", "button": 0, "down": True})

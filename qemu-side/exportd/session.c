@@ -141,6 +141,70 @@ static unsigned int session_codecs(struct lws *wsi)
 	return codec_list(names);
 }
 
+static void session_leave(struct session *session)
+{
+	if (session->desktop)
+		desktop_leave(session->desktop, session->viewer);
+	session->desktop = NULL;
+}
+
+static void session_refuse_place(struct session *session)
+{
+	viewer_say(session->viewer,
+		   api_error("busy", "too many watch this desktop"));
+	session_close(session, SESSION_TRY_LATER, "too many viewers");
+}
+
+/* The places that the token of @session has, of @desktop. */
+static unsigned int session_share(const struct session *session,
+				  const struct desktop *desktop)
+{
+	const GPtrArray *all = session->http->sessions;
+	const char *token = session->connection->grant.id;
+	unsigned int i, share = 0;
+
+	for (i = 0; i < all->len; i++) {
+		const struct session *each = all->pdata[i];
+
+		share += each->desktop == desktop &&
+			 !strcmp(each->connection->grant.id, token);
+	}
+	return share;
+}
+
+/*
+ * No place is free: the token that has most of them loses the newest of its own,
+ * if it then still has as many as that of @session. So a link cannot keep out who
+ * has another one, and nobody loses a place to who would have more.
+ */
+static bool session_make_room(const struct session *session,
+			      const struct desktop *desktop)
+{
+	const GPtrArray *all = session->http->sessions;
+	unsigned int i, most = session_share(session, desktop) + 1;
+	struct session *loser = NULL;
+
+	for (i = 0; i < all->len; i++) {
+		struct session *each = all->pdata[i];
+		unsigned int share;
+
+		if (each->desktop != desktop)
+			continue;
+		share = session_share(each, desktop);
+		if (share > most ||
+		    (loser && share == most &&
+		     each->viewer->number > loser->viewer->number)) {
+			most = share;
+			loser = each;
+		}
+	}
+	if (!loser)
+		return false;
+	session_leave(loser);
+	session_refuse_place(loser);
+	return true;
+}
+
 static void session_open_desktop(struct session *session)
 {
 	struct desktop *desktop = session_find(session);
@@ -153,10 +217,9 @@ static void session_open_desktop(struct session *session)
 		return;
 	}
 	desktop_describe(desktop, &info);
-	if (info.viewers >= SESSION_DESKTOP_MAX) {
-		viewer_say(session->viewer,
-			   api_error("busy", "too many watch this desktop"));
-		session_close(session, SESSION_TRY_LATER, "too many viewers");
+	if (info.viewers >= SESSION_DESKTOP_MAX &&
+	    !session_make_room(session, desktop)) {
+		session_refuse_place(session);
 		return;
 	}
 	log_desktop(INFO, desktop_id(desktop), "viewer from %s, role %s%s%s",
@@ -268,13 +331,6 @@ static int session_open(struct http *http, struct lws *wsi,
 	else
 		session_open_desktop(session);
 	return 0;
-}
-
-static void session_leave(struct session *session)
-{
-	if (session->desktop)
-		desktop_leave(session->desktop, session->viewer);
-	session->desktop = NULL;
 }
 
 static void session_closed(struct session *session)
