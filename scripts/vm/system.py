@@ -69,6 +69,11 @@ class System:
         return self.machine.agent
 
     def start(self):
+        """Also again, when a guest did not come up: that one is ended, and what it said kept."""
+        if self.machine.process:
+            self.stop()
+            if (self.rundir / "console.log").exists():
+                (self.rundir / "console.log").rename(self.rundir / "console.first.log")
         self.exportd.start()
         self.machine.start()
 

@@ -74,6 +74,7 @@ class Gnome:
 
     def comes_up(self):
         self.system.start()
+        self.system.machine.wait_agent(HANG)
         self.system.wait_live()
         wait_for(lambda: set(self.shells()) == set(self.numbers), lambda: f"a GNOME Shell in each: {self.shells()}\n{self.log(1)}")
         self.first = self.shells()

@@ -144,6 +144,7 @@ class Guest:
 
     def boot(self):
         if self.alone:
+            self.machine.stop()     # one that did not come up
             self.machine.start()
         else:
             self.system.start()

@@ -86,6 +86,7 @@ class Running:
         except MachineError as error:
             # Seen on a loaded machine: an emulated kernel that fails in its first seconds, before any module of ours.
             print(f"# {error}; started once more")
+            self.machine.stop()
             self.machine.start()
             self.machine.wait_agent(HANG)
         self.up = True

@@ -95,6 +95,7 @@ class Cases:
 
     def live(self):
         self.system.start()
+        self.system.machine.wait_agent(HANG)
         self.system.wait_live()
 
     def units_up(self):
