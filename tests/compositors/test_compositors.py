@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from common import Hand, kernel_quiet, picture, resize, share_of  # noqa: E402
 import pointer  # noqa: E402
+from calm import calm  # noqa: E402
 from PIL import Image  # noqa: E402
 from report import HANG, check, run_whole, wait_long as wait_for  # noqa: E402
 from vm.system import System  # noqa: E402
@@ -155,6 +156,7 @@ def boot(system):
     system.start()
     system.machine.wait_agent(HANG)
     agent = system.agent
+    calm(agent, "weston-simple-.*")
     agent.check("echo 2000 >/sys/module/helix_lease/parameters/replug_ms")
     agent.check("mkdir -p /run/compositors && cp /usr/libexec/helix-login1 /usr/share/helix-login1/system-bus.conf /run/compositors/")
     for path in sorted(HERE.iterdir()):

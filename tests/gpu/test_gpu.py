@@ -21,7 +21,7 @@ from report import Skip, run  # noqa: E402  from where guest has it
 
 DESKTOPS = int(os.environ.get("DESKTOPS") or 15)
 WATCHED = 4     # with the watchdog; what it does does not depend on how many
-FPS = 20
+FPS = 5         # of each: fifteen that draw all they can leave no CPU for what is tried beside them
 RUN, RUN_WATCHED, RUN_SILENT, RUN_STOCK = (Path(f"build/gpu-run{which}") for which in ("", "-watched", "-silent", "-stock"))
 
 
@@ -370,7 +370,7 @@ class Silent:
     """
 
     COUNT = 3
-    FPS = 100
+    FPS = 30
     SILENT = 2
 
     def __init__(self, prefix, rundir):
