@@ -463,9 +463,12 @@ class FirefoxTest(DesktopsTest):
 
         def strange(index):
             return sum(distance(p, ground) > 60 for p in pixels(index))
-        plain = [i for i, p in enumerate(self.browser.points(scanout, columns, rows)) if distance(p, ground) <= TOLERANCE]
-        index = next((i for i in reversed(plain) if not strange(i)), None)
-        check(index is not None, f"scanout {scanout} has no place that is only its background")
+
+        def place():
+            """Once there is the whole picture: in the first one of another size much may be missing."""
+            plain = [i for i, p in enumerate(self.browser.points(scanout, columns, rows)) if distance(p, ground) <= TOLERANCE]
+            return [i for i in reversed(plain) if not strange(i)][:1]
+        index, = wait_for(place, REACTION_S, f"scanout {scanout} has no place that is only its background")
         x, y = ((index % columns) + 0.3) * facts["width"] / columns, ((index // columns) + 0.3) * facts["height"] / rows
         side, before = itertools.cycle((0, 2)), self.browser.painted()[scanout]
 
