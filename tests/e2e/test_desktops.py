@@ -182,19 +182,11 @@ class DesktopsTest:
                 self.stroke("ShiftLeft", False)
             time.sleep(0.03)        # as fast as a person types
 
-    def click_dark(self, scanout):
-        """Click into the terminal: the largest thing on a desktop that is black."""
-        columns, rows = 40, 24
-        points = self.browser.points(scanout, columns, rows)
-        dark = [i for i, p in enumerate(points) if max(p) < 24]
-        if not dark:
-            return
-        facts = self.browser.desktops()[scanout]
-        # Well inside: a dark point whose neighbours are dark too, else any.
-        inside = [i for i in dark if {i - 1, i + 1, i - columns, i + columns} <= set(dark)] or dark
-        at = inside[len(inside) // 2]
-        self.browser.click(*self.browser.on_desktop(
-            scanout, (at % columns + 0.5) * facts["width"] / columns, (at // columns + 0.5) * facts["height"] / rows))
+    def click_terminal(self, scanout):
+        """By its title bar, which is grey without the keyboard: what moves is as black inside as it is, and would be raised over it."""
+        lines = self.white_lines(scanout, least=150)
+        if max(lines, default=(0,))[0] >= 4:
+            self.browser.click(*self.browser.on_desktop(scanout, *self.in_title_bar(scanout, lines)))
 
     def wait_painting(self, scanouts, seconds=REACTION_S, frames=3):
         """Until each of these was painted so many times more."""
@@ -275,7 +267,7 @@ class DesktopsTest:
         shown = False
         for attempt in range(3):
             if attempt:             # the terminal may have lost the keyboard to the other window
-                self.click_dark(scanout)
+                self.click_terminal(scanout)
             self.type(command)
             try:
                 wait_for(lambda: self.painted_share(scanout, name) > before[scanout] + 0.04, REACTION_S / 3, "")
@@ -327,14 +319,17 @@ class DesktopsTest:
             check(share < 0.03, f"dragged on {scanout}, but {share:.3f} of scanout {other} changed")
         self.back()
 
-    def white_lines(self, scanout, columns=64, rows=144):
-        """(length, row, last column) of the longest white run in each row of a fine grid of points."""
+    COLUMNS, ROWS = 64, 144         # of a fine grid of points
+
+    def white_lines(self, scanout, least=200):
+        """(length, row, last column) of the longest run in each row of the grid whose channels are at least so bright."""
+        columns, rows = self.COLUMNS, self.ROWS
         points = self.browser.points(scanout, columns, rows)
         lines = []
         for row in range(rows if points else 0):
             length, best = 0, (0, row, 0)
             for column in range(columns):
-                length = length + 1 if min(points[row * columns + column]) >= 200 else 0
+                length = length + 1 if min(points[row * columns + column]) >= least else 0
                 best = max(best, (length, row, column))
             lines.append(best)
         return lines
@@ -344,16 +339,19 @@ class DesktopsTest:
         wait_for(lambda: max(self.white_lines(scanout), default=(0,))[0] >= 8, REACTION_S,
                  f"no title bar of a terminal on scanout {scanout}")
 
-    def title_bar(self, scanout, columns=64, rows=144):
-        """A point in the title bar of the terminal: the topmost of the long white lines."""
+    def title_bar(self, scanout):
+        """A point in the title bar of the terminal."""
         self.wait_terminal(scanout)
-        lines = self.white_lines(scanout, columns, rows)
+        return self.in_title_bar(scanout, self.white_lines(scanout))
+
+    def in_title_bar(self, scanout, lines):
+        """It is the topmost of the long ones among white_lines()."""
         facts = self.browser.desktops()[scanout]
         longest = max(length for length, _, _ in lines)
         length, row, last = next(line for line in lines if line[0] >= longest * 3 // 4)
         row += 1                    # not its edge, which resizes
         column = last - length + 1 + length // 5        # left of the title, far from the buttons
-        return (column + 0.5) * facts["width"] / columns, (row + 0.5) * facts["height"] / rows
+        return (column + 0.5) * facts["width"] / self.COLUMNS, (row + 0.5) * facts["height"] / self.ROWS
 
     def the_others_go_on_while_one_is_open(self):
         self.open_full(self.scanouts[0])
