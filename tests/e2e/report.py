@@ -94,8 +94,8 @@ def outcome(function):
         return True, f" # SKIP {skip}", ""
     except AssertionError as error:
         return False, "", f"{error}\n{where(error)}"
-    except Exception:
-        return False, "", traceback.format_exc()
+    except Exception as error:
+        return False, "", f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
 
 
 def tests_of(names, *arguments):
