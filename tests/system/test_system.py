@@ -335,8 +335,8 @@ class Cases:
         print("\n".join("# " + line for line in (done.stdout + done.stderr).splitlines()))
         self.taken_in(name, done.stdout, done.returncode)
 
-    def end_to_end(self):
-        self.run_page("page", "tests/e2e/test_desktops.py", "--desktops", str(self.system.desktops))
+    def end_to_end(self, browser):
+        self.run_page("page", "tests/e2e/test_desktops.py", "--browser", browser, "--desktops", str(self.system.desktops))
 
     def fifteen_live(self):
         """The rest of the desktops, calm ones, beside those that there are."""
@@ -384,8 +384,9 @@ def tried(report, after):
                 ("a container is confined", cases.confined)):
             report.case(name, function)
         wake(cases.agent, DRAWS)
-        cases.end_to_end()
+        cases.end_to_end("chromium")
         calm(cases.agent, DRAWS)
+        cases.end_to_end("firefox")
         report.case("the broker killed and restarted: every desktop runs on", cases.broker_killed)
         report.case("the export daemon killed and restarted: every desktop comes back", cases.exportd_killed)
         report.case("what is copied in the page arrives in the guest, and back", cases.clipboard)
