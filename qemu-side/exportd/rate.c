@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rule: frames that take longer than the quickest lately wait in a queue of the
- * network; then what arrived meanwhile is what the link can take, and the rate
- * goes below it until the queue is empty. While nothing waits the rate rises,
- * faster if it is made use of, for only then it is known to be good.
+ * Rule: if even the quickest frame of the last moments takes longer than the
+ * quickest lately, frames wait in a queue of the network; then what arrived
+ * meanwhile is what the link can take, and the rate goes below it until the queue
+ * is empty. A client that is busy takes longer for some, and is not helped by
+ * worse pictures. While nothing waits the rate rises, faster if it is made use of,
+ * for only then it is known to be good.
  */
 #include "rate.h"
 
@@ -12,7 +14,8 @@
 #define RATE_LOOK_US		200000
 #define RATE_WAITS_US		120000	/* in a queue: too much */
 #define RATE_FLOWS_US		60000	/* no queue to speak of */
-#define RATE_STALL_US		500000	/* nothing arrives at all */
+#define RATE_MOMENT_US		400000	/* the least delay is of one or two of these */
+#define RATE_STALL_US		1000000	/* nothing arrives at all */
 #define RATE_SILENCE_US		3000000	/* nothing is sent: no news either */
 #define RATE_HOLD_MAX_US	1500000
 #define RATE_FLOOR_WINDOW_US	10000000
@@ -25,6 +28,9 @@ void rate_init(struct rate *rate, unsigned int max_kbit, int64_t now)
 		.kbit = max_kbit,
 		.delivered_at = now,
 		.looked_at = now,
+		.delay = INT64_MAX,
+		.delay_before = INT64_MAX,
+		.delay_at = now,
 		.floor = INT64_MAX,
 		.floor_before = INT64_MAX,
 		.floor_at = now,
@@ -37,19 +43,23 @@ static void rate_set(struct rate *rate, double kbit)
 		     kbit < RATE_MIN_KBIT ? RATE_MIN_KBIT : kbit;
 }
 
-static int64_t rate_floor(const struct rate *rate)
+static int64_t rate_least(int64_t a, int64_t b)
 {
-	return rate->floor < rate->floor_before ? rate->floor :
-						  rate->floor_before;
+	return a < b ? a : b;
 }
 
-/* How long frames wait in queues; @now counts what has not arrived either. */
-static int64_t rate_waits(const struct rate *rate, int64_t now)
+/*
+ * How long frames with this @delay wait in queues; @now counts what has not
+ * arrived either.
+ */
+static int64_t rate_waits(const struct rate *rate, int64_t delay, int64_t now)
 {
-	int64_t floor = rate_floor(rate), waits;
+	int64_t floor = rate_least(rate->floor, rate->floor_before);
 	int64_t silent = now - rate->delivered_at;
+	int64_t waits = 0;
 
-	waits = floor == INT64_MAX ? 0 : rate->delay - floor;
+	if (delay != INT64_MAX && floor != INT64_MAX)
+		waits = delay - floor;
 	if (rate->sent != rate->delivered && silent > RATE_STALL_US &&
 	    now - rate->sent_at < RATE_SILENCE_US && silent > waits)
 		waits = silent;
@@ -74,7 +84,8 @@ static void rate_decrease(struct rate *rate, double arrived, int64_t waits,
 static void rate_look(struct rate *rate, int64_t now)
 {
 	int64_t elapsed = now - rate->looked_at;
-	int64_t waits = rate_waits(rate, now);
+	int64_t waits = rate_waits(rate, rate_least(rate->delay,
+						    rate->delay_before), now);
 	double arrived;		/* kbit a second */
 
 	if (elapsed < RATE_LOOK_US)
@@ -83,6 +94,11 @@ static void rate_look(struct rate *rate, int64_t now)
 		  (double)elapsed;
 	rate->looked_at = now;
 	rate->looked_delivered = rate->delivered;
+	if (now - rate->delay_at >= RATE_MOMENT_US) {
+		rate->delay_before = rate->delay;
+		rate->delay = INT64_MAX;
+		rate->delay_at = now;
+	}
 	/* a floor of long ago may be of another way through the network */
 	if (now - rate->floor_at >= RATE_FLOOR_WINDOW_US) {
 		rate->floor_before = rate->floor;
@@ -92,7 +108,7 @@ static void rate_look(struct rate *rate, int64_t now)
 	if (waits > RATE_WAITS_US) {
 		if (now >= rate->hold_until)
 			rate_decrease(rate, arrived, waits, now);
-	} else if (waits < RATE_FLOWS_US) {
+	} else if (rate_waits(rate, rate->newest, now) < RATE_FLOWS_US) {
 		rate_set(rate, rate->kbit *
 			       (arrived > rate->kbit * 0.6 ? 1.06 : 1.03));
 	}
@@ -114,9 +130,10 @@ void rate_delivered(struct rate *rate, uint64_t bytes, int64_t delay,
 		bytes = rate->sent - rate->delivered;
 	rate->delivered += bytes;
 	rate->delivered_at = now;
-	rate->delay = delay < 0 ? 0 : delay;
-	if (rate->delay < rate->floor)
-		rate->floor = rate->delay;
+	delay = delay < 0 ? 0 : delay;
+	rate->newest = delay;
+	rate->delay = rate_least(rate->delay, delay);
+	rate->floor = rate_least(rate->floor, delay);
 	rate_look(rate, now);
 }
 

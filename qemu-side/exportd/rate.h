@@ -25,8 +25,10 @@ struct rate {
 	int64_t looked_at;	/* last decided */
 	uint64_t looked_delivered;	/* bytes then */
 	int64_t hold_until;	/* a decrease has to show first */
-	int64_t delay;		/* of the newest frame delivered */
-	int64_t floor, floor_before;	/* least delays of two windows */
+	int64_t newest;		/* delay, of the last frame delivered */
+	int64_t delay, delay_before;	/* least of two moments */
+	int64_t delay_at;
+	int64_t floor, floor_before;	/* least of two windows */
 	int64_t floor_at;
 };
 

@@ -37,6 +37,7 @@ OWN_SHARE = 0.12                    # of the points must be of the desktop's own
 PAINT = {                           # what a terminal shows for these: (command's colour, seen as)
     "red": (41, (170, 0, 0)),
     "green": (42, (0, 170, 0)),
+    "blue": (44, (0, 0, 170)),
 }
 
 SHIFTED = {'"': "Quote", "%": "Digit5", "{": "BracketLeft", "}": "BracketRight", "|": "Backslash", ":": "Semicolon", "_": "Minus"}
@@ -245,16 +246,21 @@ class DesktopsTest:
 
     def a_key_typed_in_the_full_view_appears_there_and_only_there(self):
         scanout = self.scanouts[min(2, len(self.scanouts) - 1)]
-        self.paint_terminal(scanout, "red")
+        self.paint_terminal(scanout)
 
     def a_key_typed_in_another_desktop_appears_in_that_one(self):
         if len(self.scanouts) < 2:
             raise Skip("only one desktop")
-        self.paint_terminal(self.scanouts[0], "green")
+        self.paint_terminal(self.scanouts[0])
 
-    def paint_terminal(self, scanout, name):
+    def paint_terminal(self, scanout):
         """Types a command that paints the terminal; the picture must show it here and nowhere else."""
-        before = {n: self.painted_share(n, name) for n in self.scanouts}
+        def shares(name):
+            return {n: self.painted_share(n, name) for n in self.scanouts}
+
+        # What an earlier case, or this one at its first try, has painted may be there still.
+        name = min(PAINT, key=lambda name: sum(shares(name).values()))
+        before = shares(name)
         check(before[scanout] < 0.02, f"scanout {scanout} has {name} in it before anything is typed: {before}")
         self.open_full(scanout)
         self.wait_terminal(scanout)
@@ -274,7 +280,7 @@ class DesktopsTest:
                 continue
         self.browser.screenshot(self.output / f"full-{name}.png")
         check(shown, f"what was typed on scanout {scanout} did not paint it {name}: "
-              f"{ {n: round(self.painted_share(n, name), 3) for n in self.scanouts} }")
+              f"{ {n: round(share, 3) for n, share in shares(name).items()} }")
         self.wait_painting(self.others(scanout))
         for other in self.others(scanout):
             share = self.painted_share(other, name)
@@ -431,7 +437,7 @@ class FirefoxTest(DesktopsTest):
         self.wait_painting(self.scanouts)
 
     def firefox_keys_reach_the_open_desktop_and_no_other(self):
-        self.paint_terminal(self.scanouts[-1], "red")
+        self.paint_terminal(self.scanouts[-1])
 
     def firefox_moves_the_pointer_of_the_open_desktop(self):
         """Weston draws its pointer into the picture: it must come to where the mouse went."""

@@ -57,7 +57,7 @@ class FifteenTest(DesktopsTest):
         self.wait_painting(self.scanouts)
 
     def what_is_typed_in_one_of_fifteen_appears_there_and_only_there(self):
-        self.paint_terminal(TYPED, "green")
+        self.paint_terminal(TYPED)
 
     def a_second_viewer_of_one_joins_sees_the_same_and_leaves(self):
         wait_for(lambda: self.viewers(TYPED) == 1, REACTION_S, lambda: f"{self.viewers(TYPED)} viewers before")

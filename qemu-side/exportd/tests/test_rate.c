@@ -17,6 +17,7 @@
 struct link {
 	double kbit;
 	int64_t trip;		/* there and back */
+	int64_t busy;		/* so much of each second its client answers nothing */
 	int64_t free_at;	/* when it has sent what it was given */
 	struct {
 		size_t bytes;
@@ -39,12 +40,15 @@ static void open_link(struct link *link, double kbit, int64_t trip)
 
 static void give(struct link *link, size_t bytes)
 {
-	int64_t begin = link->free_at > now ? link->free_at : now;
+	int64_t begin = link->free_at > now ? link->free_at : now, acked;
 
 	link->free_at = begin + (int64_t)((double)bytes * 8000 / link->kbit);
 	link->frames[link->given % FRAMES].bytes = bytes;
 	link->frames[link->given % FRAMES].encoded = now;
-	link->frames[link->given % FRAMES].acked = link->free_at + link->trip;
+	acked = link->free_at + link->trip;
+	if (acked % SECOND < link->busy)
+		acked += link->busy - acked % SECOND;
+	link->frames[link->given % FRAMES].acked = acked;
 	link->given++;
 	rate_sent(&link->rate, bytes, now);
 }
@@ -133,6 +137,19 @@ static void test_a_long_way_alone_is_not_slow(void **state)
 	(void)state;
 	open_link(&link, 20000, 300000);
 	stream(&link, 1, 1, 20);
+	assert_int_equal((int)link.rate.kbit, CEILING);
+}
+
+static void test_a_busy_client_is_no_slow_link(void **state)
+{
+	static struct link link;
+
+	(void)state;
+	open_link(&link, 20000, 20000);
+	link.busy = SECOND / 2;
+	stream(&link, 1, 1, 20);
+	assert_int_equal((int)link.rate.kbit, CEILING);
+	stream(&link, 1, 0.05, 20);
 	assert_int_equal((int)link.rate.kbit, CEILING);
 }
 
@@ -299,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_quick_link_keeps_the_ceiling),
 		T(test_a_long_way_alone_is_not_slow),
+		T(test_a_busy_client_is_no_slow_link),
 		T(test_a_slow_link_is_found_within_seconds),
 		T(test_a_link_that_recovers_gets_its_rate_back),
 		T(test_a_link_that_breaks_down_is_followed),
