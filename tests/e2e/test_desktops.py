@@ -10,6 +10,7 @@ has the keyboard. Prints TAP; leaves screenshots in --output.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import socket
@@ -254,7 +255,7 @@ class DesktopsTest:
         self.paint_terminal(self.scanouts[0])
 
     def paint_terminal(self, scanout):
-        """Types a command that paints the terminal; the picture must show it here and nowhere else."""
+        """Types a command that paints the terminal; the picture must show it here and nowhere else. The colour's name."""
         def shares(name):
             return {n: self.painted_share(n, name) for n in self.scanouts}
 
@@ -286,6 +287,7 @@ class DesktopsTest:
             share = self.painted_share(other, name)
             check(share < before[other] + 0.01, f"typed on {scanout}, but scanout {other} became {name}: {share:.3f}")
         self.back()
+        return name
 
     def the_mouse_drags_a_window_in_that_desktop_and_in_no_other(self):
         scanout = self.scanouts[-1]
@@ -296,23 +298,28 @@ class DesktopsTest:
         x, y = self.title_bar(scanout)
         facts = self.browser.desktops()[scanout]
         to_x = x + facts["width"] // 4 if x < facts["width"] // 2 else x - facts["width"] // 4
-        self.browser.mouse("mouseMoved", *self.browser.on_desktop(scanout, x, y))
-        self.wait_painting([scanout])
-        self.browser.mouse("mousePressed", *self.browser.on_desktop(scanout, x, y), button="left", clickCount=1)
-        # The terminal asks its compositor for the move when it has seen the press,
-        # which may take seconds here: hold the button and move until it follows.
-        steps = [*range(1, 11), *range(9, 0, -1)]
+
+        def at(step):
+            return self.browser.on_desktop(scanout, x + (to_x - x) * step / 10, y + 10 * step)
+
+        steps = itertools.cycle([*range(1, 11), *range(9, 0, -1)])
         deadline = time.monotonic() + REACTION_S
-        moved = i = 0
+        moved = 0
         try:
+            # The terminal asks its compositor for the move when it has seen the press, which may take
+            # seconds here: hold the button and move until it follows. A browser that loses its focus
+            # lets go of it: press again, at times.
             while moved <= 0.05 and time.monotonic() < deadline:
-                step = steps[i % len(steps)]
-                i += 1
-                at = self.browser.on_desktop(scanout, x + (to_x - x) * step / 10, y + 10 * step)
-                self.browser.mouse("mouseMoved", *at, button="left")
-                self.wait_painting([scanout], frames=1)
-                moved = self.changed_share(scanout, stable[scanout])
-            self.browser.mouse("mouseReleased", *at, button="left", clickCount=1)
+                self.browser.mouse("mouseMoved", *at(0))
+                self.wait_painting([scanout])
+                self.browser.mouse("mousePressed", *at(0), button="left", clickCount=1)
+                held = time.monotonic() + REACTION_S / 6
+                while moved <= 0.05 and time.monotonic() < held:
+                    step = next(steps)
+                    self.browser.mouse("mouseMoved", *at(step), button="left")
+                    self.wait_painting([scanout], frames=1)
+                    moved = self.changed_share(scanout, stable[scanout])
+                self.browser.mouse("mouseReleased", *at(step), button="left", clickCount=1)
             check(moved > 0.05, f"dragging the title bar at {x},{y} of scanout {scanout} changed only "
                   f"{moved:.3f} of its still points")
         finally:

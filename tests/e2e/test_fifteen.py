@@ -57,7 +57,7 @@ class FifteenTest(DesktopsTest):
         self.wait_painting(self.scanouts)
 
     def what_is_typed_in_one_of_fifteen_appears_there_and_only_there(self):
-        self.paint_terminal(TYPED)
+        self.colour = self.paint_terminal(TYPED)
 
     def a_second_viewer_of_one_joins_sees_the_same_and_leaves(self):
         wait_for(lambda: self.viewers(TYPED) == 1, REACTION_S, lambda: f"{self.viewers(TYPED)} viewers before")
@@ -66,7 +66,7 @@ class FifteenTest(DesktopsTest):
             second.wait_states([TYPED], seconds=LIVE_S)
             second.press("#strip-toggle")    # it is there for one desktop
             other = DesktopsTest(second, self.url, self.scanouts, self.output)
-            wait_for(lambda: other.painted_share(TYPED, "green") > 0.04, REACTION_S, "it does not see what was typed")
+            wait_for(lambda: other.painted_share(TYPED, self.colour) > 0.04, REACTION_S, "it does not see what was typed")
             wait_for(lambda: self.viewers(TYPED) == 2, REACTION_S, lambda: f"{self.viewers(TYPED)} viewers with it")
             self.wait_painting(self.scanouts)
         wait_for(lambda: self.viewers(TYPED) == 1, REACTION_S, lambda: f"{self.viewers(TYPED)} viewers after it")
