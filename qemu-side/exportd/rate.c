@@ -28,12 +28,8 @@ void rate_init(struct rate *rate, unsigned int max_kbit, int64_t now)
 		.kbit = max_kbit,
 		.delivered_at = now,
 		.looked_at = now,
-		.delay = INT64_MAX,
-		.delay_before = INT64_MAX,
-		.delay_at = now,
-		.floor = INT64_MAX,
-		.floor_before = INT64_MAX,
-		.floor_at = now,
+		.delay = { INT64_MAX, INT64_MAX, now },
+		.floor = { INT64_MAX, INT64_MAX, now },
 	};
 }
 
@@ -43,9 +39,21 @@ static void rate_set(struct rate *rate, double kbit)
 		     kbit < RATE_MIN_KBIT ? RATE_MIN_KBIT : kbit;
 }
 
-static int64_t rate_least(int64_t a, int64_t b)
+static void rate_least_add(struct rate_least *least, int64_t delay)
 {
-	return a < b ? a : b;
+	if (delay < least->here)
+		least->here = delay;
+}
+
+static int64_t rate_least_get(const struct rate_least *least)
+{
+	return least->here < least->before ? least->here : least->before;
+}
+
+static void rate_least_age(struct rate_least *least, int64_t window, int64_t now)
+{
+	if (now - least->since >= window)
+		*least = (struct rate_least){ INT64_MAX, least->here, now };
 }
 
 /*
@@ -54,7 +62,7 @@ static int64_t rate_least(int64_t a, int64_t b)
  */
 static int64_t rate_waits(const struct rate *rate, int64_t delay, int64_t now)
 {
-	int64_t floor = rate_least(rate->floor, rate->floor_before);
+	int64_t floor = rate_least_get(&rate->floor);
 	int64_t silent = now - rate->delivered_at;
 	int64_t waits = 0;
 
@@ -84,8 +92,7 @@ static void rate_decrease(struct rate *rate, double arrived, int64_t waits,
 static void rate_look(struct rate *rate, int64_t now)
 {
 	int64_t elapsed = now - rate->looked_at;
-	int64_t waits = rate_waits(rate, rate_least(rate->delay,
-						    rate->delay_before), now);
+	int64_t waits = rate_waits(rate, rate_least_get(&rate->delay), now);
 	double arrived;		/* kbit a second */
 
 	if (elapsed < RATE_LOOK_US)
@@ -94,17 +101,9 @@ static void rate_look(struct rate *rate, int64_t now)
 		  (double)elapsed;
 	rate->looked_at = now;
 	rate->looked_delivered = rate->delivered;
-	if (now - rate->delay_at >= RATE_MOMENT_US) {
-		rate->delay_before = rate->delay;
-		rate->delay = INT64_MAX;
-		rate->delay_at = now;
-	}
+	rate_least_age(&rate->delay, RATE_MOMENT_US, now);
 	/* a floor of long ago may be of another way through the network */
-	if (now - rate->floor_at >= RATE_FLOOR_WINDOW_US) {
-		rate->floor_before = rate->floor;
-		rate->floor = INT64_MAX;
-		rate->floor_at = now;
-	}
+	rate_least_age(&rate->floor, RATE_FLOOR_WINDOW_US, now);
 	if (waits > RATE_WAITS_US) {
 		if (now >= rate->hold_until)
 			rate_decrease(rate, arrived, waits, now);
@@ -132,8 +131,8 @@ void rate_delivered(struct rate *rate, uint64_t bytes, int64_t delay,
 	rate->delivered_at = now;
 	delay = delay < 0 ? 0 : delay;
 	rate->newest = delay;
-	rate->delay = rate_least(rate->delay, delay);
-	rate->floor = rate_least(rate->floor, delay);
+	rate_least_add(&rate->delay, delay);
+	rate_least_add(&rate->floor, delay);
 	rate_look(rate, now);
 }
 

@@ -17,6 +17,12 @@
 #define RATE_MIN_KBIT	100	/* nothing would be seen below this */
 #define RATE_MIN_FPS	5
 
+/* The least of what came in this window of time and in the one before. */
+struct rate_least {
+	int64_t here, before;	/* INT64_MAX if nothing came */
+	int64_t since;
+};
+
 struct rate {
 	unsigned int max_kbit;
 	double kbit;		/* what it can take, as far as is known */
@@ -26,10 +32,8 @@ struct rate {
 	uint64_t looked_delivered;	/* bytes then */
 	int64_t hold_until;	/* a decrease has to show first */
 	int64_t newest;		/* delay, of the last frame delivered */
-	int64_t delay, delay_before;	/* least of two moments */
-	int64_t delay_at;
-	int64_t floor, floor_before;	/* least of two windows */
-	int64_t floor_at;
+	struct rate_least delay;	/* of the last moments */
+	struct rate_least floor;	/* of the last ten seconds and more */
 };
 
 void rate_init(struct rate *rate, unsigned int max_kbit, int64_t now);
