@@ -3,6 +3,7 @@
 """Counts test points in TAP, distrusting it.
 
 usage: tap.py count STATUS FILE    counts FILE, the output of a step that ended with STATUS
+       tap.py why FILE            the points of FILE that failed, with what was said before and after each
        tap.py meson BUILDDIR [NAME]  runs the tests of a meson build, one after the other, as one TAP stream;
                                    those whose names match NAME, with * and ?
 
@@ -77,6 +78,31 @@ def command_count(status, path):
         print(text)
 
 
+def why(lines, before=12, after=6, most=100):
+    """The lines about the points that failed, also where they were printed first, as a comment; some tests say why
+    before a point, some after it."""
+    failures = count(lines, 0).failures
+    said, shown, room = [], [], 0
+    for line in map(str.rstrip, lines):
+        point = POINT.match(line.lstrip("# "))
+        if point:
+            failed = point.group(1) and point.group(3) and any(name.endswith(point.group(3)) for name in failures)
+            shown += said[-before:] + [line] if failed else []
+            room = after if failed else 0
+            said = []
+        elif room:
+            room -= 1
+            shown.append(line)
+        else:
+            said.append(line)
+    return shown[-most:]
+
+
+def command_why(path):
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        print(*why(list(stream)), sep="\n")
+
+
 def command_meson(build, pattern="*"):
     """Names each point SUITE/TEST: POINT; a test that does not speak TAP is one point."""
     listing = subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True)
@@ -131,6 +157,8 @@ def command_meson(build, pattern="*"):
 if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[1] == "count":
         sys.exit(command_count(*sys.argv[2:]))
+    if len(sys.argv) == 3 and sys.argv[1] == "why":
+        sys.exit(command_why(*sys.argv[2:]))
     if len(sys.argv) in (3, 4) and sys.argv[1] == "meson":
         sys.exit(command_meson(*sys.argv[2:]))
     sys.exit(__doc__)

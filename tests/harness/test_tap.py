@@ -75,6 +75,9 @@ def main():
     CASES.append(("a case that has a second try is counted by how that ends", text, status, 2, 1, 0))
     CASES.append(("and named if it passes", "1..1\n" + ("ok" if "\n# flaky: once: failed at first, passed at its second try: too soon\n" in text
                                                        and text.count("# flaky: ") == 1 else "not ok"), 0, 1, 0, 0))
+    lines = ["# a", "ok 1 - one", "# # b", "# not ok 1 - two", "# ok 2 - x", "not ok 2 - in: two", "# c", "not ok 3 - three # TODO", "# d"]
+    CASES.append(("what is said of a failure is what stands before and after it", "1..1\n" +
+                  ("ok" if tap.why(lines) == lines[2:4] + lines[5:7] else "not ok"), 0, 1, 0, 0))
     print(f"1..{len(CASES)}")
     bad = 0
     for number, (name, text, status, passed, failed, skipped) in enumerate(CASES, 1):
