@@ -566,8 +566,6 @@ FIXTURE_TEARDOWN(cascade)
 	if (self->stuck.vgem < 0)
 		return;
 	get_unstuck(&self->stuck);
-	write_parameter("stall_ms", "2000");
-	write_parameter("commit_ms", "10000");
 	helix_close_lease(&self->first.acq);
 	helix_close_lease(&self->second.acq);
 	close(self->control);
@@ -790,7 +788,6 @@ FIXTURE_TEARDOWN(owner)
 {
 	if (self->stuck.vgem < 0)
 		return;
-	write_parameter("quiesce_ms", "5000");
 	helix_close_lease(&self->acq);
 	close(self->card);
 	close(self->control);
@@ -844,8 +841,6 @@ FIXTURE_TEARDOWN(waiting)
 {
 	if (self->stuck.vgem < 0)
 		return;
-	write_parameter("stall_ms", "2000");
-	write_parameter("commit_ms", "10000");
 	helix_close_lease(&self->t.acq);
 	close(self->control);
 }

@@ -162,8 +162,6 @@ FIXTURE_SETUP(netlink)
 
 FIXTURE_TEARDOWN(netlink)
 {
-	write_parameter("quiesce_ms", "5000");
-	write_parameter("stall_ms", "2000");
 	mnl_socket_close(self->family.nl);
 	close(self->control);
 }

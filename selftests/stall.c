@@ -46,8 +46,6 @@ FIXTURE_SETUP(stall)
 
 FIXTURE_TEARDOWN(stall)
 {
-	write_parameter("quiesce_ms", "5000");
-	write_parameter("stall_ms", "2000");
 }
 
 static int flip_other(int fd, const struct helix_lease_acquire *acq, uint32_t fb)
@@ -375,7 +373,6 @@ FIXTURE_TEARDOWN(full_house)
 
 	if (self->vgem < 0)
 		return;
-	write_parameter("stall_ms", "2000");
 	vgem_signal(self->vgem, self->fence);
 	for (i = 0; i < TENANTS; i++)
 		helix_close_lease(&self->tenants[i].acq);
