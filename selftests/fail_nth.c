@@ -24,7 +24,7 @@
  * first few of them have, this is how far it is from one point tried to the next.
  */
 #define EVERY_POINT	200
-#define STRIDE		7
+#define STRIDE		31
 /* A scanout that nothing else here touches. */
 #define SCANOUT		3
 
