@@ -48,10 +48,10 @@
 #include "helix.h"
 #include "trace.h"
 
-static unsigned int helix_replug_ms;
+static unsigned int helix_replug_ms = 2000;
 module_param_named(replug_ms, helix_replug_ms, uint, 0644);
 MODULE_PARM_DESC(replug_ms,
-		 "Time a tenant that has looked has to take a new size, before its connector is unplugged and plugged in again to it, 0 for never (default 0)");
+		 "Time a tenant that has looked has to take a new size, before its connector is unplugged and plugged in again to it, 0 for never (default 2000)");
 
 /* So many pictures in the size that it had: it is done with what it was told of. */
 #define HELIX_REPLUG_DRAWN	3

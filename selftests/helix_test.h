@@ -277,12 +277,13 @@ static inline int write_parameter(const char *name, const char *value)
 
 /*
  * What the module's deadlines are for a test that has not set its own, whatever the
- * last one left. A host may not run for seconds: that is no output that stays on.
+ * last one left. A host may not run for seconds: that is no output that stays on, and
+ * no tenant that does not take a new size.
  */
 static inline int default_parameters(void)
 {
 	return write_parameter("quiesce_ms", "60000") ?: write_parameter("stall_ms", "2000") ?:
-	       write_parameter("commit_ms", "10000");
+	       write_parameter("commit_ms", "10000") ?: write_parameter("replug_ms", "0");
 }
 
 /* Until a mediator is there, or none is. */

@@ -94,7 +94,6 @@ FIXTURE_SETUP(replug)
 
 FIXTURE_TEARDOWN(replug)
 {
-	write_parameter("replug_ms", "0");
 	helix_close_lease(&self->acq);
 	close(self->uevents);
 	close(self->control);

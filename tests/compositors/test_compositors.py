@@ -157,7 +157,6 @@ def boot(system):
     system.machine.wait_agent(HANG)
     agent = system.agent
     calm(agent, "weston-simple-.*")
-    agent.check("echo 2000 >/sys/module/helix_lease/parameters/replug_ms")
     agent.check("mkdir -p /run/compositors && cp /usr/libexec/helix-login1 /usr/share/helix-login1/system-bus.conf /run/compositors/")
     for path in sorted(HERE.iterdir()):
         if path.suffix not in (".py", ".packages") and path.is_file():

@@ -218,13 +218,15 @@ class Cases:
         check(owner == pid, f"the owner is {owner}, the container's first process {pid}")
 
     def told_of_a_size(self):
-        """Weston keeps its mode, and writes that it has heard of another: in a network namespace that udevd is not in."""
+        """Weston writes that it has heard of it, in a network namespace that udevd is not in, and takes it when its monitor comes."""
         nets = self.check("readlink /proc/1/ns/net /proc/%s/ns/net" % self.inspect("desk3", "Pid")).split()
         check(nets[0] != nets[1], f"the container is in the guest's network namespace {nets}")
         self.run("Another size", 0)
         self.wait(lambda: "Detected a monitor change" in self.check("podman logs desk3 2>&1"),
                   lambda: "it has heard of it; " + self.check("podman logs desk3 2>&1 | tail -n 20; journalctl -q --no-pager -o cat -u helix-leased"))
+        self.shows(3, (1024, 768), "podman logs desk3 2>&1")
         self.check("helixctl resize 3 1280x720")
+        self.shows(3, log="podman logs desk3 2>&1")
 
     def taken(self):
         result = self.bash(self.page["podman"][0].replace("--name desk3", "--name second"))
@@ -675,7 +677,7 @@ def tried(report, after):
                 ("helix-leased keeps a CDI specification of every scanout", cases.specification),
                 ("podman --device helix.dev/scanout=3: an unmodified Weston is seen", cases.by_number),
                 ("it has the devices of scanout 3, and is its owner", cases.devices),
-                ("it hears of another size", cases.told_of_a_size),
+                ("it hears of another size, and takes it", cases.told_of_a_size),
                 ("a scanout that is taken is refused, in words", cases.taken),
                 ("podman --device helix.dev/scanout=any, not as root: is seen, in the size it asked for", cases.any_one),
                 ("their device cgroups refuse all scanouts but their own", cases.refused),

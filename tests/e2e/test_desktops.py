@@ -422,6 +422,25 @@ class DesktopsTest:
                          lambda: f"the second page shows {own():.3f} of the background of scanout {scanout}")
             self.wait_painting(self.scanouts)
 
+    def a_desktop_takes_the_size_of_the_window_and_what_is_typed_then_appears(self):
+        scanout = self.scanouts[min(1, len(self.scanouts) - 1)]
+        self.open_full(scanout)
+        wait_for(lambda: self.browser.text("#control-text") == "Nobody controls", REACTION_S,
+                 lambda: f"of control it says '{self.browser.text('#control-text')}'")
+        for button in ("control", "size"):
+            self.browser.press(f"#{button}")
+
+        def sizes():
+            facts, stage = self.browser.desktops()[scanout], self.browser.box("#stage")
+            return (facts["width"], facts["height"]), (int(stage["width"]), int(stage["height"]))
+        try:                        # the timings of a mode do not come out at every width
+            wait_for(lambda: all(abs(a - b) <= 8 for a, b in zip(*sizes())), REACTION_S,
+                     lambda: f"scanout {scanout} and its window are {sizes()}; the page says '{self.browser.text('#said')}'")
+        finally:
+            self.browser.press("#size")
+        self.back()
+        self.paint_terminal(scanout)
+
     def no_decoder_error_happened_in_all_this(self):
         bad = {n: d for n, d in self.browser.desktops().items() if d["decoderErrors"]}
         check(not bad, f"decoder errors: {bad}")
