@@ -111,8 +111,10 @@ class Cases:
         def more_than_one():
             rows = self.frames()
             return all(row["frames"] > 1 for row in rows.values()) and rows
-        for n, row in wait_for(more_than_one, "every desktop delivers frames").items():
-            check((row["width"], row["height"]) == (1280, 720), f"scanout {n} is {row['width']}x{row['height']}")
+        rows = wait_for(more_than_one, "every desktop delivers frames")
+        sizes = {desktop["scanout"]: (desktop["width"], desktop["height"]) for desktop in self.system.exportd.desktops()}
+        for n, row in rows.items():
+            check((row["width"], row["height"]) == sizes[n], f"the frames of scanout {n} are {row['width']}x{row['height']}, it is {sizes[n]}")
 
     def recorded(self):
         """What the export daemon sends is H.264 to a decoder that is neither ours nor a browser's."""
