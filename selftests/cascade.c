@@ -460,21 +460,21 @@ static int is_asleep(pid_t pid)
 	int seen = 0, i;
 	char state;
 
-	for (i = 0; i < 400 && seen < 50; i++) {
+	for (i = 0; i < 400 && seen < 20; i++) {
 		state = process_state(pid);
 		seen = state == 'S' || state == 'D' ? seen + 1 : 0;
 		if (state == 'Z')
 			return 0;
 		helix_sleep_ms(10);
 	}
-	return seen == 50;
+	return seen == 20;
 }
 
 static void it_waits(struct __test_metadata *_metadata, FIXTURE_DATA(plain_lease) *self,
 		     enum stuck_in in, int (*action)(struct tenant *t))
 {
-	int status;
-	pid_t child;
+	pid_t child, ended;
+	int status, waits;
 
 	self->stuck.others_fd = self->second.fd;
 	ASSERT_EQ(get_stuck(&self->stuck, &self->first, in), 0);
@@ -483,9 +483,16 @@ static void it_waits(struct __test_metadata *_metadata, FIXTURE_DATA(plain_lease
 		child = start_last_close(&self->second);
 	else
 		child = start(action, &self->second);
-	EXPECT_TRUE(is_asleep(child));
-	EXPECT_EQ(waitpid(child, &status, WNOHANG), 0);
-	EXPECT_TRUE(fence_pending(self->stuck.sync_file));
+	waits = is_asleep(child);
+	ended = waitpid(child, &status, WNOHANG);
+	if (!fence_pending(self->stuck.sync_file)) {
+		get_unstuck(&self->stuck);
+		if (!ended)
+			waitpid(child, &status, 0);
+		SKIP(return, "the fence's ten seconds are over on so slow a machine");
+	}
+	EXPECT_TRUE(waits);
+	ASSERT_EQ(ended, 0);
 	/* The fence is all that it waited for. */
 	EXPECT_EQ(get_unstuck(&self->stuck), 0);
 	EXPECT_EQ(waitpid(child, &status, 0), child);

@@ -271,22 +271,42 @@ static void *bad_place(union argument *arg, char *page)
 	}
 }
 
+/*
+ * One that is right, and waits for what always comes: on a slow machine not before
+ * the alarm, which would end each of them.
+ */
+static void let_alarm(int how, unsigned long cmd)
+{
+	sigset_t alarm;
+
+	if (cmd != HELIX_LEASE_REVOKE && cmd != HELIX_LEASE_RESIZE)
+		return;
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(how, &alarm, NULL);
+}
+
 static void play(struct __test_metadata *_metadata, struct player *p, int which,
 		 int handle, char *page)
 {
 	union argument arg;
 	void *where = &arg;
 	int card = -1, ret;
+	bool right = one_in(3);
 
 	good_argument(p, which, handle, &arg);
 	if (commands[which].cmd == HELIX_LEASE_BIND)
 		card = arg.bind.drm_fd;
-	if (!one_in(3)) {
+	if (right) {
+		let_alarm(SIG_BLOCK, commands[which].cmd);
+	} else {
 		spoil(p, which, &arg);
 		if (one_in(12))
 			where = bad_place(&arg, page);
 	}
 	ret = sys_ioctl(handle < 0 ? p->control : handle, commands[which].cmd, where);
+	if (right)
+		let_alarm(SIG_UNBLOCK, commands[which].cmd);
 	if (card >= 0)
 		close(card);
 
