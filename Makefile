@@ -10,7 +10,7 @@ comma := ,
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-export DESKTOP DESKTOPS FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES RETRY SEED ROUNDS ONLY
+export DESKTOP DESKTOPS CLIPBOARD FOR ACCEL GPU PORT HELIX_CACHE HELIX_QEMU_PREFIX FUZZ_SECONDS LANES RETRY SEED ROUNDS ONLY
 
 IN_ROOT := scripts/in-root
 
@@ -23,6 +23,7 @@ help: ## this list
 	  '  DESKTOP=KIND     weston, a terminal and something that moves; or gnome: GNOME Shell with' \
 	  '                   a terminal, an editor and Chromium (weston)' \
   '  DESKTOPS=N       how many desktops, 1 to 15 (4; 2 of gnome)' \
+	  '  CLIPBOARD=N      the one of gnome that shares its clipboard with its page, 0 for none (1)' \
 	  '  FOR=SECONDS      run so long with a viewer on every desktop, write build/run/summary.json,' \
 	  '                   fail if a desktop delivered no frame' \
 	  '  ACCEL=kvm|tcg    how the guest runs (kvm where the CPU has vmx or svm, else tcg)' \

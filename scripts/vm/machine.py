@@ -75,6 +75,7 @@ class Machine:
         self.desktops = desktops
         self.kind = kind
         self.autostart = desktops   # how many the guest starts by itself
+        self.clipboard = 0      # which of them has the machine's clipboard
         self.accel = accel
         self.gpu = gpu
         self.gpu_properties = ""    # of the GPU's device, beyond what every machine has
@@ -89,6 +90,8 @@ class Machine:
         # Whether timer interrupts come is tried for 40 ms, in which a busy host may have run one of QEMU's threads alone.
         words = ["root=/dev/vda", "rw", "console=ttyS0", "quiet", "systemd.show_status=0", "rd.systemd.show_status=0",
                  "no_timer_check", "mitigations=off", "panic=5", f"helix.desktops={self.autostart}"]
+        if self.clipboard:
+            words.append(f"helix.clipboard={self.clipboard}")
         return " ".join(words)
 
     def input_devices(self):

@@ -39,7 +39,7 @@ def check_resources(desktops, rundir, kind):
 
 
 class System:
-    def __init__(self, desktops, accel="", port=8800, rundir="build/run", gpu="", kind="weston"):
+    def __init__(self, desktops, accel="", port=8800, rundir="build/run", gpu="", kind="weston", clipboard=0):
         os.chdir(TOP)       # socket paths are short only when they are relative
         self.desktops = desktops
         self.kind = kind
@@ -63,6 +63,9 @@ class System:
             self.rundir, os.environ["HELIX_QEMU"] + "/bin/qemu-system-x86_64", os.environ["HELIX_BASE"],
             os.environ.get("HELIX_INITRD", "build/guest/initrd"), os.environ["HELIX_DESKTOP_IMAGE"] + "/desktop.sqfs",
             desktops, self.accel, self.gpu, kind=kind)
+        if clipboard:   # both ends: whose viewers have it, and whose container
+            self.exportd.options = ["--clipboard", str(clipboard)]
+            self.machine.clipboard = clipboard
 
     @property
     def agent(self):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of compositors share: what a viewer sees, and a hand on keyboard, pointer and screen."""
+import json
 import re
 import socket
 import subprocess
@@ -21,11 +22,12 @@ SHIFTED = dict(zip("~!@#$%^&*()_+{}|:\"<>?", "`1234567890-=[]\\;',./"))
 
 
 class Hand:
-    """Uses one desktop as a browser would, and looks at nothing."""
+    """Uses one desktop as a browser would, and looks at no picture."""
 
     def __init__(self, port, scanout):
         self.socket = Socket(port, f"scanout={scanout}&rung=none")
         check(self.socket.accepted, f"no viewer of scanout {scanout}: {self.socket.refusal}")
+        self.told = []      # every message
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
 
@@ -33,6 +35,8 @@ class Hand:
         while (frame := self.socket.receive()) and frame[0] != 8:
             if frame[0] == 9:       # who does not answer a ping is hung up on
                 self.socket.frame(10, frame[1])
+            elif frame[0] == 1:
+                self.told.append(json.loads(frame[1]))
 
     def __enter__(self):
         return self
@@ -71,6 +75,14 @@ class Hand:
     def tap(self, x, y):
         for phase in ("begin", "end"):
             self.socket.send({"type": "touch", "points": [{"id": 1, "phase": phase, "x": x, "y": y}]})
+
+    def copy(self, text):
+        """Puts a text on the desktop's clipboard."""
+        self.socket.send({"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": text})
+
+    def copied(self):
+        """What came from the desktop's clipboard, in order."""
+        return [message["text"] for message in self.told if message["type"] == "clipboard"]
 
     def resize(self, width, height):
         self.socket.send({"type": "resize", "width": width, "height": height, "scale": 1})

@@ -20,8 +20,13 @@ from vm.system import System  # noqa: E402
 
 OUTPUT = Path("build/gnome")
 DESKTOPS = 2
+CLIPBOARD = 2   # the desktop that has the clipboard
 SIZE, OTHER_SIZE = (1280, 720), (1024, 768)
 COLOURS = [tuple(bytes.fromhex(line)) for line in (TOP / "guest/desktop/colours").read_text().split()]
+
+TERMINAL, EDITOR = (0x1e, 0x1e, 0x1e), (0xff, 0xff, 0xff)   # what each is full of
+# Some 20 kB in several languages: many of the agent's messages.
+TEXT = "\n".join(f"{n}: clipboard, Zwischenablage, 剪贴板, \U0001f4cb" for n in range(400))
 
 # Two colours side by side, and another one once a finger was on it.
 PAINTED, TOUCHED = ((0xf0, 0xc0, 0x00), (0x00, 0xa0, 0xf0)), (0xe0, 0x30, 0x20)
@@ -63,12 +68,13 @@ class Gnome:
     def processes(self, n):
         return self.inside(n, "ps axo pid,rss,time,args | cut -c 1-160").out
 
-    def terminal(self, n):
-        """Whether the shell in the terminal waits for somebody to type."""
-        return self.inside(n, "pgrep -x -P $(pgrep -x kgx || echo 0) bash").status == 0
-
     def file(self, n, name):
         return self.inside(n, f"cat ~/{name}").out
+
+    def wait_window(self, n, name, colour):
+        """Until a window that is full of this colour is seen."""
+        wait_for(lambda: share_of(picture(self.system, n, OUTPUT / name), colour) > 0.2,
+                 lambda: f"a window of colour {colour} in desktop {n}:\n{self.processes(n)}\n{self.log(n)}", every=2)
 
     # --- the cases, in order ---
 
@@ -80,6 +86,9 @@ class Gnome:
         self.first = self.shells()
         self.granted = self.leases()
         check(set(self.granted) == set(self.numbers), f"leased are {self.granted}")
+        # Who sees a window can type into it.
+        for n in self.numbers:
+            self.wait_window(n, f"desktop-{n}", TERMINAL)
 
     def renderer(self):
         for n, text in self.system.renderers().items():
@@ -88,13 +97,12 @@ class Gnome:
 
     def pictures(self):
         """Each has its own background around its terminal, and its shell's bar on top of it."""
-        def shown():
-            image = {n: picture(self.system, n, OUTPUT / f"desktop-{n}") for n in self.numbers}
-            return all(share_of(image[n], COLOURS[n - 1]) > 0.1 for n in self.numbers) and image
-        for n, image in wait_for(shown, lambda: f"the backgrounds {COLOURS[:DESKTOPS]}:\n{self.log(1)}").items():
+        for n in self.numbers:
+            image = picture(self.system, n, OUTPUT / f"desktop-{n}")
             check(image.size == SIZE, f"desktop {n} is {image.size}")
             for other in self.numbers:
-                check(other == n or share_of(image, COLOURS[other - 1]) < 0.01, f"desktop {n} shows {other}'s background")
+                share = share_of(image, COLOURS[other - 1])
+                check(share > 0.1 if other == n else share < 0.01, f"desktop {n} has {share:.0%} of {other}'s background")
             bar = [image.getpixel((x, 3)) for x in range(300, 500, 10)]
             check(max(max(p) for p in bar) < 64, f"desktop {n} has no dark bar on top: {bar[:3]}")
 
@@ -114,7 +122,6 @@ class Gnome:
 
     def keyboard(self):
         for n in self.numbers:
-            wait_for(lambda n=n: self.terminal(n), lambda n=n: f"a shell in the terminal of {n}:\n{self.log(n)}")
             with Hand(self.system.exportd.port, n) as hand:
                 self.types(hand, n, f"cp /etc/passwd typed-{n}\n", f"typed-{n}", "agent")
         for n in self.numbers:
@@ -143,7 +150,6 @@ class Gnome:
         def shown(*colours):
             image = picture(self.system, n, OUTPUT / "browser")
             return all(share_of(image, colour) > 0.15 for colour in colours)
-        wait_for(lambda: self.terminal(n), lambda: f"a shell in the terminal of {n}:\n{self.log(n)}")
         with Hand(self.system.exportd.port, n) as hand:
             self.types(hand, n, "chromium page.html & echo begun >begun\n", "begun", "begun")
             # Alone on a machine it took 200 s to start.
@@ -178,18 +184,62 @@ class Gnome:
         return f"{self.pointer(n, OTHER_SIZE)}; its monitor was plugged in again {replugs} times"
 
     def editor(self):
-        n = 2
+        n = CLIPBOARD
         with Hand(self.system.exportd.port, n) as hand:
             self.inside(n, "touch ~/note")
             self.types(hand, n, "gnome-text-editor note & echo begun >begun\n", "begun", "begun")
-            wait_for(lambda: self.inside(n, "gdbus wait --session --timeout 1 org.gnome.TextEditor").status == 0,
-                     lambda: f"the editor:\n{self.log(n)}")
-            def written():
-                hand.type("x")
-                hand.key("KeyS", "ControlLeft")
-                return self.file(n, "note").startswith("x")
-            wait_for(written, lambda: f"what was typed and saved, it has {self.file(n, 'note')!r}\n{self.log(n)}", every=2)
-            picture(self.system, n, OUTPUT / "editor")
+            self.wait_window(n, "editor", EDITOR)
+            self.saved(hand, n, "written", lambda: hand.type("written"))
+
+    def saved(self, hand, n, text, write):
+        """Until the editor's file has the text: all that is in the editor is replaced by what write() makes of it."""
+        def same():
+            hand.key("KeyS", "ControlLeft")
+            return self.file(n, "note") == text + "\n"
+
+        def written():
+            hand.key("KeyA", "ControlLeft")
+            write()
+            try:
+                return wait_for(same, "", HANG / 4, every=2)
+            except AssertionError:
+                return False
+        wait_for(written, lambda: f"the text in the file, it has {self.file(n, 'note')[:300]!r}\n{self.log(n)}")
+
+    def clipboard(self):
+        """With SPICE's agent, for programs of X11 and, in the editor of the case before, of Wayland."""
+        n, other = CLIPBOARD, DESKTOPS + 1 - CLIPBOARD
+        xclip = "DISPLAY=:0 XAUTHORITY=$(echo /run/user/.mutter-Xwaylandauth.*) xclip -selection clipboard"
+        paste = f"{xclip} -out -target UTF8_STRING"
+        with Hand(self.system.exportd.port, n) as hand, Hand(self.system.exportd.port, other) as stranger:
+
+            def comes(text, copy):
+                def arrived():
+                    copy()
+                    return text in hand.copied()
+                wait_for(arrived, lambda: f"the viewer has the text, it has {[t[-100:] for t in hand.copied()]}\n{self.log(n)}", every=5)
+
+            comes("of X11", lambda: self.inside(n, f"printf 'of X11' | {xclip} -in >/dev/null 2>&1"))
+            hand.copy(TEXT)
+            wait_for(lambda: self.inside(n, paste).out == TEXT,
+                     lambda: f"a program of X11 has the text: {self.inside(n, paste).out[-100:]}\n{self.processes(n)}\n{self.log(n)}")
+            self.saved(hand, n, TEXT, lambda: hand.key("KeyV", "ControlLeft"))
+            comes(TEXT + "\n", lambda: self.inside(n, f"{xclip} -in ~/note >/dev/null 2>&1"))
+
+            def copy():
+                hand.key("KeyA", "ControlLeft")
+                hand.type("of Wayland")
+                for key in ("KeyA", "KeyC"):
+                    hand.key(key, "ControlLeft")
+            comes("of Wayland", copy)
+
+            # The other desktop has none, its own or another's: what its viewer was told by then is all.
+            stranger.copy("of a stranger")
+            wait_for(lambda: [m for m in stranger.told if m.get("code") == "no-clipboard"], "the other desktop's viewer is refused")
+            check(not stranger.copied(), f"the other desktop's viewer got {stranger.copied()}")
+            found = self.inside(other, "ls -d /dev/virtio-ports /dev/vport* 2>/dev/null; pgrep -l vdagent").out
+            check(not found, f"in the other desktop there is {found}")
+            check("of a stranger" not in self.inside(n, paste).out, "the stranger's text is on this desktop's clipboard")
 
     def undisturbed(self):
         check(self.shells() == self.first, f"the shells were {self.first}, are {self.shells()}")
@@ -220,6 +270,7 @@ class Gnome:
                 ("a finger opens the overview, and closes it", self.fingers),
                 ("the desktop takes the size that the viewer asks for; keys and a click arrive in it", self.size),
                 ("what is typed and saved in the editor is in the file", self.editor),
+                ("what a viewer copies is pasted in its desktop, and back, and none of it in another", self.clipboard),
                 ("no shell was restarted, no lease lost, no call refused", self.undisturbed),
                 ("a shell that crashes is back, and the other one never noticed", self.crash),
                 ("ended, they give their scanouts back", self.ends),
@@ -228,7 +279,7 @@ class Gnome:
 
 def tried(report, after):
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, OUTPUT / "run", kind="gnome")
+    system = System(DESKTOPS, os.environ.get("ACCEL", ""), 0, OUTPUT / "run", kind="gnome", clipboard=CLIPBOARD)
     after.callback(system.stop)
     gnome = Gnome(system)
     cases = gnome.cases()
