@@ -15,7 +15,7 @@ from tree import NOT_OURS
 TOP = Path(__file__).resolve().parents[2]
 sys.path.append(str(TOP / "scripts"))
 from vm.export import Exportd  # noqa: E402
-from vm.machine import Machine, MachineError, accelerator  # noqa: E402
+from vm.machine import Machine, accelerator  # noqa: E402
 
 HANG = 600      # seconds; nothing takes so long unless it never ends
 # Runs a program of the host's tree, with the checkout as its /mnt and its present folder:
@@ -81,14 +81,7 @@ class Running:
                              1, accelerator(os.environ.get("ACCEL", "")))
         self.exportd.start()
         self.machine.start()
-        try:
-            self.machine.wait_agent(HANG)
-        except MachineError as error:
-            # Seen on a loaded machine: an emulated kernel that fails in its first seconds, before any module of ours.
-            print(f"# {error}; started once more")
-            self.machine.stop()
-            self.machine.start()
-            self.machine.wait_agent(HANG)
+        self.machine.wait_agent(HANG)
         self.up = True
 
     def stop(self):
