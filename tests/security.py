@@ -35,6 +35,7 @@ from report import tests_of  # noqa: E402
 KEY = b"a key that is only for tests, of 32 bytes and more"
 FAILURES = 10  # bad tokens that an address may send in a minute
 EACH = 160  # connections that an address may have
+CONNECTIONS = 384  # that all may have
 BODY_MAX = 4096
 
 numbers = iter(range(1, 1 << 30))
@@ -611,6 +612,20 @@ def test_too_many_connections_of_one_address(b):
         sock.close()
     wait("the server to forget them", lambda: b.plain.descriptors() <= before)
     assert me.ask("/")[0] == 200
+
+
+def test_one_link_cannot_have_every_connection(b):
+    """Who is told of the desktops stays for as long as it likes, from however many addresses."""
+    link, places = token("vm:1", "view"), [b.place(26), b.place(27)]
+    held = [place.socket("events=1", link) for place in places for _ in range(CONNECTIONS // 4)]
+    for client in held:
+        assert client.text()["type"] == "desktops"
+    late = places[0].socket("events=1", link)
+    assert late.text()["code"] == "busy" and late.close_code() == 1013
+    mine = places[0].socket("events=1", token("vm:1", "view"))
+    assert mine.text()["type"] == "desktops", "another token is told nothing"
+    for client in (*held, late, mine):
+        client.close()
 
 
 def test_nothing_is_left_behind(b):

@@ -267,10 +267,36 @@ static void session_tell(struct session *session, struct packet *list)
 	viewer_queue_text(session->viewer, list);
 }
 
+/* How many are told of the desktops by the token of @session. */
+static unsigned int session_listeners(const struct session *session)
+{
+	const GPtrArray *all = session->http->sessions;
+	const char *token = session->connection->grant.id;
+	unsigned int i, count = 0;
+
+	for (i = 0; i < all->len; i++) {
+		const struct session *each = all->pdata[i];
+
+		count += each->events &&
+			 !strcmp(each->connection->grant.id, token);
+	}
+	return count;
+}
+
 static void session_open_events(struct session *session)
 {
-	struct packet *list = session_list(session);
+	struct packet *list;
 
+	/* from many addresses one link could else have every connection */
+	if (session_listeners(session) >=
+	    session->http->options.connections / 2) {
+		viewer_say(session->viewer,
+			   api_error("busy", "half of all connections are of this token"));
+		session_close(session, SESSION_TRY_LATER,
+			      "too many of one token");
+		return;
+	}
+	list = session_list(session);
 	session->events = true;
 	session_tell(session, list);
 	packet_unref(list);
