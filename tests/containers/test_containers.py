@@ -67,7 +67,7 @@ class Cases:
         self.system = system
         self.agent = system.agent
         self.page = commands(page)
-        self.pids = {}          # of those that podman does not know
+        self.pids = {}
 
     # --- what the cases are made of ---
 
@@ -102,11 +102,13 @@ class Cases:
         return sorted(n for n, row in self.scanouts().items() if row["state"] == "leased")
 
     def pid(self, name):
-        """The container's first process."""
-        return self.pids[name] if name in self.pids else int(self.inspect(name, "Pid"))
+        """The container's first process. Podman is asked once for each: under emulation that takes seconds."""
+        if name not in self.pids or self.agent.run(f"kill -0 {self.pids[name]}", HANG).status != 0:
+            self.pids[name] = int(self.inspect(name, "Pid"))
+        return self.pids[name]
 
     def inside(self, name, command):
-        """Where the container's first process is, at once; podman's own exec takes seconds under emulation."""
+        """Where the container's first process is, at once; podman's own exec takes seconds, too."""
         result = self.agent.run(f"nsenter --mount --target {self.pid(name)} -- /bin/sh -ec {shlex.quote(command)}", HANG)
         check(result.status == 0, f"in {name}: {command}: status {result.status}: {result.out}{result.err}")
         return result.out
@@ -214,16 +216,17 @@ class Cases:
 
     def devices(self):
         self.has_its_own("desk3", 3)
-        owner, pid = self.scanouts()[3]["owner_pid"], int(self.inspect("desk3", "Pid"))
+        owner, pid = self.scanouts()[3]["owner_pid"], self.pid("desk3")
         check(owner == pid, f"the owner is {owner}, the container's first process {pid}")
 
     def told_of_a_size(self):
         """Weston writes that it has heard of it, in a network namespace that udevd is not in, and takes it when its monitor comes."""
-        nets = self.check("readlink /proc/1/ns/net /proc/%s/ns/net" % self.inspect("desk3", "Pid")).split()
+        nets = self.check("readlink /proc/1/ns/net /proc/%s/ns/net" % self.pid("desk3")).split()
         check(nets[0] != nets[1], f"the container is in the guest's network namespace {nets}")
         self.run("Another size", 0)
-        self.wait(lambda: "Detected a monitor change" in self.check("podman logs desk3 2>&1"),
-                  lambda: "it has heard of it; " + self.check("podman logs desk3 2>&1 | tail -n 20; journalctl -q --no-pager -o cat -u helix-leased"))
+        wait_long(lambda: "Detected a monitor change" in self.check("podman logs desk3 2>&1"),
+                  lambda: "it has heard of it; " + self.check("podman logs desk3 2>&1 | tail -n 20; journalctl -q --no-pager -o cat -u helix-leased"),
+                  every=5)
         self.shows(3, (1024, 768), "podman logs desk3 2>&1")
         self.check("helixctl resize 3 1280x720")
         self.shows(3, log="podman logs desk3 2>&1")
@@ -242,7 +245,7 @@ class Cases:
         self.has_its_own("desk", mine)
         row = self.scanouts()[mine]
         check((row["label"], row["width"], row["height"]) == ("desk", 1024, 768), f"it is {row}")
-        uids = self.check("grep ^Uid /proc/%s/status" % self.inspect("desk", "Pid")).split()[1:]
+        uids = self.check("grep ^Uid /proc/%s/status" % self.pid("desk")).split()[1:]
         check(set(uids) == {"1000"}, f"it runs as {uids}")
         check(f"scanout{mine}" in self.run("podman", 2), "the page's commands show no scanout")
         return self.shows(mine, (1024, 768), "podman logs desk 2>&1")
@@ -254,9 +257,9 @@ class Cases:
         for scanout in (mine, *others, 9):
             row = rows[scanout]
             said = self.check(
-                "p=$(podman inspect --format '{{.State.Pid}}' %s); g=/sys/fs/cgroup$(cut -d: -f3 /proc/$p/cgroup); "
+                "g=/sys/fs/cgroup$(cut -d: -f3 /proc/%d/cgroup); "
                 "mknod /dev/helix-probe c %d %d; (echo $BASHPID >$g/cgroup.procs; (exec 3<>/dev/helix-probe) 2>&1 && echo opened); "
-                "rm -f /dev/helix-probe" % (name, row["dev_major"], row["dev_minor"]))
+                "rm -f /dev/helix-probe" % (self.pid(name), row["dev_major"], row["dev_minor"]))
             if scanout == mine:
                 check("opened" in said, f"{name} is refused its own scanout: {said}")
             else:
@@ -278,8 +281,8 @@ class Cases:
             self.check(f"systemd-run --quiet --collect --no-block --property=KillMode=none --unit=start-{name} "
                        f"bash -e -c {shlex.quote(text)}")
         for name in names:
-            self.wait(lambda: self.inspect(name, "Running") == "true",
-                      lambda: f"{name} runs; " + self.agent.run(f"journalctl -q --no-pager -o cat -u start-{name}").out)
+            wait_long(lambda: self.inspect(name, "Running") == "true",
+                      lambda: f"{name} runs; " + self.agent.run(f"journalctl -q --no-pager -o cat -u start-{name}").out, every=5)
             got.append(self.got(name))
         check(sorted(got) == self.leased(), f"they have {got}, leased are {self.leased()}")
         for name, scanout in zip(names, got):
@@ -391,7 +394,7 @@ class Cases:
         for block in range(2):
             self.run("User namespaces", block)
         mine = self.got("desku")
-        uids = self.check("grep ^Uid /proc/%s/status" % self.inspect("desku", "Pid")).split()[1:]
+        uids = self.check("grep ^Uid /proc/%s/status" % self.pid("desku")).split()[1:]
         check(set(uids) == {"2147483648"}, f"it runs as {uids}")
         self.has_its_own("desku", mine)
         owners = set(self.inside("desku", "stat -c %u:%a /dev/dri/* /dev/helix/* /dev/input/*").split())
