@@ -29,7 +29,6 @@ FIXTURE_SETUP(stall)
 		SKIP(return, "needs vgem");
 	self->control = helix_setup();
 	ASSERT_GE(self->control, 0);
-	ASSERT_EQ(write_parameter("quiesce_ms", "500"), 0);
 	ASSERT_EQ(write_parameter("stall_ms", "100"), 0);
 	ASSERT_EQ(helix_acquire(self->control, 1, &self->stuck), 0);
 	ASSERT_EQ(helix_acquire(self->control, 2, &self->other), 0);
@@ -60,6 +59,7 @@ TEST_F_TIMEOUT(stall, a_pending_commit_quarantines_only_its_own_scanout, 120)
 	struct picture p;
 	drmModeModeInfo mode;
 
+	ASSERT_EQ(write_parameter("quiesce_ms", "500"), 0);
 	ASSERT_EQ(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
 			     self->second.fb, self->sync_file, DRM_MODE_ATOMIC_NONBLOCK), 0);
 	close(self->stuck.handle_fd);
@@ -90,7 +90,6 @@ TEST_F_TIMEOUT(stall, who_waits_for_its_scanout_waits_until_his_deadline, 120)
 	struct helix_lease_acquire next;
 	int status;
 
-	ASSERT_EQ(write_parameter("quiesce_ms", "60000"), 0);
 	ASSERT_EQ(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
 			     self->second.fb, self->sync_file, DRM_MODE_ATOMIC_NONBLOCK), 0);
 	close(self->stuck.handle_fd);
@@ -166,7 +165,6 @@ TEST_F_TIMEOUT(stall, who_waits_while_others_come_and_go_waits_until_his_deadlin
 	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
 	mkdir(INSTANCE, 0700);
 	ASSERT_EQ(sysfs_write(INSTANCE "/events/helix_lease/helix_wait_end/enable", "1"), 0);
-	ASSERT_EQ(write_parameter("quiesce_ms", "60000"), 0);
 	ASSERT_EQ(flip_after(self->stuck.lease_fd, self->stuck.primary_plane_id,
 			     self->second.fb, self->sync_file, DRM_MODE_ATOMIC_NONBLOCK), 0);
 	close(self->stuck.handle_fd);
