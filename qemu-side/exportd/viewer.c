@@ -117,8 +117,8 @@ static bool viewer_is_full(const struct viewer *viewer, size_t more)
 }
 
 /*
- * A key frame costs all who watch. Who loses frames again and again waits
- * longer for each, so that the others do not pay for it.
+ * A key frame costs all who watch. Who loses frames, or comes to a stream, again
+ * and again waits longer for each, so that the others do not pay for it.
  */
 static void viewer_put_off_key(struct viewer *viewer, gint64 now)
 {
@@ -260,6 +260,9 @@ void viewer_switch(struct viewer *viewer, unsigned int max_kbit, gint64 now)
 	bool limited = kbit < viewer->rate.max_kbit;
 
 	viewer_restart(viewer);
+	if (viewer->switched_at && now - viewer->switched_at < VIEWER_SWITCH_US)
+		viewer_put_off_key(viewer, now);
+	viewer->switched_at = now;
 	viewer->joining = true;
 	memset(viewer->sent, 0, sizeof(viewer->sent));
 	/* its link is what it was */

@@ -27,6 +27,7 @@
 #define VIEWER_REPORT_US	(40 * 1000)	/* times are taken no more often */
 #define VIEWER_KEY_GAP_US	(500 * 1000)	/* from a second loss to a key frame */
 #define VIEWER_KEY_GAP_MAX_US	(4 * G_USEC_PER_SEC)
+#define VIEWER_SWITCH_US	G_USEC_PER_SEC	/* sooner again is not a person's */
 
 /* A frame that was sent. */
 struct viewer_sent {
@@ -55,6 +56,7 @@ struct viewer {
 
 	gint64 key_gap;		/* before it gets another key frame */
 	gint64 key_after;
+	gint64 switched_at;	/* to the stream that it watches */
 
 	struct rate rate;
 	struct viewer_sent sent[VIEWER_SENT];	/* by seq */

@@ -309,6 +309,29 @@ static void test_another_stream_begins_anew(void **state)
 	assert_int_equal((int)viewer->rate.kbit, 200);
 }
 
+static void test_who_comes_and_goes_waits_for_key_frames(void **state)
+{
+	gint64 now = SECOND, gap = 0;
+	unsigned int i;
+
+	(void)state;
+	/* as a person does, who opens a desktop and closes it */
+	for (i = 0; i < 20; i++, now += VIEWER_SWITCH_US) {
+		viewer_switch(viewer, 500, now);
+		assert_true(viewer_wants_key(viewer, now));
+	}
+	for (i = 0; i < 20; i++, now += VIEWER_SWITCH_US / 20) {
+		viewer_switch(viewer, 500, now);
+		gap = viewer->key_after - now;
+	}
+	assert_int_equal(gap, VIEWER_KEY_GAP_MAX_US);
+	assert_false(viewer_wants_key(viewer, now));
+	/* one that is made for somebody else is for it, too */
+	frame(true, 1, now);
+	assert_int_equal(next(NULL), 't');
+	assert_int_equal(next(NULL), 'K');
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void queue_latest(enum packet_latest latest, const char *said)
@@ -368,6 +391,7 @@ int main(void)
 		T(test_what_is_known_of_a_frame_is_told_once),
 		T(test_times_are_not_taken_too_often),
 		T(test_another_stream_begins_anew),
+		T(test_who_comes_and_goes_waits_for_key_frames),
 		T(test_of_the_latest_only_the_latest_waits),
 	};
 
