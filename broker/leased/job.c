@@ -27,7 +27,7 @@ int job_init(struct hl_error *err)
 	return 0;
 }
 
-static void take_interrupts(bool yes)
+void job_take_interrupts(bool yes)
 {
 	sigset_t set;
 
@@ -41,14 +41,14 @@ static void *run(void *arg)
 	struct job *job = arg;
 	const struct request *req = &job->req;
 
-	take_interrupts(true);
+	job_take_interrupts(true);
 
 	switch (req->op) {
 	case OP_ACQUIRE:
 		job->ret = hl_module_acquire(job->mod, &req->acquire, job->owner, &job->lease,
 					     &job->err);
 		/* What that does is for all, and a signal would have the kernel refuse parts of it. */
-		take_interrupts(false);
+		job_take_interrupts(false);
 		if (!job->ret && job->granted && !job->granted(job->granted_data, job->lease.scanout)) {
 			job->ret = hl_error_set(&job->err, ETIMEDOUT,
 						"acquire: who had scanout %u before may still hear its input",
@@ -67,7 +67,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int job_start(struct job *job, struct hl_error *err)
+int job_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
@@ -77,18 +77,25 @@ int job_start(struct job *job, struct hl_error *err)
 	sigfillset(&all);
 	code = pthread_attr_init(&attr);
 	if (code)
-		return hl_error_set(err, code, "cannot start a thread: %s", strerror(code));
+		return code;
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(&job->thread, &attr, run, job);
+	code = pthread_create(thread, &attr, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
+	return code;
+}
+
+int job_start(struct job *job, struct hl_error *err)
+{
+	int code = job_thread(&job->thread, run, job);
+
 	if (code)
 		return hl_error_set(err, code, "cannot start a thread: %s", strerror(code));
 	return 0;
 }
 
-void job_interrupt(struct job *job)
+void job_interrupt(pthread_t thread)
 {
-	pthread_kill(job->thread, INTERRUPT_SIGNAL);
+	pthread_kill(thread, INTERRUPT_SIGNAL);
 }

@@ -36,10 +36,16 @@ int job_init(struct hl_error *err);
 /* 0, and pthread_join() is due after @done; or -errno, and there is no thread. */
 int job_start(struct job *job, struct hl_error *err);
 
+/* A thread that takes no signals. 0 or a positive errno. */
+int job_thread(pthread_t *thread, void *(*fn)(void *), void *arg);
+
+/* Of the thread that calls it: whether it is interrupted. */
+void job_take_interrupts(bool yes);
+
 /*
  * Ends the wait with -EINTR if the thread is in it at this moment. One that has
  * not yet entered the kernel misses it: repeat until the job is done.
  */
-void job_interrupt(struct job *job);
+void job_interrupt(pthread_t thread);
 
 #endif

@@ -6,6 +6,8 @@
  * A client with a request under way is not read from, only watched: its going
  * away detaches the task, which is then interrupted until it ends, and whatever
  * it had acquired meanwhile is closed.
+ *
+ * Nothing is closed here that a client had a say in, its connection among that.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "closer.h"
 #include "codec.h"
 #include "error.h"
 #include "job.h"
@@ -26,6 +29,7 @@
 #include "nodes.h"
 #include "request.h"
 #include "server.h"
+#include "soon.h"
 #include "wire.h"
 
 #ifndef HELIX_VERSION
@@ -35,6 +39,7 @@
 #define INTERRUPT_US	50000	/* between two tries to end a detached task */
 #define ACCEPT_BURST	16
 #define SHUTDOWN_TRIES	200	/* of INTERRUPT_US each */
+#define CLOSINGS_MAX	256	/* begun in INTERRUPT_US, then nobody is let in until these are over */
 
 struct task {
 	struct job job;
@@ -61,6 +66,7 @@ struct server {
 	struct nodes *nodes;	/* NULL: they are root's, whoever has a lease */
 	server_granted_fn granted;
 	void *granted_data;
+	struct closer *closer;
 	int done_fd;
 	sd_event_source *listen_io;
 	sd_event_source *done_io;
@@ -114,27 +120,43 @@ static bool send_error(int fd, const struct hl_error *err)
 static int on_interrupt_time(sd_event_source *s, uint64_t usec, void *data)
 {
 	struct server *srv = data;
+	bool left = closer_press(srv->closer);
 	struct task *task;
-	bool left = false;
 
+	(void)s;
 	(void)usec;
+	sd_event_source_set_enabled(srv->listen_io, SD_EVENT_ON);
 	LIST_FOREACH(task, &srv->tasks, entry) {
 		if (!task->client) {
-			job_interrupt(&task->job);
+			job_interrupt(task->job.thread);
 			left = true;
 		}
 	}
-	if (left && sd_event_source_set_time_relative(s, INTERRUPT_US) >= 0)
-		sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	if (left)
+		soon_ask(srv->interrupt, INTERRUPT_US);
 	return 0;
 }
 
 static void detach_task(struct server *srv, struct task *task)
 {
 	task->client = NULL;
-	job_interrupt(&task->job);
-	if (sd_event_source_set_time_relative(srv->interrupt, INTERRUPT_US) >= 0)
-		sd_event_source_set_enabled(srv->interrupt, SD_EVENT_ONESHOT);
+	job_interrupt(task->job.thread);
+	soon_ask(srv->interrupt, INTERRUPT_US);
+}
+
+/* That came from @user. */
+static void close_descriptors(struct server *srv, uid_t user, const int *fds, int nfds)
+{
+	if (nfds <= 0)
+		return;
+	closer_take(srv->closer, user, fds, nfds);
+	soon_ask(srv->interrupt, INTERRUPT_US);
+}
+
+static void hang_up(struct server *srv, uid_t user, int fd)
+{
+	closer_hang_up(srv->closer, user, fd);
+	soon_ask(srv->interrupt, INTERRUPT_US);
 }
 
 static void client_drop(struct client *client)
@@ -144,8 +166,8 @@ static void client_drop(struct client *client)
 	LIST_REMOVE(client, entry);
 	sd_event_source_disable_unref(client->io);
 	sd_event_source_disable_unref(client->idle);
+	hang_up(client->srv, client->peer.user, client->fd);
 	peer_release(&client->peer);
-	close(client->fd);
 	free(client);
 }
 
@@ -234,10 +256,10 @@ static void log_task(const struct task *task, bool answered)
 			 job->lease.generation, job->lease.width, job->lease.height);
 }
 
-static void task_close_pidfd(struct task *task)
+static void task_close_pidfd(struct server *srv, struct task *task)
 {
 	if (task->job.req.acquire.pidfd >= 0)
-		close(task->job.req.acquire.pidfd);
+		close_descriptors(srv, task->user, &task->job.req.acquire.pidfd, 1);
 }
 
 /*
@@ -260,7 +282,7 @@ static bool acquire_again(struct task *task)
 	return !job->ret;
 }
 
-static void finish_task(struct task *task)
+static void finish_task(struct server *srv, struct task *task)
 {
 	struct client *client = task->client;
 	bool answered = false;
@@ -269,7 +291,7 @@ static void finish_task(struct task *task)
 	if (client && acquire_again(task))
 		return;
 	LIST_REMOVE(task, entry);
-	task_close_pidfd(task);
+	task_close_pidfd(srv, task);
 	if (client) {
 		client->task = NULL;
 		check_owner(task);
@@ -306,7 +328,7 @@ static int on_done(sd_event_source *s, int fd, uint32_t revents, void *data)
 	if (read(fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		log_error("cannot read the wake-up: %s", strerror(errno));
 	while ((task = pop_done(srv)))
-		finish_task(task);
+		finish_task(srv, task);
 	return 0;
 }
 
@@ -388,7 +410,7 @@ static bool start_task(struct client *client, const struct request *req)
 	if (!task)
 		return send_error(client->fd, &err);
 	if (job_start(&task->job, &err)) {
-		task_close_pidfd(task);
+		task_close_pidfd(srv, task);
 		free(task);
 		return send_error(client->fd, &err);
 	}
@@ -604,21 +626,22 @@ static bool client_read(struct client *client)
 	struct server *srv = client->srv;
 	struct hl_wire_msg msg = { .buf = srv->buf, .cap = sizeof(srv->buf) };
 	struct hl_error err;
-	int ret = hl_wire_recv(client->fd, &msg, MSG_DONTWAIT);
-	bool stays;
+	bool stays = false;
+	int ret;
 
+	/* Whoever has so many that do not come back may not bring more. */
+	if (closer_stuck(srv->closer, client->peer.user) >= srv->policy->clients_per_uid)
+		return false;
+	ret = hl_wire_recv(client->fd, &msg, MSG_DONTWAIT);
 	if (ret == -EAGAIN)
 		return true;
 	if (ret == -EMSGSIZE) {
 		hl_error_set(&err, EMSGSIZE, "request: longer than %d bytes", HL_WIRE_REQUEST_MAX);
-		return send_error(client->fd, &err);
+		stays = send_error(client->fd, &err);
+	} else if (!ret && msg.len) {
+		stays = serve(client, &msg);
 	}
-	if (ret || !msg.len) {
-		hl_wire_close_fds(&msg);
-		return false;
-	}
-	stays = serve(client, &msg);
-	hl_wire_close_fds(&msg);
+	close_descriptors(srv, client->peer.user, msg.fds, msg.nfds);
 	return stays;
 }
 
@@ -677,20 +700,11 @@ static int client_add(struct server *srv, int fd, struct peer *peer, struct hl_e
 	return 0;
 }
 
-/*
- * Closing with something unread would reset the connection before the reason is read. From the
- * shutdown on nothing more comes, however fast it is sent.
- */
-static void turn_away(int fd, const struct peer *peer, const struct hl_error *err)
+static void turn_away(struct server *srv, int fd, const struct peer *peer, const struct hl_error *err)
 {
-	char sink[1];
-
 	log_info("pid %d user %u: %s", peer->pid, peer->uid, err->message);
-	shutdown(fd, SHUT_RD);
-	while (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) > 0)
-		;
 	send_error(fd, err);
-	close(fd);
+	hang_up(srv, peer->user, fd);
 }
 
 static void admit(struct server *srv, int fd)
@@ -704,7 +718,7 @@ static void admit(struct server *srv, int fd)
 	if (!ret)
 		ret = client_add(srv, fd, &peer, &err);
 	if (ret)
-		turn_away(fd, &peer, &err);
+		turn_away(srv, fd, &peer, &err);
 	peer_release(&peer);
 }
 
@@ -715,8 +729,14 @@ static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *data)
 	(void)s;
 	(void)revents;
 	for (int i = 0; i < ACCEPT_BURST; i++) {
-		int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int sock;
 
+		/* Each that is turned away costs a thread, for that long at most if it lingers. */
+		if (closer_begun(srv->closer) >= CLOSINGS_MAX) {
+			sd_event_source_set_enabled(srv->listen_io, SD_EVENT_OFF);
+			return 0;
+		}
+		sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (sock < 0) {
 			if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
 				log_error("cannot accept a client: %s", strerror(errno));
@@ -734,10 +754,7 @@ static int add_sources(struct server *srv, int listen_fd)
 	int ret = sd_event_add_io(srv->event, &srv->done_io, srv->done_fd, EPOLLIN, on_done, srv);
 
 	if (ret >= 0)
-		ret = sd_event_add_time_relative(srv->event, &srv->interrupt, CLOCK_MONOTONIC,
-						 INTERRUPT_US, 1000, on_interrupt_time, srv);
-	if (ret >= 0)
-		ret = sd_event_source_set_enabled(srv->interrupt, SD_EVENT_OFF);
+		ret = soon_new(srv->event, &srv->interrupt, on_interrupt_time, srv);
 	if (ret >= 0)
 		ret = sd_event_add_io(srv->event, &srv->listen_io, listen_fd, EPOLLIN, on_connect,
 				      srv);
@@ -763,8 +780,9 @@ int server_new(sd_event *event, int listen_fd, struct module *mod, const struct 
 	LIST_INIT(&srv->tasks);
 	STAILQ_INIT(&srv->done);
 	pthread_mutex_init(&srv->lock, NULL);
+	srv->closer = closer_new();
 	srv->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ret = srv->done_fd < 0 ? -errno : add_sources(srv, listen_fd);
+	ret = !srv->closer ? -ENOMEM : srv->done_fd < 0 ? -errno : add_sources(srv, listen_fd);
 	if (ret < 0) {
 		server_free(srv);
 		return hl_error_set(err, -ret, "cannot start serving: %s", strerror(-ret));
@@ -779,16 +797,18 @@ void server_on_grant(struct server *srv, server_granted_fn fn, void *data)
 	srv->granted_data = data;
 }
 
-static void end_tasks(struct server *srv)
+static void end_threads(struct server *srv)
 {
+	bool left = true;
 	struct task *task;
 
-	for (int i = 0; i < SHUTDOWN_TRIES && !LIST_EMPTY(&srv->tasks); i++) {
+	for (int i = 0; i < SHUTDOWN_TRIES && left; i++) {
 		while ((task = pop_done(srv)))
-			finish_task(task);
+			finish_task(srv, task);
 		LIST_FOREACH(task, &srv->tasks, entry)
-			job_interrupt(&task->job);
-		if (!LIST_EMPTY(&srv->tasks))
+			job_interrupt(task->job.thread);
+		left = closer_press(srv->closer) || !LIST_EMPTY(&srv->tasks);
+		if (left)
 			usleep(INTERRUPT_US);
 	}
 }
@@ -802,7 +822,8 @@ void server_free(struct server *srv)
 	sd_event_source_disable_unref(srv->listen_io);
 	while ((client = LIST_FIRST(&srv->clients)))
 		client_drop(client);
-	end_tasks(srv);
+	if (srv->closer)
+		end_threads(srv);
 	sd_event_source_disable_unref(srv->interrupt);
 	sd_event_source_disable_unref(srv->done_io);
 	sd_event_unref(srv->event);
@@ -813,6 +834,8 @@ void server_free(struct server *srv)
 	}
 	if (srv->done_fd >= 0)
 		close(srv->done_fd);
+	if (!closer_free(srv->closer))
+		log_error("what a client has sent is still being closed in the kernel");
 	pthread_mutex_destroy(&srv->lock);
 	free(srv);
 }

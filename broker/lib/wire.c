@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Packets with descriptors. The rule: a descriptor that arrives has an owner at
- * every instant, so whatever is not handed to the caller is closed here.
+ * every instant, and that is the caller. So there is room for as many as can come.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "wire.h"
 
 union control {
-	char buf[CMSG_SPACE(HL_WIRE_MAX_FDS * sizeof(int))];
+	char buf[CMSG_SPACE(HL_WIRE_HELD_FDS * sizeof(int))];
 	struct cmsghdr align;
 };
 
@@ -58,15 +58,10 @@ static void take_fds(struct msghdr *hdr, struct hl_wire_msg *msg)
 		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (int i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-			if (msg->nfds < HL_WIRE_MAX_FDS)
-				msg->fds[msg->nfds++] = fd;
-			else
-				close(fd);
-		}
+		if (n > HL_WIRE_HELD_FDS - msg->nfds)
+			n = HL_WIRE_HELD_FDS - msg->nfds;
+		memcpy(msg->fds + msg->nfds, CMSG_DATA(cmsg), n * sizeof(int));
+		msg->nfds += n;
 	}
 }
 
@@ -91,10 +86,10 @@ int hl_wire_recv(int sock, struct hl_wire_msg *msg, int flags)
 		return -errno;
 
 	take_fds(&hdr, msg);
-	if (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		hl_wire_close_fds(msg);
-		return hdr.msg_flags & MSG_TRUNC ? -EMSGSIZE : -EPROTO;
-	}
+	if (hdr.msg_flags & MSG_TRUNC)
+		return -EMSGSIZE;
+	if (hdr.msg_flags & MSG_CTRUNC || msg->nfds > HL_WIRE_MAX_FDS)
+		return -EPROTO;
 	msg->len = n;
 	return 0;
 }

@@ -17,11 +17,14 @@
 #define HL_WIRE_LIST_PAGE	16	/* scanouts in a reply; they fit, whatever is in them */
 #define HL_WIRE_MAX_FDS		2	/* reply of acquire: handle, then lease; its request: pidfd */
 
+/* In one packet at most (SCM_MAX_FD of the kernel): it closes those that there is no room for. */
+#define HL_WIRE_HELD_FDS	253
+
 struct hl_wire_msg {
 	char *buf;		/* caller's, @cap bytes */
 	size_t cap;
 	size_t len;		/* out: what arrived, 0 when the peer closed */
-	int fds[HL_WIRE_MAX_FDS];
+	int fds[HL_WIRE_HELD_FDS];
 	int nfds;
 };
 
@@ -30,7 +33,7 @@ int hl_wire_send(int sock, const void *buf, size_t len, const int *fds, int nfds
 
 /*
  * 0 or -errno. -EMSGSIZE: the packet was longer than @cap and is lost; -EPROTO:
- * it carried more descriptors than fit. No descriptor is left open on failure.
+ * it carried more descriptors than agreed. On failure, too, what came is the caller's.
  */
 int hl_wire_recv(int sock, struct hl_wire_msg *msg, int flags);
 

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -91,7 +92,8 @@ static void *broker_main(void *data)
 	return NULL;
 }
 
-static void broker_start(void)
+/* Who connects waits until it runs. */
+static void broker_listen(void)
 {
 	struct hl_error err = { 0 };
 	bool ours;
@@ -99,10 +101,20 @@ static void broker_start(void)
 	if (listen_open(path, -1, &fix.listen_fd, &ours, &err))
 		fail_msg("%s", err.message);
 	chmod(path, 0666);
+}
+
+static void broker_run(void)
+{
 	fix.stop_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_barrier_init(&fix.started, NULL, 2);
 	assert_int_equal(pthread_create(&fix.thread, NULL, broker_main, NULL), 0);
 	pthread_barrier_wait(&fix.started);
+}
+
+static void broker_start(void)
+{
+	broker_listen();
+	broker_run();
 }
 
 /* Leaves the socket file behind, as a killed broker does. */
@@ -484,9 +496,8 @@ static void the_broker_keeps_no_descriptor_of_a_client(void **state)
 	(void)state;
 	args.pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 	fake_module_fail(fix.mod, ENOSPC);
-	assert_int_equal(hl_acquire(conn, &args, &lease, NULL), -ENOSPC);
 	before = open_fds();
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		assert_int_equal(hl_acquire(conn, &args, &lease, NULL), -ENOSPC);
 	wait_until(open_fds() == before);
 	close(args.pidfd);
@@ -791,6 +802,110 @@ static void descriptors_from_a_client_are_refused_and_closed(void **state)
 	assert_int_equal(poll(&(struct pollfd) { .fd = fds[0] }, 1, GUARD_MS), 1);
 	close(fds[0]);
 	close(fd);
+}
+
+/* A connection whose last close takes a minute, as nobody reads at its other end, @peer. */
+static int lingering(int *peer)
+{
+	static const char bytes[1 << 16];
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct linger linger = { .l_onoff = 1, .l_linger = 60 };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(addr);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, len), 0);
+	*peer = accept(listener, NULL, NULL);
+	assert_true(*peer >= 0);
+	close(listener);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return fd;
+}
+
+#define LINGERING	4
+
+/* To a broker that does not read now: it is the last who holds them then. */
+static void send_lingering(int fd, const char *text, int peers[LINGERING])
+{
+	for (int i = 0; i < LINGERING; i++) {
+		int sent = lingering(&peers[i]);
+
+		assert_int_equal(hl_wire_send(fd, text, strlen(text), &sent, 1, 0), 0);
+		close(sent);
+	}
+}
+
+static void expect_served(int peers[LINGERING])
+{
+	hl_close(connect_client());
+	for (int i = 0; i < LINGERING; i++)
+		close(peers[i]);
+}
+
+static void what_a_client_has_sent_is_closed_while_others_are_served(void **state)
+{
+	static const char *const texts[] = {
+		"{\"op\":\"info\"}",
+		"{\"op\":\"acquire\",\"width\":1,\"height\":1,\"pidfd\":true}",
+	};
+	int peers[LINGERING];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		int fd = raw_client();
+
+		fake_module_hold(fix.mod, true);
+		raw_send(fd, acquire_text);
+		wait_until(fake_module_waiting(fix.mod) == 1);
+		send_lingering(fd, texts[i], peers);
+		fake_module_hold(fix.mod, false);
+		assert_says(raw_recv(fd), "\"ok\":true");
+		for (int j = 0; j < LINGERING; j++)
+			assert_says(raw_recv(fd), "\"ok\":false");
+		expect_served(peers);
+		close(fd);
+	}
+}
+
+static void what_nobody_has_read_is_closed_while_others_are_served(void **state)
+{
+	int peers[LINGERING], fd = raw_client();
+
+	(void)state;
+	fake_module_hold(fix.mod, true);
+	raw_send(fd, acquire_text);
+	wait_until(fake_module_waiting(fix.mod) == 1);
+	send_lingering(fd, "{}", peers);
+	close(fd);
+	wait_until(fake_module_waiting(fix.mod) == 0);
+	expect_served(peers);
+	fake_module_hold(fix.mod, false);
+}
+
+static void what_one_who_is_turned_away_has_sent_is_closed_while_others_are_served(void **state)
+{
+	int peers[LINGERING], first, fd;
+
+	(void)state;
+	broker_stop();
+	broker_listen();
+	fix.policy.clients = 1;
+	first = raw_client();
+	fd = raw_client();
+	send_lingering(fd, "{}", peers);
+	broker_run();
+	assert_says(raw_recv(fd), "no more are served");
+	close(fd);
+	raw_send(first, "{\"op\":\"info\"}");
+	assert_says(raw_recv(first), "\"nr_scanouts\":15");
+	for (int i = 0; i < LINGERING; i++)
+		close(peers[i]);
+	close(first);
 }
 
 static void a_client_that_never_reads_is_dropped_and_others_served(void **state)
@@ -1366,6 +1481,9 @@ int main(void)
 		TEST(an_oversized_packet_is_refused_and_the_next_one_served),
 		TEST(a_malformed_request_is_answered_with_what_was_wrong),
 		TEST(descriptors_from_a_client_are_refused_and_closed),
+		TEST(what_a_client_has_sent_is_closed_while_others_are_served),
+		TEST(what_nobody_has_read_is_closed_while_others_are_served),
+		TEST(what_one_who_is_turned_away_has_sent_is_closed_while_others_are_served),
 		TEST(a_client_that_never_reads_is_dropped_and_others_served),
 		TEST(an_idle_client_is_dropped_with_a_word),
 		TEST(waiting_is_not_idling),

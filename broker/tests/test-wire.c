@@ -77,7 +77,8 @@ static void a_packet_longer_than_the_buffer_is_refused_with_its_descriptors(void
 	(void)state;
 	assert_int_equal(hl_wire_send(pair[0], big, sizeof(big), &fd, 1, 0), 0);
 	assert_int_equal(hl_wire_recv(pair[1], &msg, 0), -EMSGSIZE);
-	assert_int_equal(msg.nfds, 0);
+	assert_int_equal(msg.nfds, 1);
+	hl_wire_close_fds(&msg);
 	assert_int_equal(open_fds(), before);
 	/* The next packet is not its rest. */
 	assert_int_equal(hl_wire_send(pair[0], "ok", 2, NULL, 0, 0), 0);
@@ -86,7 +87,7 @@ static void a_packet_longer_than_the_buffer_is_refused_with_its_descriptors(void
 	close(fd);
 }
 
-static void more_descriptors_than_agreed_are_all_closed(void **state)
+static void more_descriptors_than_agreed_are_refused_and_held(void **state)
 {
 	union {
 		char buf[CMSG_SPACE(3 * sizeof(int))];
@@ -110,6 +111,8 @@ static void more_descriptors_than_agreed_are_all_closed(void **state)
 	memcpy(CMSG_DATA(cmsg), fds, sizeof(fds));
 	assert_int_equal(sendmsg(pair[0], &hdr, 0), 1);
 	assert_int_equal(hl_wire_recv(pair[1], &msg, 0), -EPROTO);
+	assert_int_equal(msg.nfds, 3);
+	hl_wire_close_fds(&msg);
 	assert_int_equal(open_fds(), before);
 }
 
@@ -149,7 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(descriptors_arrive_in_order_and_close_on_exec),
 		TEST(a_packet_longer_than_the_buffer_is_refused_with_its_descriptors),
-		TEST(more_descriptors_than_agreed_are_all_closed),
+		TEST(more_descriptors_than_agreed_are_refused_and_held),
 		TEST(the_end_is_an_empty_message),
 		TEST(a_peer_that_does_not_read_is_reported_not_waited_for),
 		TEST(sending_to_nobody_is_an_error_not_a_signal),
