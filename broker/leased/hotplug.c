@@ -29,7 +29,7 @@
 #include "uevent.h"
 
 #define BURST_US	50000
-#define LATE_US		1000000
+#define LATE_US		30000000	/* only who is stopped takes so long, however busy the machine */
 #define EVENTS_MAX	64	/* taken before others on the loop have their turn */
 #define PAGE		16
 #define PROCESSES_MAX	512
@@ -149,6 +149,7 @@ struct message {
 	uint32_t owner_pid;
 	uint64_t generation;
 	int child;
+	bool again;		/* there was more to tell, and no room */
 	sd_event_source *ended;
 	sd_event_source *late;
 };
@@ -166,6 +167,8 @@ static void message_free(struct message *message)
 	if (uevent_end(message->child, &err))
 		log_warn("scanout %u generation %" PRIu64 " of pid %u heard of no hotplug: %s",
 			 message->scanout, message->generation, message->owner_pid, err.message);
+	if (message->again)
+		soon_ask(message->hotplug->burst, BURST_US);
 	free(message);
 }
 
@@ -186,14 +189,19 @@ static int on_late(sd_event_source *s, uint64_t usec, void *data)
 	return 0;
 }
 
-/* An owner who keeps them from their ends gets no more of them. */
-static bool has_room(const struct hotplug *hotplug, uint32_t scanout)
+/*
+ * An owner who keeps them from their ends gets no more of them until one has. What it missed is
+ * told it then: they all say the same. The newest, or NULL where there is room.
+ */
+static struct message *no_room(const struct hotplug *hotplug, uint32_t scanout)
 {
+	struct message *newest = NULL;
 	size_t n = 0;
 
-	for (const struct message *m = hotplug->messages; m; m = m->next)
-		n += m->scanout == scanout;
-	return n < NAMESPACES_MAX;
+	for (struct message *m = hotplug->messages; m; m = m->next)
+		if (m->scanout == scanout && !n++)
+			newest = m;
+	return n < NAMESPACES_MAX ? NULL : newest;
 }
 
 /* What is told to whom. */
@@ -207,11 +215,13 @@ static int tell_one(int pidfd, void *data, struct hl_error *err)
 {
 	struct telling *telling = data;
 	struct hotplug *hotplug = telling->hotplug;
-	struct message *message;
+	struct message *message = no_room(hotplug, telling->scanout->scanout);
 	int ret;
 
-	if (!has_room(hotplug, telling->scanout->scanout))
-		return hl_error_set(err, EAGAIN, "it has not taken what it was told before");
+	if (message) {
+		message->again = true;
+		return 0;
+	}
 	message = calloc(1, sizeof(*message));
 	if (!message)
 		return hl_error_set(err, ENOMEM, "out of memory");
