@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -84,11 +83,8 @@ static void start(struct closing *closing)
 
 static void take(struct closer *closer, uid_t user, const int *fds, int nfds, bool hangs_up)
 {
-	struct closing *closing;
+	struct closing *closing = calloc(1, sizeof(*closing) + nfds * sizeof(int));
 
-	if (nfds <= 0)
-		return;
-	closing = calloc(1, sizeof(*closing) + nfds * sizeof(int));
 	/* Then somebody may have to wait. */
 	if (!closing) {
 		while (nfds > 0)

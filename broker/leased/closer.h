@@ -12,14 +12,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "wire.h"
-
 struct closer;
 
 /* NULL: out of memory. After job_init(), whose signal interrupts. */
 struct closer *closer_new(void);
 
-/* Takes @nfds descriptors, HL_WIRE_HELD_FDS at most, that came from @user. */
+/* Takes @nfds descriptors, one at least, that came from @user. */
 void closer_take(struct closer *closer, uid_t user, const int *fds, int nfds);
 
 /* Takes a connection, which has its last answer. */

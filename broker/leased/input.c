@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +27,7 @@
 #include "gpu.h"
 #include "input.h"
 #include "input-round.h"
+#include "job.h"
 #include "log.h"
 
 #define STOP_MS	5000	/* for a round to see that nobody wants it any more */
@@ -264,14 +264,8 @@ static void *listen_to_module(void *data)
 
 static int start_thread(struct input *input, struct hl_error *err)
 {
-	sigset_t all, old;
-	int code;
+	int code = job_thread(&input->thread, listen_to_module, input);
 
-	/* The thread must not take signals meant for the event loop. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(&input->thread, NULL, listen_to_module, input);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	input->started = !code;
 	return code ? hl_error_set(err, code, "cannot start a thread: %s", strerror(code)) : 0;
 }
