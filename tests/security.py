@@ -116,8 +116,9 @@ def read_all(sock):
 class Server:
     """helix-exportd; with QEMU it has the desktops 0 (the console), 1 and 3."""
 
-    def __init__(self, path, qemu=None, tls=False, directory=None):
+    def __init__(self, path, qemu=None, tls=False, directory=None, environment=None):
         self.path, self.qemu, self.tls, self.bench = path, qemu, None, None
+        self.environment = {**os.environ, **(environment or {})}
         self.dir = directory or tempfile.mkdtemp(prefix="helix-security-")
         self.key = self.file("key", KEY)
         self.process, self.port = None, 0
@@ -160,7 +161,7 @@ class Server:
     def start(self):
         self.process = subprocess.Popen(
             [self.path, "--qmp", f"{self.dir}/no-qmp.sock", "--port", str(self.port), "--web", self.web, *self.options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=self.environment)
         line = self.process.stdout.readline().decode()
         assert line.startswith("listening http"), line
         self.port = int(line.rstrip("/\n").rpartition(":")[2])
@@ -321,6 +322,114 @@ def test_what_was_used_stays_used(b):
     assert b.friend.ask("/api/desktops", bearer=once)[0] == 200
     b.plain.restart()
     assert b.friend.code("/api/desktops", bearer=once) == (401, "used")
+
+
+class SlowDisk:
+    """A server whose disk takes nothing as long as one says so."""
+
+    def __init__(self, b):
+        self.dir = tempfile.mkdtemp(prefix="helix-security-")
+        self.hold = os.path.join(self.dir, "hold")
+        library = os.path.join(os.path.dirname(b.path), "tests/standin_disk.so")
+        self.server = Server(b.path, directory=self.dir, environment={"LD_PRELOAD": library, "STANDIN_DISK": self.hold})
+        self.me, self.other = Place(self.server, 2), Place(self.server, 3)
+
+    def __enter__(self):
+        self.stall()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.go_on()
+        self.server.end(kind is not None)
+
+    def stall(self):
+        with open(self.hold, "w", encoding="ascii"):
+            pass
+
+    def go_on(self):
+        if os.path.exists(self.hold):
+            os.unlink(self.hold)
+
+    def ask(self, *args, **kwargs):
+        """A request that is under way."""
+        asked = Asked(lambda: self.me.ask(*args, **kwargs))
+        self.is_served()
+        assert not asked.answered(), asked.answer
+        return asked
+
+    def is_served(self):
+        for _ in range(3):
+            assert self.other.ask("/api/desktops", bearer=token())[0] == 200
+
+    def state(self, name):
+        """Where the records are, or are not any more."""
+        return os.path.join(self.dir, name)
+
+
+class Asked(threading.Thread):
+    def __init__(self, function):
+        super().__init__(daemon=True)
+        self.function, self.answer = function, None
+        self.start()
+
+    def run(self):
+        self.answer = self.function()
+
+    def answered(self):
+        return not self.is_alive()
+
+    def get(self):
+        self.join(PATIENCE)
+        assert not self.is_alive(), "there is no answer"
+        return self.answer
+
+
+def test_a_slow_disk_holds_up_who_waits_for_it_and_nobody_else(b):
+    with SlowDisk(b) as slow:
+        new = slow.ask("/api/tokens", "POST", token(), b'{"desktop":"vm:3","role":"view","ttl":60}')
+        end = slow.ask("/api/tokens/victim", "DELETE", token())
+        once = token("vm:3", "view", once=True)
+        used = slow.ask("/api/ticket", "POST", once, b"")
+        # it is used, and its victim is out, before all of that is on the disk
+        assert slow.other.code("/api/desktops", bearer=once) == (401, "used")
+        assert slow.other.code("/api/desktops", bearer=token(jti="victim")) == (401, "revoked")
+        slow.go_on()
+        assert [asked.get()[0] for asked in (new, end, used)] == [201, 200, 200]
+        assert json.loads(used.get()[2])["ticket"] and json.loads(new.get()[2])["token"]
+        slow.server.restart()
+        assert slow.other.code("/api/desktops", bearer=once) == (401, "used")
+        assert slow.other.code("/api/desktops", bearer=token(jti="victim")) == (401, "revoked")
+
+
+def test_a_websocket_hears_nothing_before_its_token_is_noted(b):
+    with SlowDisk(b) as slow:
+        once = token("*", "view", once=True)
+        client = slow.me.socket("events", once)
+        assert client.accepted
+        first = Asked(client.receive)
+        slow.is_served()
+        assert not first.answered(), first.answer
+        slow.go_on()
+        assert json.loads(first.get()[1])["type"] == "desktops", first.answer
+        client.close()
+
+
+def test_what_the_disk_does_not_take_was_not_used(b):
+    with SlowDisk(b) as slow:
+        once = [token("*", "view", once=True) for _ in range(2)]
+        client = slow.me.socket("events", once[0])
+        used = slow.ask("/api/ticket", "POST", once[1], b"")
+        end = slow.ask("/api/tokens/victim", "DELETE", token())
+        os.rename(slow.state("state"), slow.state("away"))
+        slow.go_on()
+        assert used.get()[0] == 503 and json.loads(used.get()[2])["error"]["code"] == "unavailable", used.answer
+        assert end.get()[0] == 503 and json.loads(end.get()[2])["error"]["code"] == "not-noted", end.answer
+        assert client.close_code() == 4401
+        # out all the same, as long as this server runs
+        assert slow.other.code("/api/desktops", bearer=token(jti="victim")) == (401, "revoked")
+        os.rename(slow.state("away"), slow.state("state"))
+        assert [slow.other.ask("/api/desktops", bearer=each)[0] for each in once] == [200, 200]
+        assert [slow.other.ask("/api/desktops", bearer=each)[0] for each in once] == [401, 401]
 
 
 def test_tickets(b):

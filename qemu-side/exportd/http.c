@@ -41,17 +41,6 @@
 
 _Static_assert(LWS_PRE <= PACKET_HEADROOM, "packets have room for framing");
 
-/* One request and its answer. */
-struct exchange {
-	struct packet *body;	/* headers are sent, this is next */
-	bool head;		/* asked for without the body, whatever it says */
-	bool hang_up;		/* after it */
-	bool answered;
-	struct api_request request;	/* waits for its body, if it has a path */
-	GByteArray *received;
-	size_t expected;
-};
-
 struct answer {
 	unsigned int status;
 	const char *mime;
@@ -59,6 +48,26 @@ struct answer {
 	const char *allow;	/* methods, or NULL */
 	bool hang_up;
 	const struct refusal *refusal;
+};
+
+/* What a request waits for, beside its body: that something is noted. */
+enum waits {
+	WAITS_NOT,
+	WAITS_TO_BE_SERVED,	/* its token was for one use */
+	WAITS_TO_BE_ANSWERED,	/* it has changed tokens */
+};
+
+/* One request and its answer. */
+struct exchange {
+	struct packet *body;	/* headers are sent, this is next */
+	bool head;		/* asked for without the body, whatever it says */
+	bool hang_up;		/* after it */
+	bool answered;
+	enum waits waits;
+	struct answer held;	/* of one that waits to be answered */
+	struct api_request request;	/* waits for its body, if it has a path */
+	GByteArray *received;
+	size_t expected;
 };
 
 /* Why nothing is done. All text is constant. */
@@ -273,6 +282,50 @@ static const struct refusal http_bad_tokens[] = {
 				"that the token is used cannot be noted", false },
 };
 
+static const struct refusal http_not_noted = {
+	HTTP_STATUS_SERVICE_UNAVAILABLE, "not-noted",
+	"what was asked for cannot be noted", false,
+};
+
+/* --- what is to be noted before it is told --- */
+
+static uint64_t http_note(const struct http *http)
+{
+	return http->options.tokens ? tokens_note(http->options.tokens) : 0;
+}
+
+/* It waits for what was to be noted since @before. */
+static void http_wait(const struct http *http, struct connection *connection,
+		      uint64_t before)
+{
+	uint64_t note = http_note(http);
+
+	if (note != before)
+		connection->note = note;
+}
+
+/* Something became of notes. */
+static void http_told(void *data)
+{
+	struct http *http = data;
+	unsigned int i;
+
+	for (i = 0; i < http->connections->len; i++) {
+		struct connection *connection = http->connections->pdata[i];
+		enum token_noted noted;
+
+		if (!connection->note)
+			continue;
+		noted = tokens_noted(http->options.tokens, connection->note);
+		if (noted == TOKEN_NOTING)
+			continue;
+		connection->note = 0;
+		connection->lost = noted == TOKEN_NOT_NOTED;
+		lws_callback_on_writable(connection->wsi);
+	}
+	sessions_judge(http, false);
+}
+
 static unsigned int http_connections_of(const struct http *http,
 					const char *group)
 {
@@ -409,6 +462,8 @@ static const struct refusal *http_judge(struct http *http, struct lws *wsi,
 	const char *text = NULL;
 
 	memset(&connection->grant, 0, sizeof(connection->grant));
+	connection->note = 0;
+	connection->lost = false;
 	if (refusal)
 		return refusal;
 	if (limit_reached(http->failures, connection->group,
@@ -532,8 +587,17 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 	struct api_request *request = &exchange->request;
 	struct answer answer = { 0 };
 	struct api_answer said = { 0 };
-	int rc;
+	uint64_t before = http_note(http);
+	int rc = 0;
 
+	if (connection->note) {
+		exchange->waits = WAITS_TO_BE_SERVED;
+		return 0;
+	}
+	if (connection->lost)
+		return http_refuse(wsi, exchange,
+				   &http_bad_tokens[TOKEN_UNAVAILABLE], NULL,
+				   false);
 	if (!strcmp(request->path, "/api/ticket")) {
 		if (strcmp(request->method, "POST"))
 			return http_refuse(wsi, exchange, &http_no_method,
@@ -549,7 +613,13 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 	answer.body = packet_text(said.text ? said.text : "");
 	answer.allow = said.allow;
 	g_free(said.text);
-	rc = http_respond(wsi, exchange, &answer);
+	http_wait(http, connection, before);
+	if (connection->note) {
+		exchange->waits = WAITS_TO_BE_ANSWERED;
+		exchange->held = answer;
+	} else {
+		rc = http_respond(wsi, exchange, &answer);
+	}
 	/* a token may have been revoked just now */
 	sessions_judge(http, false);
 	return rc;
@@ -560,6 +630,7 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 static void http_exchange_reset(struct exchange *exchange)
 {
 	packet_unref(exchange->body);
+	packet_unref(exchange->held.body);
 	if (exchange->received)
 		g_byte_array_unref(exchange->received);
 	g_free((char *)exchange->request.path);
@@ -639,12 +710,14 @@ static int http_api_request(struct http *http, struct lws *wsi,
 {
 	struct connection *connection = lws_get_opaque_user_data(wsi);
 	bool acts = strcmp(method, "GET");
+	uint64_t before = http_note(http);
 	const struct refusal *refusal;
 
 	refusal = http_expect_body(wsi, &exchange->expected);
 	if (refusal)
 		return http_refuse(wsi, exchange, refusal, NULL, true);
 	refusal = http_judge(http, wsi, acts, false);
+	http_wait(http, connection, before);
 	/* whether it needs one is the API's to say */
 	if (refusal == &http_no_token && !strcmp(path, "/metrics"))
 		refusal = NULL;
@@ -688,8 +761,8 @@ static int http_request(struct http *http, struct lws *wsi,
 
 static int http_body(struct exchange *exchange, const void *in, size_t len)
 {
-	/* what comes after an answer is not looked at */
-	if (exchange->answered)
+	/* what comes after a whole request is not looked at */
+	if (exchange->answered || exchange->waits)
 		return 0;
 	if (!exchange->received ||
 	    exchange->received->len + len > exchange->expected)
@@ -703,7 +776,7 @@ static int http_body_complete(struct http *http, struct lws *wsi,
 {
 	struct connection *connection = lws_get_opaque_user_data(wsi);
 
-	if (exchange->answered)
+	if (exchange->answered || exchange->waits)
 		return 0;
 	if (!exchange->received)
 		return -1;
@@ -732,6 +805,28 @@ static int http_write_body(struct lws *wsi, struct exchange *exchange)
 	if (lws_partial_buffered(wsi))
 		http_deadline(connection, HTTP_EXCHANGE_S);
 	return lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+/* The socket takes more, or what was waited for has come. Nonzero hangs up. */
+static int http_go_on(struct http *http, struct lws *wsi,
+		      struct exchange *exchange)
+{
+	const struct connection *connection = lws_get_opaque_user_data(wsi);
+	enum waits waits = exchange->waits;
+	struct answer answer = exchange->held;
+
+	if (waits == WAITS_NOT)
+		return http_write_body(wsi, exchange);
+	if (connection->note)
+		return 0;
+	exchange->waits = WAITS_NOT;
+	if (waits == WAITS_TO_BE_SERVED)
+		return http_serve_api(http, wsi, exchange);
+	exchange->held.body = NULL;
+	if (!connection->lost)
+		return http_respond(wsi, exchange, &answer);
+	packet_unref(answer.body);
+	return http_refuse(wsi, exchange, &http_not_noted, NULL, false);
 }
 
 /* --- WebSockets --- */
@@ -779,13 +874,16 @@ static const struct refusal *http_judge_upgrade(struct http *http,
 	return http_judge(http, wsi, true, true);
 }
 
-/* Zero goes on with the upgrade. */
+/* Zero goes on with the upgrade: what is still to be noted, session.c waits for. */
 static int http_upgrade(struct http *http, struct lws *wsi, const char *to)
 {
+	struct connection *connection = lws_get_opaque_user_data(wsi);
+	uint64_t before = http_note(http);
 	const struct refusal *refusal;
 
 	http_identify(http, wsi);
 	refusal = http_judge_upgrade(http, wsi, to);
+	http_wait(http, connection, before);
 	if (!refusal)
 		return 0;
 	http_refuse_upgrade(wsi, refusal);
@@ -911,7 +1009,7 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason,
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
 		return http_body_complete(http, wsi, exchange);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
-		return http_write_body(wsi, exchange);
+		return http_go_on(http, wsi, exchange);
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return http_upgrade(http, wsi, in);
 	case LWS_CALLBACK_CLOSED_HTTP:
@@ -1052,11 +1150,15 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 		http_free(http);
 		return NULL;
 	}
+	if (options->tokens)
+		tokens_tell(options->tokens, http_told, http);
 	return http;
 }
 
 void http_free(struct http *http)
 {
+	if (http->options.tokens)
+		tokens_tell(http->options.tokens, NULL, NULL);
 	port_close(http->port);
 	if (http->context)
 		lws_context_destroy(http->context);

@@ -48,6 +48,8 @@ struct connection {
 	bool known;		/* to the library */
 	gint64 deadline;	/* when it is hung up on, 0: never */
 	struct grant grant;	/* of its request, or its WebSocket */
+	uint64_t note;		/* of its tokens, that it waits for; 0: none */
+	bool lost;		/* that one was not noted */
 };
 
 int session_callback(struct lws *wsi, enum lws_callback_reasons reason,

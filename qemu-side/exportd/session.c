@@ -2,7 +2,8 @@
 /*
  * Owns the WebSockets. Rules: what a client sends is bounded in size and in
  * number; what it is sent comes out of its viewer's bounded queue; it sees and
- * does what its grant covers, and is hung up on as soon as that ends.
+ * does what its grant covers, and is hung up on as soon as that ends. Who came with
+ * a token for one use hears nothing, and is not heard, until that is noted.
  */
 #include <netinet/tcp.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct session {
 	struct desktop *desktop;	/* NULL: events, or gone */
 	bool events;
 	struct packet *told;		/* the list it was told last */
+	bool waits;			/* for its token's use to be noted */
 	bool closing;			/* when all is sent */
 	bool cut;			/* without sending anything more */
 	enum lws_close_status code;
@@ -351,6 +353,9 @@ static int session_open(struct http *http, struct lws *wsi,
 	session->message = g_byte_array_new();
 	session->viewer = viewer_new(session_wake, session);
 	session->viewer->role = connection->grant.role;
+	session->waits = connection->note != 0;
+	if (session->waits)
+		lws_rx_flow_control(wsi, 0);
 	g_ptr_array_add(http->sessions, session);
 	if (session_wants_events(wsi))
 		session_open_events(session);
@@ -403,6 +408,8 @@ void sessions_judge(struct http *http, bool all)
 			session_cut(session, "token expired");
 		else if (all)
 			session_cut(session, "token no longer valid");
+		else if (session->connection->lost)
+			session_cut(session, "the token's use cannot be noted");
 		else if (http->tokens && *grant->id &&
 			 tokens_revoked(http->tokens, grant->id))
 			session_cut(session, "token revoked");
@@ -419,6 +426,12 @@ static int session_write(struct session *session)
 
 	if (session->cut)
 		return session_hang_up(session);
+	if (session->waits) {
+		if (session->connection->note)
+			return 0;
+		session->waits = false;
+		lws_rx_flow_control(session->wsi, 1);
+	}
 	if (session->viewer->broken)
 		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
 			      "too far behind");

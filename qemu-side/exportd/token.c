@@ -4,17 +4,23 @@
  * algorithm only, whatever it says of itself; that a token is used up or
  * revoked is on the disk before anybody is told so; a record is dropped when
  * its token would be expired anyway, so there is a bound to what is remembered.
+ *
+ * All records are written at a time, by a thread, one write after the other: what
+ * changes meanwhile is in the next one. The thread has nothing but the text.
  */
 #include "token.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <json-c/json.h>
 #include <jwt.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "log.h"
 
 #define TOKEN_KEY_MAX	4096
 #define TOKEN_AUDIENCE	"helix"
@@ -29,6 +35,18 @@ struct tokens {
 	int key_len;
 	GHashTable *records;		/* id to struct token_info */
 	unsigned int keys;		/* that there were */
+	uint64_t note;			/* the last one */
+	uint64_t noted, lost;		/* the last on the disk; not taken by it */
+	struct writing *writing;	/* NULL: none is under way */
+	void (*told)(void *data);
+	void *told_data;
+};
+
+/* A write. */
+struct writing {
+	struct tokens *tokens;		/* the main loop's; NULL: they are gone */
+	char *path, *text;
+	uint64_t note;			/* the last one that is in it */
 };
 
 static gint64 token_now(void)
@@ -169,18 +187,14 @@ static struct json_object *token_to_json(const struct token_info *info)
 	return root;
 }
 
-static bool tokens_save(struct tokens *tokens, char **error)
+static char *tokens_to_text(struct tokens *tokens)
 {
 	struct json_object *root, *list;
-	g_autoptr(GError) failure = NULL;
 	gint64 now = token_now();
 	GHashTableIter iter;
-	const char *text;
 	gpointer value;
-	bool ok;
+	char *text;
 
-	if (!tokens->path)
-		return true;
 	g_hash_table_foreach_remove(tokens->records, token_is_old, &now);
 	root = json_object_new_object();
 	list = json_object_new_array();
@@ -189,17 +203,136 @@ static bool tokens_save(struct tokens *tokens, char **error)
 	g_hash_table_iter_init(&iter, tokens->records);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		json_object_array_add(list, token_to_json(value));
-	text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
-	/* complete or not at all, also when the machine goes down */
-	ok = g_file_set_contents_full(tokens->path, text, -1,
-				      G_FILE_SET_CONTENTS_CONSISTENT |
-				      G_FILE_SET_CONTENTS_DURABLE, 0600,
-				      &failure);
+	text = g_strdup(json_object_to_json_string_ext(root,
+						JSON_C_TO_STRING_PLAIN));
 	json_object_put(root);
-	if (!ok)
-		*error = g_strdup_printf("writing %s: %s", tokens->path,
-					 failure->message);
-	return ok;
+	return text;
+}
+
+/* Complete or not at all, also when the machine goes down. */
+static bool token_write_file(const char *path, const char *text, GError **failure)
+{
+	return g_file_set_contents_full(path, text, -1,
+					G_FILE_SET_CONTENTS_CONSISTENT |
+					G_FILE_SET_CONTENTS_DURABLE, 0600,
+					failure);
+}
+
+static struct writing *writing_new(struct tokens *tokens)
+{
+	struct writing *writing = g_new0(struct writing, 1);
+
+	writing->tokens = tokens;
+	writing->path = g_strdup(tokens->path);
+	writing->text = tokens_to_text(tokens);
+	writing->note = tokens->note;
+	return writing;
+}
+
+static void writing_free(gpointer data)
+{
+	struct writing *writing = data;
+
+	g_free(writing->path);
+	g_free(writing->text);
+	g_free(writing);
+}
+
+/* In a thread. */
+static void writing_run(GTask *task, gpointer source, gpointer data,
+			GCancellable *cancellable)
+{
+	const struct writing *writing = data;
+	GError *failure = NULL;
+
+	(void)source;
+	(void)cancellable;
+	if (token_write_file(writing->path, writing->text, &failure))
+		g_task_return_boolean(task, TRUE);
+	else
+		g_task_return_error(task, failure);
+}
+
+static void tokens_written(GObject *source, GAsyncResult *result, gpointer data);
+
+/* What is not written yet, unless a write is under way: that one's end does it. */
+static void tokens_write(struct tokens *tokens)
+{
+	GTask *task;
+
+	if (tokens->writing || MAX(tokens->noted, tokens->lost) == tokens->note)
+		return;
+	tokens->writing = writing_new(tokens);
+	task = g_task_new(NULL, NULL, tokens_written, NULL);
+	g_task_set_task_data(task, tokens->writing, writing_free);
+	g_task_run_in_thread(task, writing_run);
+	g_object_unref(task);
+}
+
+/* What was used up is to be had again where nobody could be told that it was. */
+static void tokens_lose(struct tokens *tokens, uint64_t note)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, tokens->records);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct token_info *info = value;
+
+		if (info->note > tokens->noted && info->note <= note)
+			info->used = false;
+	}
+	tokens->lost = note;
+}
+
+static void tokens_written(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct writing *writing = g_task_get_task_data(G_TASK(result));
+	struct tokens *tokens = writing->tokens;
+	g_autoptr(GError) failure = NULL;
+	bool ok = g_task_propagate_boolean(G_TASK(result), &failure);
+
+	(void)source;
+	(void)data;
+	if (!tokens)
+		return;
+	tokens->writing = NULL;
+	if (ok) {
+		tokens->noted = writing->note;
+	} else {
+		log_error("writing %s: %s", writing->path, failure->message);
+		tokens_lose(tokens, writing->note);
+	}
+	if (tokens->told)
+		tokens->told(tokens->told_data);
+	tokens_write(tokens);
+}
+
+static uint64_t tokens_changed(struct tokens *tokens)
+{
+	if (tokens->path) {
+		tokens->note++;
+		tokens_write(tokens);
+	}
+	return tokens->note;
+}
+
+uint64_t tokens_note(const struct tokens *tokens)
+{
+	return tokens->note;
+}
+
+enum token_noted tokens_noted(const struct tokens *tokens, uint64_t note)
+{
+	if (note <= tokens->noted)
+		return TOKEN_NOTED;
+	return note <= tokens->lost ? TOKEN_NOT_NOTED : TOKEN_NOTING;
+}
+
+void tokens_tell(struct tokens *tokens, void (*told)(void *data), void *data)
+{
+	tokens->told = told;
+	tokens->told_data = data;
 }
 
 static const char *token_json_string(struct json_object *root, const char *name)
@@ -285,6 +418,22 @@ static bool tokens_load(struct tokens *tokens, char **error)
 
 /* --- life --- */
 
+/* Written once at the start: a directory that takes nothing shows now. */
+static bool tokens_open(struct tokens *tokens, char **error)
+{
+	g_autoptr(GError) failure = NULL;
+	g_autofree char *text = NULL;
+
+	if (!tokens_load(tokens, error))
+		return false;
+	text = tokens_to_text(tokens);
+	if (token_write_file(tokens->path, text, &failure))
+		return true;
+	*error = g_strdup_printf("writing %s: %s", tokens->path,
+				 failure->message);
+	return false;
+}
+
 struct tokens *tokens_new(const char *key_file, const char *state_dir,
 			  char **error)
 {
@@ -300,8 +449,7 @@ struct tokens *tokens_new(const char *key_file, const char *state_dir,
 	if (!state_dir)
 		return tokens;
 	tokens->path = g_build_filename(state_dir, "tokens.json", NULL);
-	/* written once at the start: a directory that takes nothing shows now */
-	if (!tokens_load(tokens, error) || !tokens_save(tokens, error)) {
+	if (!tokens_open(tokens, error)) {
 		tokens_free(tokens);
 		return NULL;
 	}
@@ -312,6 +460,9 @@ void tokens_free(struct tokens *tokens)
 {
 	if (!tokens)
 		return;
+	/* nobody is told what becomes of it: it is not waited for */
+	if (tokens->writing)
+		tokens->writing->tokens = NULL;
 	g_hash_table_unref(tokens->records);
 	g_free(tokens->key_file);
 	g_free(tokens->path);
@@ -400,14 +551,11 @@ char *tokens_issue(struct tokens *tokens, struct grant *grant, bool once,
 	}
 	if (!tokens->path)
 		return text;
+	/* a list that lacks it is a nuisance and no danger: it can be revoked */
 	info = tokens_record(tokens, grant);
 	if (info)
 		info->once = once;
-	/* a list that lacks it is a nuisance and no danger: it can be revoked */
-	if (!tokens_save(tokens, error)) {
-		g_free(text);
-		return NULL;
-	}
+	tokens_changed(tokens);
 	return text;
 }
 
@@ -509,17 +657,13 @@ static enum token_verdict token_verify(const struct tokens *tokens,
 static enum token_verdict tokens_use(struct tokens *tokens,
 				     struct token_info *info)
 {
-	g_autofree char *error = NULL;
-
 	if (!info)
 		return TOKEN_UNAVAILABLE;
 	if (info->used)
 		return TOKEN_USED;
 	info->used = true;
-	if (tokens_save(tokens, &error))
-		return TOKEN_OK;
-	info->used = false;
-	return TOKEN_UNAVAILABLE;
+	info->note = tokens_changed(tokens);
+	return TOKEN_OK;
 }
 
 enum token_verdict tokens_check(struct tokens *tokens, const char *text,
@@ -570,12 +714,10 @@ bool tokens_revoke(struct tokens *tokens, const char *id, char **error)
 		*error = g_strdup("too many tokens are remembered");
 		return false;
 	}
-	/*
-	 * Stays revoked here even if the disk does not take it; who asks again is
-	 * not told that it did.
-	 */
+	/* also if the disk does not take it; who asks again makes another note */
 	info->revoked = true;
-	return tokens_save(tokens, error);
+	tokens_changed(tokens);
+	return true;
 }
 
 bool tokens_revoked(const struct tokens *tokens, const char *id)

@@ -8,6 +8,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "grant.h"
 
@@ -26,7 +27,7 @@ enum token_verdict {
 	TOKEN_NOT_YET,
 	TOKEN_REVOKED,
 	TOKEN_USED,		/* was for one use */
-	TOKEN_UNAVAILABLE,	/* good, but that it is used cannot be noted */
+	TOKEN_UNAVAILABLE,	/* good, but there is no room to note that it is used */
 };
 
 /*
@@ -41,8 +42,27 @@ void tokens_free(struct tokens *tokens);
 bool tokens_reload(struct tokens *tokens, char **error);
 
 /*
+ * What is issued, used up or revoked is to be on the disk before anybody is told
+ * so. A thread writes it there, for a disk may take long, and nobody else's desktop
+ * waits for that. Each such change is a note, counted from 1; without a @state_dir
+ * there are none.
+ */
+enum token_noted {
+	TOKEN_NOTED,
+	TOKEN_NOTING,		/* not yet */
+	TOKEN_NOT_NOTED,	/* the disk did not take it: what was used up is not */
+};
+
+/* The last note, 0: there was none. */
+uint64_t tokens_note(const struct tokens *tokens);
+/* What became of a note; to be asked each time that @told, below, is called. */
+enum token_noted tokens_noted(const struct tokens *tokens, uint64_t note);
+/* @told is called in the main loop when something became of one; NULL: nobody is. */
+void tokens_tell(struct tokens *tokens, void (*told)(void *data), void *data);
+
+/*
  * A new token for @grant, whose id is made here and written to it. Freed by the
- * caller; NULL with @error if the grant cannot be given.
+ * caller; NULL with @error if the grant cannot be given. Makes a note.
  */
 char *tokens_issue(struct tokens *tokens, struct grant *grant, bool once,
 		   char **error);
@@ -55,15 +75,15 @@ char *tokens_claim(struct tokens *tokens, const struct grant *grant);
 /* Whether the token of this id was for one use. */
 bool tokens_once(const struct tokens *tokens, const char *id);
 
-/* Judges @text. TOKEN_OK fills @grant, and uses up a token for one use. */
+/* Judges @text. TOKEN_OK fills @grant, and uses up a token for one use: a note. */
 enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 				struct grant *grant);
 
 /* Whether a token can have this id. */
 bool token_id_valid(const char *id);
 /*
- * False with @error: no such id can be, or it could not be noted. If that is for
- * want of a disk, it is revoked for as long as this process runs.
+ * Makes a note; what the disk does not take is revoked for as long as this process
+ * runs. False with @error: no such id can be, or too many are remembered.
  */
 bool tokens_revoke(struct tokens *tokens, const char *id, char **error);
 bool tokens_revoked(const struct tokens *tokens, const char *id);
@@ -75,6 +95,7 @@ unsigned int tokens_keys(const struct tokens *tokens);
 struct token_info {
 	struct grant grant;
 	bool once, used, revoked;
+	uint64_t note;		/* that it was used */
 };
 
 void tokens_each(const struct tokens *tokens,

@@ -30,6 +30,16 @@ static struct tokens *open_tokens(void)
 	return opened;
 }
 
+/* What became of the last note. */
+static enum token_noted settle(void)
+{
+	uint64_t note = tokens_note(tokens);
+
+	while (tokens_noted(tokens, note) == TOKEN_NOTING)
+		g_main_context_iteration(NULL, TRUE);
+	return tokens_noted(tokens, note);
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -45,6 +55,7 @@ static int end(void **state)
 	g_autofree char *records = g_build_filename(dir, "tokens.json", NULL);
 
 	(void)state;
+	settle();
 	tokens_free(tokens);
 	chmod(dir, 0700);
 	g_unlink(records);
@@ -245,6 +256,7 @@ static void test_claims_are_judged(void **state)
 
 static void reopen(void)
 {
+	assert_int_equal(settle(), TOKEN_NOTED);
 	tokens_free(tokens);
 	tokens = open_tokens();
 }
@@ -270,10 +282,69 @@ static void test_one_that_cannot_be_noted_is_not_used(void **state)
 
 	(void)state;
 	text = issue(ROLE_VIEW, "vm:3", true, &given);
+	settle();
 	assert_int_equal(g_rename(dir, away), 0);
-	expect(TOKEN_UNAVAILABLE, text);
+	expect(TOKEN_OK, text);
+	expect(TOKEN_USED, text);
+	assert_int_equal(settle(), TOKEN_NOT_NOTED);
 	assert_int_equal(g_rename(away, dir), 0);
 	expect(TOKEN_OK, text);
+	reopen();
+	expect(TOKEN_USED, text);
+}
+
+/* While one is written, what changes is gathered, and written then. */
+static void test_notes_wait_for_the_one_before(void **state)
+{
+	g_autofree char *first = NULL, *second = NULL, *third = NULL;
+	g_autofree char *away = g_strconcat(dir, ".away", NULL);
+	struct grant given;
+
+	(void)state;
+	first = issue(ROLE_VIEW, "vm:1", true, &given);
+	second = issue(ROLE_VIEW, "vm:2", true, &given);
+	third = issue(ROLE_VIEW, "vm:3", true, &given);
+	settle();
+	expect(TOKEN_OK, first);
+	settle();
+	assert_int_equal(g_rename(dir, away), 0);
+	expect(TOKEN_OK, second);
+	expect(TOKEN_OK, third);
+	assert_int_equal(settle(), TOKEN_NOT_NOTED);
+	assert_int_equal(g_rename(away, dir), 0);
+	expect(TOKEN_USED, first);
+	expect(TOKEN_OK, second);
+	expect(TOKEN_OK, third);
+	reopen();
+	expect(TOKEN_USED, second);
+	expect(TOKEN_USED, third);
+}
+
+static void count_told(void *data)
+{
+	++*(unsigned int *)data;
+}
+
+static void test_who_asked_is_told(void **state)
+{
+	g_autofree char *text = NULL;
+	unsigned int told = 0;
+	struct grant given;
+
+	(void)state;
+	tokens_tell(tokens, count_told, &told);
+	text = issue(ROLE_VIEW, "vm:3", true, &given);
+	assert_true(tokens_note(tokens) > 0);
+	assert_int_equal(told, 0);
+	settle();
+	assert_int_equal(told, 1);
+	/* it ends while one is written: nobody is told, and nothing is lost of memory */
+	expect(TOKEN_OK, text);
+	tokens_free(tokens);
+	while (g_main_context_iteration(NULL, FALSE))
+		continue;
+	tokens = open_tokens();
+	assert_int_equal(told, 1);
 }
 
 static void test_revoked(void **state)
@@ -294,22 +365,22 @@ static void test_revoked(void **state)
 
 static void test_a_revocation_that_is_not_on_the_disk_is_said(void **state)
 {
-	g_autofree char *text = NULL, *first = NULL, *second = NULL;
-	g_autofree char *third = NULL;
+	g_autofree char *text = NULL, *error = NULL;
 	g_autofree char *away = g_strconcat(dir, ".away", NULL);
 	struct grant given;
 
 	(void)state;
 	text = issue(ROLE_VIEW, "vm:3", false, &given);
+	settle();
 	assert_int_equal(g_rename(dir, away), 0);
-	assert_false(tokens_revoke(tokens, given.id, &first));
-	assert_non_null(first);
+	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_int_equal(settle(), TOKEN_NOT_NOTED);
 	expect(TOKEN_REVOKED, text);
 	/* nor does asking again make it so */
-	assert_false(tokens_revoke(tokens, given.id, &second));
-	assert_non_null(second);
+	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_int_equal(settle(), TOKEN_NOT_NOTED);
 	assert_int_equal(g_rename(away, dir), 0);
-	assert_true(tokens_revoke(tokens, given.id, &third));
+	assert_true(tokens_revoke(tokens, given.id, &error));
 	reopen();
 	expect(TOKEN_REVOKED, text);
 }
@@ -343,14 +414,16 @@ static void test_what_is_remembered_is_bounded(void **state)
 
 	(void)state;
 	text = issue(ROLE_VIEW, "vm:3", true, &given);
+	settle();
 	tokens_free(tokens);
-	tokens = tokens_new(key_file, NULL, &error);	/* no disk: quick */
+	tokens = tokens_new(key_file, NULL, &error);	/* no disk */
 	assert_non_null(tokens);
 	for (i = 0; i < TOKENS_MAX; i++) {
 		g_snprintf(id, sizeof(id), "t%d", i);
 		assert_true(tokens_revoke(tokens, id, &error));
 	}
 	assert_false(tokens_revoke(tokens, "onemore", &error));
+	assert_int_equal(tokens_note(tokens), 0);
 	tokens_each(tokens, count, &remembered);
 	assert_int_equal(remembered, TOKENS_MAX);
 	/* what cannot be remembered as used is not good for one use */
@@ -466,6 +539,8 @@ int main(void)
 		token_test(test_claims_are_judged),
 		token_test(test_a_token_for_one_use),
 		token_test(test_one_that_cannot_be_noted_is_not_used),
+		token_test(test_notes_wait_for_the_one_before),
+		token_test(test_who_asked_is_told),
 		token_test(test_revoked),
 		token_test(test_a_revocation_that_is_not_on_the_disk_is_said),
 		token_test(test_revoked_before_it_was_ever_seen),
