@@ -6,7 +6,7 @@
  * its token would be expired anyway, so there is a bound to what is remembered.
  *
  * All records are written at a time, by a thread, one write after the other: what
- * changes meanwhile is in the next one. The thread has nothing but the text.
+ * changes meanwhile is in the next one. The thread has a copy of them.
  */
 #include "token.h"
 
@@ -45,8 +45,10 @@ struct tokens {
 /* A write. */
 struct writing {
 	struct tokens *tokens;		/* the main loop's; NULL: they are gone */
-	char *path, *text;
+	char *path;
 	uint64_t note;			/* the last one that is in it */
+	struct token_info *records;	/* as they were when it began */
+	size_t nr_records;
 };
 
 static gint64 token_now(void)
@@ -187,45 +189,23 @@ static struct json_object *token_to_json(const struct token_info *info)
 	return root;
 }
 
-static char *tokens_to_text(struct tokens *tokens)
-{
-	struct json_object *root, *list;
-	gint64 now = token_now();
-	GHashTableIter iter;
-	gpointer value;
-	char *text;
-
-	g_hash_table_foreach_remove(tokens->records, token_is_old, &now);
-	root = json_object_new_object();
-	list = json_object_new_array();
-	json_object_object_add(root, "version", json_object_new_int(1));
-	json_object_object_add(root, "tokens", list);
-	g_hash_table_iter_init(&iter, tokens->records);
-	while (g_hash_table_iter_next(&iter, NULL, &value))
-		json_object_array_add(list, token_to_json(value));
-	text = g_strdup(json_object_to_json_string_ext(root,
-						JSON_C_TO_STRING_PLAIN));
-	json_object_put(root);
-	return text;
-}
-
-/* Complete or not at all, also when the machine goes down. */
-static bool token_write_file(const char *path, const char *text, GError **failure)
-{
-	return g_file_set_contents_full(path, text, -1,
-					G_FILE_SET_CONTENTS_CONSISTENT |
-					G_FILE_SET_CONTENTS_DURABLE, 0600,
-					failure);
-}
-
 static struct writing *writing_new(struct tokens *tokens)
 {
 	struct writing *writing = g_new0(struct writing, 1);
+	gint64 now = token_now();
+	GHashTableIter iter;
+	gpointer value;
 
+	g_hash_table_foreach_remove(tokens->records, token_is_old, &now);
 	writing->tokens = tokens;
 	writing->path = g_strdup(tokens->path);
-	writing->text = tokens_to_text(tokens);
 	writing->note = tokens->note;
+	writing->records = g_new(struct token_info,
+				 g_hash_table_size(tokens->records));
+	g_hash_table_iter_init(&iter, tokens->records);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		writing->records[writing->nr_records++] =
+			*(const struct token_info *)value;
 	return writing;
 }
 
@@ -234,20 +214,40 @@ static void writing_free(gpointer data)
 	struct writing *writing = data;
 
 	g_free(writing->path);
-	g_free(writing->text);
+	g_free(writing->records);
 	g_free(writing);
+}
+
+/* Complete or not at all, also when the machine goes down. */
+static bool writing_do(const struct writing *writing, GError **failure)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	size_t i;
+	bool ok;
+
+	json_object_object_add(root, "version", json_object_new_int(1));
+	json_object_object_add(root, "tokens", list);
+	for (i = 0; i < writing->nr_records; i++)
+		json_object_array_add(list, token_to_json(&writing->records[i]));
+	ok = g_file_set_contents_full(writing->path,
+			json_object_to_json_string_ext(root,
+					JSON_C_TO_STRING_PLAIN), -1,
+			G_FILE_SET_CONTENTS_CONSISTENT |
+			G_FILE_SET_CONTENTS_DURABLE, 0600, failure);
+	json_object_put(root);
+	return ok;
 }
 
 /* In a thread. */
 static void writing_run(GTask *task, gpointer source, gpointer data,
 			GCancellable *cancellable)
 {
-	const struct writing *writing = data;
 	GError *failure = NULL;
 
 	(void)source;
 	(void)cancellable;
-	if (token_write_file(writing->path, writing->text, &failure))
+	if (writing_do(data, &failure))
 		g_task_return_boolean(task, TRUE);
 	else
 		g_task_return_error(task, failure);
@@ -422,16 +422,18 @@ static bool tokens_load(struct tokens *tokens, char **error)
 static bool tokens_open(struct tokens *tokens, char **error)
 {
 	g_autoptr(GError) failure = NULL;
-	g_autofree char *text = NULL;
+	struct writing *writing;
+	bool ok;
 
 	if (!tokens_load(tokens, error))
 		return false;
-	text = tokens_to_text(tokens);
-	if (token_write_file(tokens->path, text, &failure))
-		return true;
-	*error = g_strdup_printf("writing %s: %s", tokens->path,
-				 failure->message);
-	return false;
+	writing = writing_new(tokens);
+	ok = writing_do(writing, &failure);
+	writing_free(writing);
+	if (!ok)
+		*error = g_strdup_printf("writing %s: %s", tokens->path,
+					 failure->message);
+	return ok;
 }
 
 struct tokens *tokens_new(const char *key_file, const char *state_dir,
