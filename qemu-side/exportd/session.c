@@ -157,7 +157,7 @@ static void session_refuse_place(struct session *session)
 	session_close(session, SESSION_TRY_LATER, "too many viewers");
 }
 
-/* The places that the token of @session has, of @desktop. */
+/* The places that the token of @session has, of @desktop; NULL: of those told of all. */
 static unsigned int session_share(const struct session *session,
 				  const struct desktop *desktop)
 {
@@ -168,7 +168,7 @@ static unsigned int session_share(const struct session *session,
 	for (i = 0; i < all->len; i++) {
 		const struct session *each = all->pdata[i];
 
-		share += each->desktop == desktop &&
+		share += (desktop ? each->desktop == desktop : each->events) &&
 			 !strcmp(each->connection->grant.id, token);
 	}
 	return share;
@@ -269,28 +269,12 @@ static void session_tell(struct session *session, struct packet *list)
 	viewer_queue_text(session->viewer, list);
 }
 
-/* How many are told of the desktops by the token of @session. */
-static unsigned int session_listeners(const struct session *session)
-{
-	const GPtrArray *all = session->http->sessions;
-	const char *token = session->connection->grant.id;
-	unsigned int i, count = 0;
-
-	for (i = 0; i < all->len; i++) {
-		const struct session *each = all->pdata[i];
-
-		count += each->events &&
-			 !strcmp(each->connection->grant.id, token);
-	}
-	return count;
-}
-
 static void session_open_events(struct session *session)
 {
 	struct packet *list;
 
 	/* from many addresses one link could else have every connection */
-	if (session_listeners(session) >=
+	if (session_share(session, NULL) >=
 	    session->http->options.connections / 2) {
 		viewer_say(session->viewer,
 			   api_error("busy", "half of all connections are of this token"));
