@@ -323,7 +323,7 @@ enum helix_replug {
  * @resize: the one under way; see resize.c
  * @replug: what becomes of the size that the tenant was offered; see replug.c
  * @replug_until: in jiffies: the end of what is waited for in it
- * @replug_width: the last size that it was seen to have been offered
+ * @replug_width: the last size that it was seen to have been offered, 0 for none
  * @replug_height: likewise
  * @replug_drawn: pictures it set, or tried, since it looked
  * @exchanged: it found it disconnected; until it is seen what it made of it since

@@ -21,7 +21,8 @@
  *	LOOKED		NONE		then it shows that, or nothing, or has been
  *					unplugged for this size before
  *	UNPLUGGED	GONE		GETCONNECTOR
- *	UNPLUGGED	NONE		it did not look within HELIX_REPLUG_UNSEEN_MS
+ *	UNPLUGGED	NONE		it did not look within HELIX_REPLUG_UNSEEN_MS: to who
+ *					was frozen it is done again when he looks
  *	GONE		NONE		it shows nothing, or HELIX_REPLUG_GONE_MS later
  *	any		NONE		the lease ends, or nobody has its node open any more
  *
@@ -59,7 +60,7 @@ MODULE_PARM_DESC(replug_ms,
 #define HELIX_REPLUG_STILL	5
 /* Between two looks at what is waited for. */
 #define HELIX_REPLUG_POLL_MS	25
-/* Who has not looked by then will not, however slow the machine is. */
+/* Who has not looked by then does not run, however slow the machine is. */
 #define HELIX_REPLUG_UNSEEN_MS	30000
 /* For who does not turn its output off, as Weston: to be done with it. */
 #define HELIX_REPLUG_GONE_MS	500
@@ -291,18 +292,24 @@ static bool helix_replug_step(struct helix_scanout *s, const struct helix_look *
 	case HELIX_REPLUG_LOOKED:
 		/* If not, another look has set the clock, and armed us, since we were woken. */
 		return late && helix_replug_judge(s, look);
+	case HELIX_REPLUG_UNPLUGGED:
+		/* It has chosen nothing. */
+		if (late) {
+			s->replug_width = 0;
+			s->replug_height = 0;
+		}
+		break;
 	case HELIX_REPLUG_GONE:
 		late |= look->shows == HELIX_SHOWS_NOTHING;
-		fallthrough;
-	case HELIX_REPLUG_UNPLUGGED:
-		if (late)
-			helix_replug_set(s, HELIX_REPLUG_NONE);
-		else
-			helix_replug_arm(s, HELIX_REPLUG_POLL_MS);
-		return late;
+		break;
 	default:
 		return false;
 	}
+	if (late)
+		helix_replug_set(s, HELIX_REPLUG_NONE);
+	else
+		helix_replug_arm(s, HELIX_REPLUG_POLL_MS);
+	return late;
 }
 
 void helix_replug_work(struct work_struct *work)

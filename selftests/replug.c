@@ -146,24 +146,35 @@ static int wait_replug(const struct helix_lease_acquire *acq, uint64_t before)
 	return 0;
 }
 
-/* Until it finds it unplugged. */
-static int resize_in_vain(int uevents, const struct helix_lease_acquire *acq, uint32_t width,
-			  uint32_t height)
+/* Until it is told that it is unplugged. */
+static int resize_and_wait(int uevents, const struct helix_lease_acquire *acq, uint32_t width,
+			   uint32_t height)
 {
 	uint64_t before = replugs(acq->scanout);
 	int ret = resize_and_look(acq, width, height) ?: wait_replug(acq, before);
-	drmModeModeInfo mode;
 	char bytes[4096];
 
 	if (!ret)
 		ret = wait_hotplug(uevents, acq->connector_id);
-	if (ret)
-		return ret;
 	/* Drivers tell of some changes themselves: what comes from here on is the module's. */
-	while (recv(uevents, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+	while (!ret && recv(uevents, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		continue;
-	ret = look(acq, &mode);
+	return ret;
+}
+
+/* It finds it so. */
+static int unplugged(const struct helix_lease_acquire *acq)
+{
+	drmModeModeInfo mode;
+	int ret = look(acq, &mode);
+
 	return ret == -ENODEV ? 0 : ret ?: -EEXIST;
+}
+
+static int resize_in_vain(int uevents, const struct helix_lease_acquire *acq, uint32_t width,
+			  uint32_t height)
+{
+	return resize_and_wait(uevents, acq, width, height) ?: unplugged(acq);
 }
 
 /* And then, as it was told to look, that it is there again. */
@@ -216,6 +227,19 @@ TEST_F_TIMEOUT(replug, who_takes_it_then_without_having_turned_off_is_no_followe
 	ASSERT_EQ(tenant_show(self->acq.lease_fd, &self->acq, &next, &self->mode), 0);
 	EXPECT_EQ(self->mode.hdisplay, 1440);
 	ASSERT_EQ(resize_in_vain(self->uevents, &self->acq, 1280, 720), 0);
+}
+
+TEST_F_TIMEOUT(replug, who_did_not_look_meanwhile_is_unplugged_again_when_he_looks, 180)
+{
+	if (!getenv("HELIX_DEBUG"))
+		SKIP(return, "takes half a minute: on the debug kernels only");
+	ASSERT_EQ(resize_and_wait(self->uevents, &self->acq, 1440, 900), 0);
+	/* As if it had been frozen: it is told that it is plugged in again, and only then looks. */
+	ASSERT_EQ(plugged(self->uevents, &self->acq, &self->mode), 0);
+	EXPECT_EQ(self->mode.hdisplay, 1440);
+	ASSERT_EQ(wait_replug(&self->acq, self->before + 1), 0);
+	ASSERT_EQ(wait_hotplug(self->uevents, self->acq.connector_id), 0);
+	EXPECT_EQ(unplugged(&self->acq), 0);
 }
 
 TEST_F_TIMEOUT(replug, nobody_else_sees_it, 180)
