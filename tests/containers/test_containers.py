@@ -539,6 +539,22 @@ for what in (lambda: os.read(heard, 4096), lambda: os.open("bound", os.O_RDONLY)
             self.blank(self.mine)
             wait_long(lambda: not self.opened("alice"), lambda: f"alice may open {self.opened('alice')}, and has no lease")
 
+    def rootless_with_runc(self):
+        uid = int(self.check("id -u alice"))
+        self.run("Rootless podman", 5)
+        self.alice(self.page["Rootless podman"][6])
+        row = self.wait(lambda: next((row for row in self.scanouts().values() if row["state"] == "leased"), None), "it has a lease")
+        check((row["label"], row["owner_uid"]) == ("deskr", uid), f"it is {row}")
+        self.pids["deskr"], mine = row["owner_pid"], row["scanout"]
+        self.has_its_own("deskr", mine)
+        groups = self.check(f"grep ^Groups /proc/{row['owner_pid']}/status").split()[1:]
+        check(self.check("getent group render").split(":")[2] not in groups, f"it has her groups {groups}, and its render node by them")
+        said = self.shows(mine)
+        self.alice(self.page["Rootless podman"][7])
+        self.blank(mine)
+        self.check("setfacl --remove user:alice /dev/dri/renderD128")
+        return said
+
     def rootless_runc(self):
         uid = int(self.check("id -u alice"))
         self.alice(self.page["Rootless runc"][0])
@@ -698,6 +714,7 @@ def tried(report, after):
                 ("a rootless container whose lease was revoked opens nothing any more", cases.rootless_revoked),
                 ("rootless podman --userns keep-id: is seen, and has the viewer's keys", cases.rootless_as_herself),
                 ("rootless podman --userns auto and nomap: root may open the nodes, and others may not", cases.rootless_other_roots),
+                ("rootless podman with runc: is seen, with a render node that is its user's", cases.rootless_with_runc),
                 ("rootless runc, with an OCI bundle", cases.rootless_runc),
                 ("a lease whose nodes were another's is given back, and acquired anew", cases.doubtful),
                 ("crun alone, with an OCI bundle", cases.crun_alone),
