@@ -42,9 +42,10 @@ struct tokens {
 	void *told_data;
 };
 
-/* A write. */
+/* A write, which has a thread of its own. */
 struct writing {
 	struct tokens *tokens;		/* the main loop's; NULL: they are gone */
+	GTask *task;
 	char *path;
 	uint64_t note;			/* the last one that is in it */
 	struct token_info *records;	/* as they were when it began */
@@ -209,10 +210,8 @@ static struct writing *writing_new(struct tokens *tokens)
 	return writing;
 }
 
-static void writing_free(gpointer data)
+static void writing_free(struct writing *writing)
 {
-	struct writing *writing = data;
-
 	g_free(writing->path);
 	g_free(writing->records);
 	g_free(writing);
@@ -239,18 +238,17 @@ static bool writing_do(const struct writing *writing, GError **failure)
 	return ok;
 }
 
-/* In a thread. */
-static void writing_run(GTask *task, gpointer source, gpointer data,
-			GCancellable *cancellable)
+static gpointer writing_thread(gpointer data)
 {
+	struct writing *writing = data;
+	g_autoptr(GTask) task = writing->task;
 	GError *failure = NULL;
 
-	(void)source;
-	(void)cancellable;
-	if (writing_do(data, &failure))
-		g_task_return_boolean(task, TRUE);
+	if (writing_do(writing, &failure))
+		g_task_return_pointer(task, writing, NULL);
 	else
 		g_task_return_error(task, failure);
+	return NULL;
 }
 
 static void tokens_written(GObject *source, GAsyncResult *result, gpointer data);
@@ -258,15 +256,22 @@ static void tokens_written(GObject *source, GAsyncResult *result, gpointer data)
 /* What is not written yet, unless a write is under way: that one's end does it. */
 static void tokens_write(struct tokens *tokens)
 {
-	GTask *task;
+	struct writing *writing;
+	GError *failure = NULL;
+	GThread *thread;
 
 	if (tokens->writing || MAX(tokens->noted, tokens->lost) == tokens->note)
 		return;
-	tokens->writing = writing_new(tokens);
-	task = g_task_new(NULL, NULL, tokens_written, NULL);
-	g_task_set_task_data(task, tokens->writing, writing_free);
-	g_task_run_in_thread(task, writing_run);
-	g_object_unref(task);
+	writing = writing_new(tokens);
+	tokens->writing = writing;
+	writing->task = g_task_new(NULL, NULL, tokens_written, writing);
+	thread = g_thread_try_new("tokens", writing_thread, writing, &failure);
+	if (thread) {
+		g_thread_unref(thread);
+		return;
+	}
+	g_task_return_error(writing->task, failure);
+	g_object_unref(writing->task);
 }
 
 /* What was used up is to be had again where nobody could be told that it was. */
@@ -285,19 +290,11 @@ static void tokens_lose(struct tokens *tokens, uint64_t note)
 	tokens->lost = note;
 }
 
-static void tokens_written(GObject *source, GAsyncResult *result, gpointer data)
+static void tokens_go_on(struct tokens *tokens, const struct writing *writing,
+			 const GError *failure)
 {
-	struct writing *writing = g_task_get_task_data(G_TASK(result));
-	struct tokens *tokens = writing->tokens;
-	g_autoptr(GError) failure = NULL;
-	bool ok = g_task_propagate_boolean(G_TASK(result), &failure);
-
-	(void)source;
-	(void)data;
-	if (!tokens)
-		return;
 	tokens->writing = NULL;
-	if (ok) {
+	if (!failure) {
 		tokens->noted = writing->note;
 	} else {
 		log_error("writing %s: %s", writing->path, failure->message);
@@ -306,6 +303,18 @@ static void tokens_written(GObject *source, GAsyncResult *result, gpointer data)
 	if (tokens->told)
 		tokens->told(tokens->told_data);
 	tokens_write(tokens);
+}
+
+static void tokens_written(GObject *source, GAsyncResult *result, gpointer data)
+{
+	struct writing *writing = data;
+	g_autoptr(GError) failure = NULL;
+
+	(void)source;
+	g_task_propagate_pointer(G_TASK(result), &failure);
+	if (writing->tokens)
+		tokens_go_on(writing->tokens, writing, failure);
+	writing_free(writing);
 }
 
 static uint64_t tokens_changed(struct tokens *tokens)
