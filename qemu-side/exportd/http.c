@@ -396,9 +396,11 @@ static const struct refusal *http_judge_token(struct http *http,
 					      struct connection *connection,
 					      const char *text)
 {
+	uint64_t before = http_note(http);
 	enum token_verdict verdict = tokens_check(http->tokens, text,
 						  &connection->grant);
 
+	http_wait(http, connection, before);
 	if (verdict == TOKEN_OK)
 		return NULL;
 	/* the others were good once: nobody guesses those */
@@ -710,14 +712,12 @@ static int http_api_request(struct http *http, struct lws *wsi,
 {
 	struct connection *connection = lws_get_opaque_user_data(wsi);
 	bool acts = strcmp(method, "GET");
-	uint64_t before = http_note(http);
 	const struct refusal *refusal;
 
 	refusal = http_expect_body(wsi, &exchange->expected);
 	if (refusal)
 		return http_refuse(wsi, exchange, refusal, NULL, true);
 	refusal = http_judge(http, wsi, acts, false);
-	http_wait(http, connection, before);
 	/* whether it needs one is the API's to say */
 	if (refusal == &http_no_token && !strcmp(path, "/metrics"))
 		refusal = NULL;
@@ -877,13 +877,10 @@ static const struct refusal *http_judge_upgrade(struct http *http,
 /* Zero goes on with the upgrade: what is still to be noted, session.c waits for. */
 static int http_upgrade(struct http *http, struct lws *wsi, const char *to)
 {
-	struct connection *connection = lws_get_opaque_user_data(wsi);
-	uint64_t before = http_note(http);
 	const struct refusal *refusal;
 
 	http_identify(http, wsi);
 	refusal = http_judge_upgrade(http, wsi, to);
-	http_wait(http, connection, before);
 	if (!refusal)
 		return 0;
 	http_refuse_upgrade(wsi, refusal);
