@@ -361,6 +361,10 @@ class SlowDisk:
         for _ in range(3):
             assert self.other.ask("/api/desktops", bearer=token())[0] == 200
 
+    def remembered(self, name, what):
+        rows = json.loads(self.other.ask("/api/tokens", bearer=token())[2])
+        return any(row["id"] == name and row[what] for row in rows)
+
     def state(self, name):
         """Where the records are, or are not any more."""
         return os.path.join(self.dir, name)
@@ -388,8 +392,9 @@ def test_a_slow_disk_holds_up_who_waits_for_it_and_nobody_else(b):
     with SlowDisk(b) as slow:
         new = slow.ask("/api/tokens", "POST", token(), b'{"desktop":"vm:3","role":"view","ttl":60}')
         end = slow.ask("/api/tokens/victim", "DELETE", token())
-        once = token("vm:3", "view", once=True)
+        once = token("vm:3", "view", once=True, jti="once")
         used = slow.ask("/api/ticket", "POST", once, b"")
+        wait("both have arrived", lambda: slow.remembered("victim", "revoked") and slow.remembered("once", "used"))
         # it is used, and its victim is out, before all of that is on the disk
         assert slow.other.code("/api/desktops", bearer=once) == (401, "used")
         assert slow.other.code("/api/desktops", bearer=token(jti="victim")) == (401, "revoked")
