@@ -513,13 +513,19 @@ for what in (lambda: os.read(heard, 4096), lambda: os.open("bound", os.O_RDONLY)
         self.check("podman rm --force --time 0 after")
         self.blank(self.mine)
 
+    def lease_of_alice(self, label, uid):
+        """The one there is, which has to be of this container of hers."""
+        row = self.wait(lambda: next((row for row in self.scanouts().values() if row["state"] == "leased"), None), "it has a lease")
+        check((row["label"], row["owner_uid"]) == (label, uid), f"it is {row}")
+        self.pids[label] = row["owner_pid"]
+        return row
+
     def rootless_as_herself(self):
         """She is in there who she is outside, and root is another."""
         uid = int(self.check("id -u alice"))
         self.alice(self.page["Rootless podman"][3])
-        row = self.wait(lambda: next((row for row in self.scanouts().values() if row["state"] == "leased"), None), "it has a lease")
-        check((row["label"], row["owner_uid"]) == ("deskk", uid), f"it is {row}")
-        self.pids["deskk"], mine = row["owner_pid"], row["scanout"]
+        row = self.lease_of_alice("deskk", uid)
+        mine = row["scanout"]
         uids = self.check(f"grep ^Uid /proc/{row['owner_pid']}/status; cat /proc/{row['owner_pid']}/uid_map")
         check(uids.split()[1:5] == [str(uid)] * 4, f"it runs as {uids}")
         self.has_its_own("deskk", mine)
@@ -543,9 +549,8 @@ for what in (lambda: os.read(heard, 4096), lambda: os.open("bound", os.O_RDONLY)
         uid = int(self.check("id -u alice"))
         self.run("Rootless podman", 5)
         self.alice(self.page["Rootless podman"][6])
-        row = self.wait(lambda: next((row for row in self.scanouts().values() if row["state"] == "leased"), None), "it has a lease")
-        check((row["label"], row["owner_uid"]) == ("deskr", uid), f"it is {row}")
-        self.pids["deskr"], mine = row["owner_pid"], row["scanout"]
+        row = self.lease_of_alice("deskr", uid)
+        mine = row["scanout"]
         self.has_its_own("deskr", mine)
         groups = self.check(f"grep ^Groups /proc/{row['owner_pid']}/status").split()[1:]
         check(self.check("getent group render").split(":")[2] not in groups, f"it has her groups {groups}, and its render node by them")
