@@ -1174,18 +1174,17 @@ void http_reload(struct http *http, const struct http_options *options)
 
 	http->options.connections_each = options->connections_each;
 	http->options.viewers = options->viewers;
-	if (!http->tls)
-		return;
-	if (!options->tls_certificate)
-		log_error("TLS cannot be left without a restart");
-	else if (!tls_reload(http->tls, options->tls_certificate,
+	if (!http->tls != !options->tls_certificate)
+		log_error("TLS cannot be %s without a restart",
+			  http->tls ? "left" : "begun");
+	else if (http->tls && !tls_reload(http->tls, options->tls_certificate,
 			     options->tls_key, &error))
 		log_error("%s; the former certificate goes on", error);
 }
 
-int http_port(const struct http *http)
+char *http_name(const struct http *http)
 {
-	return port_number(http->port);
+	return port_name(http->port);
 }
 
 /* What the former key signed is void, and so is what was opened with it. */

@@ -53,7 +53,8 @@ void http_free(struct http *http);
  */
 void http_reload(struct http *http, const struct http_options *options);
 
-int http_port(const struct http *http);
+/* As port_name(). */
+char *http_name(const struct http *http);
 /* Every half second: deadlines, tokens that ended, the list of desktops. */
 void http_tick(struct http *http);
 

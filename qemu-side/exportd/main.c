@@ -125,12 +125,10 @@ static gboolean main_reload(gpointer data)
 
 static void main_announce(const struct daemon *daemon)
 {
-	const struct http_options *http = &daemon->config.http;
-	bool six = strchr(http->listen, ':');
+	g_autofree char *name = http_name(daemon->http);
 
-	printf("listening http%s://%s%s%s:%d/\n",
-	       http->tls_certificate ? "s" : "", six ? "[" : "", http->listen,
-	       six ? "]" : "", http_port(daemon->http));
+	printf("listening http%s://%s/\n",
+	       daemon->config.http.tls_certificate ? "s" : "", name);
 	fflush(stdout);
 }
 
@@ -181,6 +179,8 @@ static bool main_open_tokens(struct daemon *daemon)
 	daemon->tokens = tokens_new(http->token_key, http->state_dir, &error);
 	if (!daemon->tokens)
 		log_error("%s", error);
+	else if (!http->state_dir)
+		log_warn("no state: tokens that were used up or revoked are good again after a restart");
 	http->tokens = daemon->tokens;
 	return daemon->tokens;
 }

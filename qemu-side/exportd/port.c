@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gio/gio.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -186,12 +187,16 @@ static bool port_address(const struct port *port, union port_address *address)
 	return !getsockname(port->fd, &address->any, &len);
 }
 
-int port_number(const struct port *port)
+char *port_name(const struct port *port)
 {
+	g_autoptr(GSocketAddress) bound = NULL;
 	union port_address address;
 
-	/* the port is at the same place in both */
-	return port_address(port, &address) ? ntohs(address.four.sin_port) : 0;
+	if (port_address(port, &address))
+		bound = g_socket_address_new_from_native(&address,
+							 sizeof(address));
+	return bound ? g_socket_connectable_to_string(G_SOCKET_CONNECTABLE(bound)) :
+		       g_strdup("unknown");
 }
 
 bool port_is_loopback(const struct port *port)

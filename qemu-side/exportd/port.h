@@ -21,7 +21,8 @@ struct port *port_open(const char *address, int number, int fd,
 		       port_accepted accepted, void *data, char **error);
 void port_close(struct port *port);
 
-int port_number(const struct port *port);
+/* What it is bound to, "127.0.0.1:8800" or "[::]:8800". The caller's. */
+char *port_name(const struct port *port);
 /* Whether only this machine can connect to it. */
 bool port_is_loopback(const struct port *port);
 

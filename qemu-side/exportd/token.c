@@ -81,7 +81,7 @@ static bool token_key_safe(int fd, const char *path, char **error)
 		return false;
 	}
 	if (st.st_mode & (S_IRWXO | S_IWGRP)) {
-		*error = g_strdup_printf("token key %s: others can read or change it (mode %04o); chmod 600",
+		*error = g_strdup_printf("token key %s: others can read or change it (mode %04o); chmod 600, or 640 with a group of this process",
 					 path, st.st_mode & 07777);
 		return false;
 	}

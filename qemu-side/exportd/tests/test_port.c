@@ -46,6 +46,15 @@ static struct port *open_port(const char *address, int number)
 	return port;
 }
 
+/* The number that port_name() ends with, after what it has to begin with. */
+static int number_of(const struct port *port, const char *host)
+{
+	g_autofree char *name = port_name(port);
+
+	assert_true(g_str_has_prefix(name, host));
+	return atoi(name + strlen(host));
+}
+
 static void test_accepts_and_says_whom(void **state)
 {
 	struct port *port = open_port("localhost", 0);
@@ -53,19 +62,20 @@ static void test_accepts_and_says_whom(void **state)
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), number;
 
 	(void)state;
 	assert_non_null(port);
 	assert_true(port_is_loopback(port));
-	to.sin_port = htons((uint16_t)port_number(port));
+	number = number_of(port, "127.0.0.1:");
+	to.sin_port = htons((uint16_t)number);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	while (!accepted[0])
 		g_main_context_iteration(NULL, TRUE);
 	assert_string_equal(accepted, "127.0.0.1");
 	close(fd);
 	/* one at a time has it */
-	assert_null(open_port("127.0.0.1", port_number(port)));
+	assert_null(open_port("127.0.0.1", number));
 	port_close(port);
 }
 
@@ -76,6 +86,11 @@ static void test_addresses(void **state)
 	(void)state;
 	assert_non_null(all);
 	assert_false(port_is_loopback(all));
+	assert_in_range(number_of(all, "0.0.0.0:"), 1, 65535);
+	port_close(all);
+	all = open_port("::", 0);
+	assert_non_null(all);
+	assert_in_range(number_of(all, "[::]:"), 1, 65535);
 	port_close(all);
 	assert_null(open_port("eth0", 0));
 	assert_null(open_port("", 0));

@@ -222,7 +222,7 @@ def test_sockets_that_the_service_manager_made():
     # the descriptors 3 and 4 of a process that knows its own number
     script = f'exec 3<&{web.fileno()} 4<&{attach.fileno()}; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:attach exec "$@"'
     try:
-        with Server("[server]\nport=1\n", pass_fds=(web.fileno(), attach.fileno()),
+        with Server("[server]\nlisten=127.0.0.2\nport=1\n", pass_fds=(web.fileno(), attach.fileno()),
                     wrapper=("/bin/bash", "-c", script, "bash")) as server:
             assert server.port == port, f"{server.port}, not {port}"
             assert server.call("GET", "/api/server")[0] == 200
@@ -281,6 +281,7 @@ def test_reload():
         assert "vm two: removed" not in server.said(), "what did not change was started over"
         server.reload(PLAIN + "[vm two]\nqmp=DIR/elsewhere\n", "vm two: removed: its configuration changed")
         wait("the new monitor", lambda: server.vms()["two"]["qmp"].endswith("elsewhere"))
+        server.reload(PLAIN + "tls-certificate=DIR/certificate\ntls-key=DIR/private\n", "TLS cannot be begun without a restart")
 
 
 def test_monitors_that_hang_delay_nobody():
@@ -428,6 +429,12 @@ def ask(server, method="GET", path="/api/desktops", place="127.0.0.1", **headers
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+def test_tokens_without_state_are_warned_of():
+    for state, told in (("state=DIR\n", False), ("", True)):
+        with Server(PLAIN + "auth=token\ntoken-key=DIR/key\n" + state, key=os.urandom(40)) as server:
+            assert ("no state: tokens that were used up" in server.said()) == told, server.said()
 
 
 BEHIND = PLAIN + "auth=token\ntoken-key=DIR/key\nstate=DIR\ntoken-failures=2\nconnections-each=2\ntrusted-proxies=127.0.0.8/29\n"
