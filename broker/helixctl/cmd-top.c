@@ -94,6 +94,7 @@ struct row {
 struct look {
 	int64_t time_ns;
 	struct hl_info info;
+	bool broker;	/* has told it, and not the module */
 	struct row *rows;
 	size_t n;
 };
@@ -107,10 +108,11 @@ static int64_t now_ns(void)
 }
 
 /* Of a broker that is not there nobody is told who can do without it. */
-static int open_any(const struct context *ctx, struct hl_conn **conn, struct hl_error *err)
+static int open_any(const struct context *ctx, struct hl_conn **conn, bool *broker, struct hl_error *err)
 {
 	int ret = ctx_connect(ctx, conn, err);
 
+	*broker = !ret && !ctx->direct;
 	if (ret && !ctx->direct && !ctx->socket && !hl_open_module(NULL, conn, NULL))
 		return 0;
 	return ret;
@@ -174,9 +176,10 @@ static int take_look(const struct context *ctx, const char *root, const struct l
 {
 	struct hl_scanout *list = NULL;
 	struct hl_conn *conn = NULL;
-	int ret = open_any(ctx, &conn, err);
+	int ret;
 
 	*look = (struct look) { 0 };
+	ret = open_any(ctx, &conn, &look->broker, err);
 	if (!ret)
 		ret = hl_get_info(conn, &look->info, err);
 	if (!ret)
@@ -348,7 +351,8 @@ static int print_look_json(const struct look *look)
 {
 	json_object *obj = hl_info_to_json(&look->info), *array = json_object_new_array();
 	bool ok = obj && array &&
-		  hl_json_add(obj, "time_ns", json_object_new_int64(look->time_ns));
+		  hl_json_add(obj, "time_ns", json_object_new_int64(look->time_ns)) &&
+		  hl_json_add(obj, "broker", json_object_new_boolean(look->broker));
 
 	for (size_t i = 0; ok && i < look->n; i++) {
 		json_object *row = row_to_json(&look->rows[i]);

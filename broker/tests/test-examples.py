@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The alarms of the example name metrics that there are: those that metrics.c of the export
-daemon writes, and those that metrics.jq makes of what helixctl tells.
+daemon writes, those that metrics.jq makes of what helixctl tells, and of others' two.
 
 usage: test-examples.py EXAMPLES METRICS_C HELIXCTL FAKE_BROKER
 """
@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/e2e"))
 from report import run_whole  # noqa: E402
 
 examples, metrics_c, helixctl, broker = sys.argv[1:]
+# Prometheus' own, and node_exporter's textfile collector's.
+OF_OTHERS = {"up", "node_textfile_mtime_seconds"}
 
 
 def told():
@@ -44,7 +46,8 @@ def try_all(report, _after):
     point(samples.get('helix_scanout_leased{scanout="2"}') == "1", "a leased scanout is told as one", text)
     point(samples.get('helix_scanout_leased{scanout="1"}') == "0", "a free one as none", text)
     point(samples.get('helix_scanout_stalled_seconds{scanout="2"}') == "90", "for how long one is stalled", text)
-    point(samples.get("helix_host_up") == "1" and samples.get("helix_gpus") == "1", "the host and the GPUs", text)
+    point(all(samples.get(name) == "1" for name in ("helix_host_up", "helix_gpus", "helix_broker_up")),
+          "the host, the GPUs and the broker", text)
     point('helix_scanout_flips_total{scanout="1"}' not in samples, "nothing is made up where nothing is told", text)
     form = re.compile(r'^(# TYPE helix_[a-z_]+ (gauge|counter)|helix_[a-z_]+(\{scanout="\d+"\})? [0-9.e+-]+)$')
     point(all(form.match(line) for line in text.splitlines()), "every line has Prometheus' form", text)
@@ -58,9 +61,9 @@ def try_all(report, _after):
     rules = [rule for group in groups for rule in group["rules"]]
     point(len({rule["alert"] for rule in rules}) == len(rules) > 0, "alarms have names of their own")
     for rule in rules:
-        names = set(re.findall(r"\bhelix_[a-z_]+", rule["expr"]))
-        point(names and names <= of_exportd | of_guests and rule["annotations"].keys() == {"summary", "action"},
-              f"{rule['alert']} is about what is measured", names - of_exportd - of_guests)
+        names = set(re.findall(r"\bhelix_[a-z_]+|^up\b|\bnode_[a-z_]+", rule["expr"]))
+        point(names and names <= of_exportd | of_guests | OF_OTHERS and rule["annotations"].keys() == {"summary", "action"},
+              f"{rule['alert']} is about what is measured", names - of_exportd - of_guests - OF_OTHERS)
 
 
 sys.exit(run_whole(try_all))
