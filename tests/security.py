@@ -437,6 +437,18 @@ def test_what_the_disk_does_not_take_was_not_used(b):
         assert [slow.other.ask("/api/desktops", bearer=each)[0] for each in once] == [401, 401]
 
 
+def test_who_waits_for_the_disk_is_judged_again(b):
+    with SlowDisk(b) as slow:
+        once = [token("*", "view", once=True, jti=f"once{number}") for number in range(2)]
+        used = [slow.ask("/api/ticket", "POST", each, b"") for each in once]
+        wait("both have arrived", lambda: all(slow.remembered(f"once{number}", "used") for number in range(2)))
+        end = slow.ask("/api/tokens/once0", "DELETE", token())
+        wait("one is revoked", lambda: slow.remembered("once0", "revoked"))
+        slow.go_on()
+        assert end.get()[0] == 200 and used[1].get()[0] == 200, (end.answer, used[1].answer)
+        assert used[0].get()[0] == 401 and json.loads(used[0].get()[2])["error"]["code"] == "revoked", used[0].answer
+
+
 def test_tickets(b):
     me = b.place(9)
     ticket = me.ticket(token("vm:3", "view"))["ticket"]
@@ -520,6 +532,61 @@ def test_another_key_ends_all(b):
         b.plain.file("key", KEY)
         b.plain.process.send_signal(signal.SIGHUP)
     wait("the key again", lambda: b.friend.ask("/api/desktops", bearer=old)[0] == 200)
+
+
+class HeldBack:
+    """A request whose body is still to come."""
+
+    def __init__(self, place, path, bearer, body):
+        self.sock, self.body = place.connect(), body
+        head = (f"POST {path} HTTP/1.1\r\nHost: localhost:{place.server.port}\r\nAuthorization: Bearer {bearer}\r\n"
+                f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n")
+        self.sock.sendall(head.encode())
+
+    def code(self):
+        """As Place.code(), of what it is answered when the body has come."""
+        self.sock.sendall(self.body)
+        head, _, rest = read_all(self.sock).partition(b"\r\n\r\n")
+        self.sock.close()
+        said = json.loads(rest)
+        return int(head.split()[1]), said["error"]["code"] if "error" in said else None
+
+
+def test_who_was_let_in_before_a_token_ended_is_not_served_after(b):
+    me, boss = b.place(28), token()
+
+    def let_in(name, **claims):
+        """Requests that make a token, a ticket, and a ticket of a token for one use."""
+        names = [f"{name}-{number}" for number in range(3)]
+        asked = [HeldBack(me, "/api/tokens", token(jti=names[0], **claims), b'{"desktop":"*","role":"admin","ttl":60}'),
+                 HeldBack(me, "/api/ticket", token(jti=names[1], **claims), b"x"),
+                 HeldBack(me, "/api/ticket", token(jti=names[2], once=True, **claims), b"x")]
+        wait("all to be let in", lambda: set(names) <= {
+            row["id"] for row in json.loads(b.friend.ask("/api/tokens", bearer=boss)[2])})
+        return names, asked
+
+    def served(asked):
+        return [each.code() for each in asked]
+
+    _, asked = let_in("served")
+    assert served(asked) == [(201, None), (200, None), (200, None)]
+    names, asked = let_in("revoked")
+    assert [b.friend.ask(f"/api/tokens/{name}", "DELETE", boss)[0] for name in names] == [200] * 3
+    assert served(asked) == [(401, "revoked")] * 3
+    soon = int(time.time()) + 3
+    _, asked = let_in("expired", exp=soon)
+    wait("their end", lambda: time.time() > soon)
+    assert served(asked) == [(401, "expired")] * 3
+    _, asked = let_in("former")
+    b.plain.file("key", b"another key, which is what one makes when one is lost")
+    b.plain.process.send_signal(signal.SIGHUP)
+    try:
+        wait("the other key", lambda: b.place(29).ask("/api/desktops", bearer=boss)[0] == 401)
+        assert served(asked) == [(401, "signature")] * 3
+    finally:
+        b.plain.file("key", KEY)
+        b.plain.process.send_signal(signal.SIGHUP)
+    wait("the key again", lambda: b.friend.ask("/api/desktops", bearer=boss)[0] == 200)
 
 
 # --- where a request comes from ---

@@ -25,6 +25,7 @@ struct grant {
 	char desktop[GRANT_DESKTOP_LEN];	/* "VM:N", "VM:*" or "*" */
 	char id[GRANT_ID_LEN];			/* of its token, or empty */
 	gint64 expires;				/* Unix seconds, 0: never */
+	unsigned int keys;			/* of tokens_keys(), as it was judged */
 };
 
 /* "view", "control", "admin"; "none" for anything else. */

@@ -3,7 +3,8 @@
  * Owns the connections of clients, through libwebsockets, in the main loop, and
  * answers requests; session.c has the WebSockets. Rules: what is read is bounded
  * before it is looked at, and has to come before a deadline; Host, Origin and
- * token are judged before anything else.
+ * token are judged before anything else, and the token again when what was asked for
+ * is done: a body may come late.
  */
 #include "http.h"
 
@@ -323,7 +324,7 @@ static void http_told(void *data)
 		connection->lost = noted == TOKEN_NOT_NOTED;
 		lws_callback_on_writable(connection->wsi);
 	}
-	sessions_judge(http, false);
+	sessions_judge(http);
 }
 
 static unsigned int http_connections_of(const struct http *http,
@@ -410,6 +411,23 @@ static const struct refusal *http_judge_token(struct http *http,
 	return &http_bad_tokens[verdict];
 }
 
+/*
+ * What was judged a while ago, for the body of a request may come late, a disk be
+ * slow, a ticket lie around: its token may have ended since, or the key that
+ * signed it.
+ */
+static const struct refusal *http_judge_again(const struct http *http,
+					      const struct grant *grant)
+{
+	enum token_verdict verdict;
+
+	/* none was asked for, or what needs none was */
+	if (!http->tokens || grant->role == ROLE_NONE)
+		return NULL;
+	verdict = tokens_check_again(http->tokens, grant);
+	return verdict == TOKEN_OK ? NULL : &http_bad_tokens[verdict];
+}
+
 static const struct refusal *http_judge_ticket(struct http *http,
 					       struct connection *connection,
 					       const char *text)
@@ -417,15 +435,8 @@ static const struct refusal *http_judge_ticket(struct http *http,
 	gint64 now = g_get_monotonic_time();
 	struct grant *grant = &connection->grant;
 
-	if (tickets_take(http->tickets, text, now, grant)) {
-		if (!http->tokens)
-			return NULL;
-		if (grant_expired(grant, g_get_real_time() / G_USEC_PER_SEC))
-			return &http_bad_tokens[TOKEN_EXPIRED];
-		if (tokens_revoked(http->tokens, grant->id))
-			return &http_bad_tokens[TOKEN_REVOKED];
-		return NULL;
-	}
+	if (tickets_take(http->tickets, text, now, grant))
+		return http_judge_again(http, grant);
 	limit_count(http->failures, connection->group, now);
 	return &http_bad_ticket;
 }
@@ -590,12 +601,16 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 	struct answer answer = { 0 };
 	struct api_answer said = { 0 };
 	uint64_t before = http_note(http);
+	const struct refusal *refusal;
 	int rc = 0;
 
 	if (connection->note) {
 		exchange->waits = WAITS_TO_BE_SERVED;
 		return 0;
 	}
+	refusal = http_judge_again(http, &connection->grant);
+	if (refusal)
+		return http_refuse(wsi, exchange, refusal, NULL, false);
 	if (connection->lost)
 		return http_refuse(wsi, exchange,
 				   &http_bad_tokens[TOKEN_UNAVAILABLE], NULL,
@@ -623,7 +638,7 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 		rc = http_respond(wsi, exchange, &answer);
 	}
 	/* a token may have been revoked just now */
-	sessions_judge(http, false);
+	sessions_judge(http);
 	return rc;
 }
 
@@ -1133,8 +1148,6 @@ struct http *http_new(const struct http_options *options, struct hub *hub,
 	http->hub = hub;
 	http->api = api;
 	http->tokens = options->auth == HTTP_AUTH_TOKEN ? options->tokens : NULL;
-	if (http->tokens)
-		http->keys = tokens_keys(http->tokens);
 	http->tickets = tickets_new();
 	http->failures = limit_new(options->token_failures,
 				   HTTP_FAILURES_S * G_USEC_PER_SEC,
@@ -1187,19 +1200,9 @@ char *http_name(const struct http *http)
 	return port_name(http->port);
 }
 
-/* What the former key signed is void, and so is what was opened with it. */
-static bool http_has_new_key(struct http *http)
-{
-	if (!http->tokens || http->keys == tokens_keys(http->tokens))
-		return false;
-	http->keys = tokens_keys(http->tokens);
-	tickets_clear(http->tickets);
-	return true;
-}
-
 void http_tick(struct http *http)
 {
 	http_end_late(http);
-	sessions_judge(http, http_has_new_key(http));
+	sessions_judge(http);
 	sessions_tell(http);
 }

@@ -33,7 +33,6 @@ struct http {
 	int web;			/* directory, or -1 */
 	GPtrArray *connections;
 	GPtrArray *sessions;
-	unsigned int keys;		/* that the tokens had, as acted upon */
 };
 
 /* One TCP connection. */
@@ -56,8 +55,8 @@ int session_callback(struct lws *wsi, enum lws_callback_reasons reason,
 		     void *user, void *in, size_t len);
 size_t session_size(void);
 
-/* Hangs up on those whose grant is not good any more; on all if @all. */
-void sessions_judge(struct http *http, bool all);
+/* Hangs up on those whose grant is not good any more. */
+void sessions_judge(struct http *http);
 /* Tells those who watch the list of desktops, if it changed. */
 void sessions_tell(struct http *http);
 

@@ -377,26 +377,33 @@ static void session_cut(struct session *session, const char *why)
 	session_close(session, SESSION_TOKEN_ENDED, why);
 }
 
-void sessions_judge(struct http *http, bool all)
+void sessions_judge(struct http *http)
 {
-	gint64 now = g_get_real_time() / G_USEC_PER_SEC;
 	unsigned int i;
 
+	if (!http->tokens)
+		return;
 	for (i = 0; i < http->sessions->len; i++) {
 		struct session *session = http->sessions->pdata[i];
-		const struct grant *grant = &session->connection->grant;
 
 		if (session->cut)
 			continue;
-		if (grant_expired(grant, now))
+		switch (tokens_check_again(http->tokens,
+					   &session->connection->grant)) {
+		case TOKEN_OK:
+			if (session->connection->lost)
+				session_cut(session,
+					    "the token's use cannot be noted");
+			break;
+		case TOKEN_EXPIRED:
 			session_cut(session, "token expired");
-		else if (all)
-			session_cut(session, "token no longer valid");
-		else if (session->connection->lost)
-			session_cut(session, "the token's use cannot be noted");
-		else if (http->tokens && *grant->id &&
-			 tokens_revoked(http->tokens, grant->id))
+			break;
+		case TOKEN_REVOKED:
 			session_cut(session, "token revoked");
+			break;
+		default:
+			session_cut(session, "token no longer valid");
+		}
 	}
 }
 

@@ -99,8 +99,3 @@ bool tickets_take(struct tickets *tickets, const char *text, gint64 now,
 	g_hash_table_remove(tickets->waiting, text);
 	return good;
 }
-
-void tickets_clear(struct tickets *tickets)
-{
-	g_hash_table_remove_all(tickets->waiting);
-}

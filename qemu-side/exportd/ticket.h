@@ -25,10 +25,8 @@ void tickets_free(struct tickets *tickets);
 /* False if too many wait to be used. @now: monotonic microseconds. */
 bool tickets_issue(struct tickets *tickets, const struct grant *grant,
 		   gint64 now, char ticket[TICKET_LEN]);
-/* The grant that @ticket stands for, once. */
+/* The grant that @ticket stands for, once; its token may have ended meanwhile. */
 bool tickets_take(struct tickets *tickets, const char *ticket, gint64 now,
 		  struct grant *grant);
-/* None is good any more. */
-void tickets_clear(struct tickets *tickets);
 
 #endif

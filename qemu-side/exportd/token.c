@@ -681,7 +681,7 @@ enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 				struct grant *grant)
 {
 	enum token_verdict verdict;
-	struct grant read = { .role = ROLE_NONE };
+	struct grant read = { .role = ROLE_NONE, .keys = tokens->keys };
 	struct token_info *info;
 	bool once;
 
@@ -703,6 +703,16 @@ enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 	if (verdict == TOKEN_OK)
 		*grant = read;
 	return verdict;
+}
+
+enum token_verdict tokens_check_again(const struct tokens *tokens,
+				      const struct grant *grant)
+{
+	if (grant->keys != tokens->keys)
+		return TOKEN_SIGNATURE;
+	if (grant_expired(grant, token_now()))
+		return TOKEN_EXPIRED;
+	return tokens_revoked(tokens, grant->id) ? TOKEN_REVOKED : TOKEN_OK;
 }
 
 /* --- revoking --- */

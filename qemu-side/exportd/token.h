@@ -79,6 +79,13 @@ bool tokens_once(const struct tokens *tokens, const char *id);
 enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 				struct grant *grant);
 
+/*
+ * Whether what tokens_check() gave is good still: TOKEN_OK, or what ended it
+ * meanwhile: TOKEN_SIGNATURE (the key was replaced), TOKEN_EXPIRED, TOKEN_REVOKED.
+ */
+enum token_verdict tokens_check_again(const struct tokens *tokens,
+				      const struct grant *grant);
+
 /* Whether a token can have this id. */
 bool token_id_valid(const char *id);
 /*

@@ -526,6 +526,34 @@ static void test_grants_that_cannot_be_given(void **state)
 	}
 }
 
+static void expect_again(enum token_verdict verdict, const struct grant *grant)
+{
+	assert_int_equal(tokens_check_again(tokens, grant), verdict);
+}
+
+static void test_what_was_good_is_judged_again(void **state)
+{
+	g_autofree char *text = NULL, *error = NULL;
+	struct grant given, got;
+
+	(void)state;
+	text = issue(ROLE_VIEW, "vm:3", false, &given);
+	assert_int_equal(tokens_check(tokens, text, &got), TOKEN_OK);
+	expect_again(TOKEN_OK, &got);
+	got.expires = now() - 1;
+	expect_again(TOKEN_EXPIRED, &got);
+	got.expires = now() + 60;
+	assert_true(tokens_revoke(tokens, given.id, &error));
+	expect_again(TOKEN_REVOKED, &got);
+	/* another key, and the first one again, which may have got about meanwhile */
+	write_key(KEY KEY, 0600);
+	assert_true(tokens_reload(tokens, &error));
+	expect_again(TOKEN_SIGNATURE, &got);
+	write_key(KEY, 0600);
+	assert_true(tokens_reload(tokens, &error));
+	expect_again(TOKEN_SIGNATURE, &got);
+}
+
 #define token_test(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -549,6 +577,7 @@ int main(void)
 		token_test(test_records_that_are_broken_are_not_ignored),
 		token_test(test_keys_that_are_not_safe),
 		token_test(test_another_key),
+		token_test(test_what_was_good_is_judged_again),
 		token_test(test_grants_that_cannot_be_given),
 	};
 
