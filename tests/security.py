@@ -37,6 +37,9 @@ FAILURES = 10  # bad tokens that an address may send in a minute
 EACH = 160  # connections that an address may have
 CONNECTIONS = 384  # that all may have
 BODY_MAX = 4096
+TICKETS = 1024  # that wait to be used
+TICKETS_EACH = 64  # of one token
+TOKENS = 4096  # that are remembered
 
 numbers = iter(range(1, 1 << 30))
 
@@ -464,8 +467,55 @@ def test_tickets(b):
     # one token cannot have all of them
     greedy = token()
     codes = [b.place(10).ask("/api/ticket", "POST", greedy, b"")[0] for _ in range(66)]
-    assert codes.count(200) == 64 and codes[-1] == 429, codes
+    assert codes.count(200) == TICKETS_EACH and codes[-1] == 429, codes
     assert me.ticket(token())["ticket"]
+
+
+def test_tickets_of_one_machine_are_no_other_ones_loss(b):
+    """Who may make tokens has tickets of as many as they like: when all are taken, they lose their own."""
+    mine, greedy = b.place(30), b.place(31)
+    boss, kept = token("vm:3", "admin", exp=int(time.time()) + 900), mine.ticket(token("other:1", "view"))["ticket"]
+    for _ in range(TICKETS // TICKETS_EACH):
+        status, _, body = greedy.ask("/api/tokens", "POST", boss, b'{"desktop":"vm:3","role":"view","ttl":600}')
+        assert status == 201, (status, body)
+        for _ in range(TICKETS_EACH):
+            assert greedy.ask("/api/ticket", "POST", json.loads(body)["token"], b"")[0] == 200
+    link = mine.ticket(token("other:1", "view", once=True))
+    for ticket in (kept, link["ticket"]):
+        assert mine.socket("events", protocol=f"helix.v1, helix.ticket.{ticket}").accepted
+    assert mine.ask("/api/desktops", bearer=link["token"])[0] == 200
+
+
+def test_what_one_machine_used_up_is_no_other_ones_loss(b):
+    """Who may make tokens can have as many used up and revoked as there is room for: half of it, then no more."""
+    directory = tempfile.mkdtemp(prefix="helix-security-")
+    ends = int(time.time()) + 600
+    os.mkdir(os.path.join(directory, "state"))
+    with open(os.path.join(directory, "state/tokens.json"), "w", encoding="ascii") as file:
+        json.dump({"version": 1, "tokens": [
+            {"id": f"used{number}", "desktop": "vm:3", "role": "view", "expires": ends, "once": True, "used": True,
+             "revoked": False} for number in range(TOKENS // 2)]}, file)
+    server = Server(b.path, directory=directory)
+    try:
+        me, boss, other = Place(server, 2), token("vm:3", "admin"), token("other:*", "admin")
+        once = token("vm:3", "view", once=True, jti="once")
+        assert me.code("/api/desktops", bearer=once) == (503, "no-room")
+        assert me.code("/api/tokens", "POST", boss, b'{"desktop":"vm:3","role":"view","ttl":60,"once":true}') == (503, "not-issued")
+        status, _, body = me.ask("/api/tokens", "POST", boss, b'{"desktop":"vm:3","role":"view","ttl":60}')
+        assert status == 201 and me.ask("/api/desktops", bearer=json.loads(body)["token"])[0] == 200, (status, body)
+        assert me.code(f"/api/tokens/{json.loads(body)['id']}", "DELETE", boss) == (503, "no-room")
+        assert me.ask("/api/desktops", bearer=json.loads(body)["token"])[0] == 200
+        # what is remembered needs no more room; and the administrator of everything always has some
+        assert me.ask("/api/tokens/used1", "DELETE", boss)[0] == 200
+        assert me.ask(f"/api/tokens/{json.loads(body)['id']}", "DELETE", token())[0] == 200
+        assert me.code("/api/desktops", bearer=json.loads(body)["token"]) == (401, "revoked")
+        assert me.ask("/api/tokens/never-seen", "DELETE", token())[0] == 200
+        # another machine notices nothing
+        assert me.ticket(token("other:1", "view", once=True))["token"]
+        status, _, body = me.ask("/api/tokens", "POST", other, b'{"desktop":"other:1","role":"view","ttl":60,"once":true}')
+        assert status == 201 and me.ask(f"/api/tokens/{json.loads(body)['id']}", "DELETE", other)[0] == 200, (status, body)
+    finally:
+        server.end(False)
 
 
 def test_a_connection_ends_with_its_token(b):

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#define GRANT_VM_MAX	32
 #define GRANT_NUMBER_MAX 10	/* digits of a scanout's number */
 
 static const char *const role_names[] = {
@@ -44,7 +43,7 @@ static size_t grant_vm_len(const char *text)
 	size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				  "abcdefghijklmnopqrstuvwxyz0123456789_-");
 
-	return len <= GRANT_VM_MAX ? len : 0;
+	return len < GRANT_VM_LEN ? len : 0;
 }
 
 static bool grant_number_valid(const char *text)
@@ -67,6 +66,16 @@ bool grant_pattern_valid(const char *text)
 		return false;
 	return !strcmp(text + len + 1, "*") ||
 	       grant_number_valid(text + len + 1);
+}
+
+void grant_vm(const struct grant *grant, char vm[GRANT_VM_LEN])
+{
+	size_t len = grant_vm_len(grant->desktop);
+
+	if (len)
+		g_snprintf(vm, GRANT_VM_LEN, "%.*s", (int)len, grant->desktop);
+	else
+		strcpy(vm, "*");
 }
 
 /* What @pattern covers includes @id, which may itself be a pattern. */

@@ -11,6 +11,7 @@
 
 #define GRANT_DESKTOP_LEN	64
 #define GRANT_ID_LEN		40
+#define GRANT_VM_LEN		33	/* of a virtual machine's name, with its NUL */
 
 /* Each may all that the one before it may. */
 enum role {
@@ -37,6 +38,9 @@ void grant_all(struct grant *grant);
 
 /* Whether @text is one of the three forms of a desktop pattern. */
 bool grant_pattern_valid(const char *text);
+
+/* The virtual machine that the grant is for, "*": all of them. */
+void grant_vm(const struct grant *grant, char vm[GRANT_VM_LEN]);
 
 /* Whether the desktop "VM:N" is among those of the grant, in whatever role. */
 bool grant_covers(const struct grant *grant, const char *desktop_id);

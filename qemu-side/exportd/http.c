@@ -279,8 +279,13 @@ static const struct refusal http_bad_tokens[] = {
 			    "the token was revoked", true },
 	[TOKEN_USED] = { HTTP_STATUS_UNAUTHORIZED, "used",
 			 "the token was for one use and has been used", true },
-	[TOKEN_UNAVAILABLE] = { HTTP_STATUS_SERVICE_UNAVAILABLE, "unavailable",
-				"that the token is used cannot be noted", false },
+	[TOKEN_NO_ROOM] = { HTTP_STATUS_SERVICE_UNAVAILABLE, "no-room",
+			    TOKENS_NO_ROOM, false },
+};
+
+static const struct refusal http_not_used = {
+	HTTP_STATUS_SERVICE_UNAVAILABLE, "unavailable",
+	"that the token is used cannot be noted", false,
 };
 
 static const struct refusal http_not_noted = {
@@ -612,9 +617,7 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 	if (refusal)
 		return http_refuse(wsi, exchange, refusal, NULL, false);
 	if (connection->lost)
-		return http_refuse(wsi, exchange,
-				   &http_bad_tokens[TOKEN_UNAVAILABLE], NULL,
-				   false);
+		return http_refuse(wsi, exchange, &http_not_used, NULL, false);
 	if (!strcmp(request->path, "/api/ticket")) {
 		if (strcmp(request->method, "POST"))
 			return http_refuse(wsi, exchange, &http_no_method,

@@ -536,10 +536,10 @@ static void api_delete_token(struct call *call)
 		api_refuse(call, 404, "no-token", "there is no such token");
 		return;
 	}
-	if (!tokens_revoke(call->api->env.tokens, call->param, &error)) {
-		log_peer(ERROR, call->req->peer, "token %s could not be noted as revoked: %s",
+	if (!tokens_revoke(call->api->env.tokens, call->param, &caller, &error)) {
+		log_peer(ERROR, call->req->peer, "token %s was not revoked: %s",
 			 call->param, error);
-		api_refuse(call, 503, "not-noted", error);
+		api_refuse(call, 503, "no-room", error);
 		return;
 	}
 	log_peer(INFO, call->req->peer, "token %s revoked", call->param);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "share.h"
+
 #define TICKET_BYTES 16
 
 struct ticket {
@@ -55,6 +57,34 @@ static unsigned int tickets_of(const struct tickets *tickets, const char *id)
 	return count;
 }
 
+/*
+ * Not refused: a ticket is asked for again within seconds, and who is refused one
+ * cannot get in. Whoever has as many tokens as they like loses only their own.
+ */
+static void tickets_make_room(struct tickets *tickets)
+{
+	struct shares *shares = shares_new();
+	gpointer key, value, oldest = NULL;
+	gint64 until = G_MAXINT64;
+	GHashTableIter iter;
+
+	g_hash_table_iter_init(&iter, tickets->waiting);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		shares_count(shares, &((const struct ticket *)value)->grant);
+	g_hash_table_iter_init(&iter, tickets->waiting);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		const struct ticket *ticket = value;
+
+		if (ticket->until < until &&
+		    shares_is_most(shares, &ticket->grant)) {
+			until = ticket->until;
+			oldest = key;
+		}
+	}
+	shares_free(shares);
+	g_hash_table_remove(tickets->waiting, oldest);
+}
+
 static bool ticket_make(char text[TICKET_LEN])
 {
 	unsigned char raw[TICKET_BYTES];
@@ -76,10 +106,10 @@ bool tickets_issue(struct tickets *tickets, const struct grant *grant,
 	struct ticket *ticket;
 
 	g_hash_table_foreach_remove(tickets->waiting, ticket_is_old, &now);
-	if (g_hash_table_size(tickets->waiting) >= TICKETS_MAX ||
-	    tickets_of(tickets, grant->id) >= TICKETS_EACH ||
-	    !ticket_make(text))
+	if (tickets_of(tickets, grant->id) >= TICKETS_EACH || !ticket_make(text))
 		return false;
+	if (g_hash_table_size(tickets->waiting) >= TICKETS_MAX)
+		tickets_make_room(tickets);
 	ticket = g_new0(struct ticket, 1);
 	ticket->grant = *grant;
 	ticket->until = now + TICKET_LIFE_S * G_USEC_PER_SEC;

@@ -14,7 +14,7 @@
 
 #define TICKET_LEN	23	/* 128 random bits in base64url, and a NUL */
 #define TICKET_LIFE_S	30
-#define TICKETS_MAX	1024
+#define TICKETS_MAX	1024	/* then the machine that has most loses its oldest */
 #define TICKETS_EACH	64	/* that wait, of one token */
 
 struct tickets;
@@ -22,7 +22,7 @@ struct tickets;
 struct tickets *tickets_new(void);
 void tickets_free(struct tickets *tickets);
 
-/* False if too many wait to be used. @now: monotonic microseconds. */
+/* False if too many of its token wait to be used. @now: monotonic microseconds. */
 bool tickets_issue(struct tickets *tickets, const struct grant *grant,
 		   gint64 now, char ticket[TICKET_LEN]);
 /* The grant that @ticket stands for, once; its token may have ended meanwhile. */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "share.h"
 
 #define TOKEN_KEY_MAX	4096
 #define TOKEN_AUDIENCE	"helix"
@@ -140,13 +141,65 @@ static gboolean token_is_old(gpointer id, gpointer value, gpointer data)
 	return grant_expired(&info->grant, *(gint64 *)data);
 }
 
-static gboolean token_is_idle(gpointer id, gpointer value, gpointer data)
+/* To be remembered until it ends; others are only to be listed. */
+static bool token_is_kept(const struct token_info *info)
+{
+	return info->used || info->revoked;
+}
+
+static gboolean token_is_most(gpointer id, gpointer value, gpointer data)
 {
 	const struct token_info *info = value;
 
 	(void)id;
-	(void)data;
-	return !info->used && !info->revoked;
+	return !token_is_kept(info) && shares_is_most(data, &info->grant);
+}
+
+/* What is remembered only to be listed makes room: of the machine that has most. */
+static void tokens_make_room(struct tokens *tokens)
+{
+	struct shares *listed = shares_new();
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, tokens->records);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct token_info *info = value;
+
+		if (!token_is_kept(info))
+			shares_count(listed, &info->grant);
+	}
+	g_hash_table_foreach_remove(tokens->records, token_is_most, listed);
+	shares_free(listed);
+}
+
+static bool token_is_for_all(const struct grant *grant)
+{
+	return !strcmp(grant->desktop, "*");
+}
+
+/* Whether one more token of the machine of @grant may be kept; see TOKENS_MAX. */
+static bool tokens_has_room(const struct tokens *tokens,
+			    const struct grant *grant, const struct grant *by)
+{
+	struct shares *kept = shares_new();
+	unsigned int left, share;
+	gint64 now = token_now();
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, tokens->records);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct token_info *info = value;
+
+		if (token_is_kept(info) && !grant_expired(&info->grant, now))
+			shares_count(kept, &info->grant);
+	}
+	left = TOKENS_MAX - MIN(shares_total(kept), TOKENS_MAX);
+	share = shares_of(kept, grant);
+	shares_free(kept);
+	return token_is_for_all(grant) || token_is_for_all(by) ? left > 0 :
+							share < left;
 }
 
 /* A record to write to, made if there is none; NULL if there are too many. */
@@ -160,9 +213,8 @@ static struct token_info *tokens_record(struct tokens *tokens,
 		return info;
 	if (g_hash_table_size(tokens->records) >= TOKENS_MAX)
 		g_hash_table_foreach_remove(tokens->records, token_is_old, &now);
-	/* what is remembered only to be listed makes room */
 	if (g_hash_table_size(tokens->records) >= TOKENS_MAX)
-		g_hash_table_foreach_remove(tokens->records, token_is_idle, NULL);
+		tokens_make_room(tokens);
 	if (g_hash_table_size(tokens->records) >= TOKENS_MAX)
 		return NULL;
 	info = g_new0(struct token_info, 1);
@@ -551,6 +603,11 @@ char *tokens_issue(struct tokens *tokens, struct grant *grant, bool once,
 		*error = g_strdup(why);
 		return NULL;
 	}
+	/* it could not be used */
+	if (once && !tokens_has_room(tokens, grant, grant)) {
+		*error = g_strdup(TOKENS_NO_ROOM);
+		return NULL;
+	}
 	if (!token_make_id(grant->id, sizeof(grant->id))) {
 		*error = g_strdup("no random numbers");
 		return NULL;
@@ -668,10 +725,10 @@ static enum token_verdict token_verify(const struct tokens *tokens,
 static enum token_verdict tokens_use(struct tokens *tokens,
 				     struct token_info *info)
 {
-	if (!info)
-		return TOKEN_UNAVAILABLE;
-	if (info->used)
+	if (info && info->used)
 		return TOKEN_USED;
+	if (!info || !tokens_has_room(tokens, &info->grant, &info->grant))
+		return TOKEN_NO_ROOM;
 	info->used = true;
 	info->note = tokens_changed(tokens);
 	return TOKEN_OK;
@@ -717,8 +774,10 @@ enum token_verdict tokens_check_again(const struct tokens *tokens,
 
 /* --- revoking --- */
 
-bool tokens_revoke(struct tokens *tokens, const char *id, char **error)
+bool tokens_revoke(struct tokens *tokens, const char *id,
+		   const struct grant *by, char **error)
 {
+	const struct token_info *known = g_hash_table_lookup(tokens->records, id);
 	struct grant grant = { .role = ROLE_NONE };
 	struct token_info *info;
 
@@ -730,9 +789,14 @@ bool tokens_revoke(struct tokens *tokens, const char *id, char **error)
 	g_strlcpy(grant.id, id, sizeof(grant.id));
 	strcpy(grant.desktop, "*");
 	grant.expires = token_now() + TOKEN_TTL_MAX;
+	if (!(known && token_is_kept(known)) &&
+	    !tokens_has_room(tokens, known ? &known->grant : &grant, by)) {
+		*error = g_strdup(TOKENS_NO_ROOM);
+		return false;
+	}
 	info = tokens_record(tokens, &grant);
 	if (!info) {
-		*error = g_strdup("too many tokens are remembered");
+		*error = g_strdup(TOKENS_NO_ROOM);
 		return false;
 	}
 	/* also if the disk does not take it; who asks again makes another note */

@@ -15,7 +15,15 @@
 #define TOKEN_MAX	1024	/* bytes of a token's text, with its NUL */
 #define TOKEN_KEY_MIN	32	/* bytes of the key */
 #define TOKEN_TTL_MAX	(366 * 24 * 3600)	/* seconds that one is good for */
-#define TOKENS_MAX	4096	/* remembered at a time */
+/*
+ * Remembered at a time. Those that are neither used nor revoked make room for
+ * others, first those of the machine that has most. Of the rest no machine has more
+ * than it leaves for all others: one has half, two have a third each, and there is
+ * always room for one that had none. Tokens for all machines ("*") have what is left.
+ */
+#define TOKENS_MAX	4096
+#define TOKENS_NO_ROOM \
+	"no more tokens for these desktops can be remembered as used or revoked"
 
 struct tokens;
 
@@ -27,7 +35,7 @@ enum token_verdict {
 	TOKEN_NOT_YET,
 	TOKEN_REVOKED,
 	TOKEN_USED,		/* was for one use */
-	TOKEN_UNAVAILABLE,	/* good, but there is no room to note that it is used */
+	TOKEN_NO_ROOM,		/* good, but there is none to remember that it is used */
 };
 
 /*
@@ -90,9 +98,11 @@ enum token_verdict tokens_check_again(const struct tokens *tokens,
 bool token_id_valid(const char *id);
 /*
  * Makes a note; what the disk does not take is revoked for as long as this process
- * runs. False with @error: no such id can be, or too many are remembered.
+ * runs. @by who has all machines is held to no share of one. False with @error: no
+ * such id can be, or too many are remembered.
  */
-bool tokens_revoke(struct tokens *tokens, const char *id, char **error);
+bool tokens_revoke(struct tokens *tokens, const char *id,
+		   const struct grant *by, char **error);
 bool tokens_revoked(const struct tokens *tokens, const char *id);
 
 /* Counts up with each new key: what the former one signed is void then. */

@@ -11,6 +11,8 @@
 
 #define KEY "0123456789abcdef0123456789abcdef"
 
+static const struct grant everybody = { .role = ROLE_ADMIN, .desktop = "*" };
+
 static char *dir, *key_file;
 static struct tokens *tokens;
 
@@ -355,7 +357,7 @@ static void test_revoked(void **state)
 	(void)state;
 	text = issue(ROLE_VIEW, "vm:3", false, &given);
 	assert_false(tokens_revoked(tokens, given.id));
-	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_true(tokens_revoke(tokens, given.id, &everybody, &error));
 	assert_true(tokens_revoked(tokens, given.id));
 	expect(TOKEN_REVOKED, text);
 	reopen();
@@ -373,14 +375,14 @@ static void test_a_revocation_that_is_not_on_the_disk_is_said(void **state)
 	text = issue(ROLE_VIEW, "vm:3", false, &given);
 	settle();
 	assert_int_equal(g_rename(dir, away), 0);
-	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_true(tokens_revoke(tokens, given.id, &everybody, &error));
 	assert_int_equal(settle(), TOKEN_NOT_NOTED);
 	expect(TOKEN_REVOKED, text);
 	/* nor does asking again make it so */
-	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_true(tokens_revoke(tokens, given.id, &everybody, &error));
 	assert_int_equal(settle(), TOKEN_NOT_NOTED);
 	assert_int_equal(g_rename(away, dir), 0);
-	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_true(tokens_revoke(tokens, given.id, &everybody, &error));
 	reopen();
 	expect(TOKEN_REVOKED, text);
 }
@@ -390,11 +392,11 @@ static void test_revoked_before_it_was_ever_seen(void **state)
 	g_autofree char *error = NULL;
 
 	(void)state;
-	assert_true(tokens_revoke(tokens, "elsewhere", &error));
+	assert_true(tokens_revoke(tokens, "elsewhere", &everybody, &error));
 	expect_forged(TOKEN_REVOKED,
 		      forge(JWT_ALG_HS256, KEY, "helix", "view", "*",
 			    "elsewhere", now() + 60, 0));
-	assert_false(tokens_revoke(tokens, "no id", &error));
+	assert_false(tokens_revoke(tokens, "no id", &everybody, &error));
 	assert_non_null(error);
 }
 
@@ -420,14 +422,80 @@ static void test_what_is_remembered_is_bounded(void **state)
 	assert_non_null(tokens);
 	for (i = 0; i < TOKENS_MAX; i++) {
 		g_snprintf(id, sizeof(id), "t%d", i);
-		assert_true(tokens_revoke(tokens, id, &error));
+		assert_true(tokens_revoke(tokens, id, &everybody, &error));
 	}
-	assert_false(tokens_revoke(tokens, "onemore", &error));
+	assert_false(tokens_revoke(tokens, "onemore", &everybody, &error));
 	assert_int_equal(tokens_note(tokens), 0);
 	tokens_each(tokens, count, &remembered);
 	assert_int_equal(remembered, TOKENS_MAX);
 	/* what cannot be remembered as used is not good for one use */
-	expect(TOKEN_UNAVAILABLE, text);
+	expect(TOKEN_NO_ROOM, text);
+}
+
+/* How many more tokens for @desktop its own administrator can revoke. */
+static unsigned int revoke_all(const char *desktop)
+{
+	struct grant by = { .role = ROLE_ADMIN }, given;
+	g_autofree char *error = NULL;
+	unsigned int count = 0;
+
+	g_strlcpy(by.desktop, desktop, sizeof(by.desktop));
+	for (;;) {
+		g_free(issue(ROLE_VIEW, desktop, false, &given));
+		if (!tokens_revoke(tokens, given.id, &by, &error))
+			break;
+		count++;
+	}
+	assert_string_equal(error, TOKENS_NO_ROOM);
+	assert_false(tokens_revoked(tokens, given.id));
+	return count;
+}
+
+static void test_no_machine_has_what_others_need(void **state)
+{
+	g_autofree char *once = NULL, *mine = NULL, *error = NULL;
+	struct grant leaked, given, wanted = { .role = ROLE_VIEW };
+
+	(void)state;
+	once = issue(ROLE_VIEW, "one:3", true, &given);
+	assert_int_equal(revoke_all("one:3"), TOKENS_MAX / 2);
+	assert_int_equal(revoke_all("one:4"), 0);
+	assert_int_equal(revoke_all("two:1"), TOKENS_MAX / 4);
+	/* neither the list nor the use of another one's is lost to that */
+	mine = issue(ROLE_VIEW, "three:1", true, &leaked);
+	expect(TOKEN_NO_ROOM, once);
+	expect(TOKEN_OK, mine);
+	expect(TOKEN_USED, mine);
+	assert_true(tokens_revoke(tokens, leaked.id, &leaked, &error));
+	g_strlcpy(wanted.desktop, "one:3", sizeof(wanted.desktop));
+	wanted.expires = now() + 600;
+	assert_null(tokens_issue(tokens, &wanted, true, &error));
+	assert_string_equal(error, TOKENS_NO_ROOM);
+	/* who has all may revoke what these make, and what was never seen */
+	assert_true(tokens_revoke(tokens, given.id, &everybody, &error));
+	assert_true(tokens_revoke(tokens, "elsewhere", &everybody, &error));
+	expect(TOKEN_REVOKED, once);
+}
+
+static void count_two(void *data, const struct token_info *info)
+{
+	*(unsigned int *)data += !strcmp(info->grant.desktop, "two:1");
+}
+
+static void test_who_makes_most_loses_them_from_the_list(void **state)
+{
+	unsigned int two = 0, all = 0, i;
+	struct grant given;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		g_free(issue(ROLE_VIEW, "two:1", false, &given));
+	for (i = 0; i < TOKENS_MAX; i++)
+		g_free(issue(ROLE_VIEW, "one:3", false, &given));
+	tokens_each(tokens, count_two, &two);
+	tokens_each(tokens, count, &all);
+	assert_int_equal(two, 3);
+	assert_true(all <= TOKENS_MAX);
 }
 
 static void test_expired_records_are_dropped(void **state)
@@ -543,7 +611,7 @@ static void test_what_was_good_is_judged_again(void **state)
 	got.expires = now() - 1;
 	expect_again(TOKEN_EXPIRED, &got);
 	got.expires = now() + 60;
-	assert_true(tokens_revoke(tokens, given.id, &error));
+	assert_true(tokens_revoke(tokens, given.id, &everybody, &error));
 	expect_again(TOKEN_REVOKED, &got);
 	/* another key, and the first one again, which may have got about meanwhile */
 	write_key(KEY KEY, 0600);
@@ -573,6 +641,8 @@ int main(void)
 		token_test(test_a_revocation_that_is_not_on_the_disk_is_said),
 		token_test(test_revoked_before_it_was_ever_seen),
 		token_test(test_what_is_remembered_is_bounded),
+		token_test(test_no_machine_has_what_others_need),
+		token_test(test_who_makes_most_loses_them_from_the_list),
 		token_test(test_expired_records_are_dropped),
 		token_test(test_records_that_are_broken_are_not_ignored),
 		token_test(test_keys_that_are_not_safe),
