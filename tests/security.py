@@ -780,6 +780,23 @@ def test_nonsense_in_messages(b):
     client.close()
 
 
+def test_messages_that_cost_more_than_they_say(b):
+    """What is parsed is looked at before: half a megabyte of empty objects is a tenth of a second."""
+    client = b.place(32).socket("events", token("vm:3", "view"))
+    client.text()
+    for many in (b"{},", b"[],", b"0,", b'"",'):
+        client.send(b'{"type":"time","client":1,"x":[' + many * (4000 // len(many)) + b"0]}")
+        assert client.say("error")["message"] == "message has too many parts", many
+    client.close()
+    # only who may use a desktop has something to copy
+    for role in ("view", "control"):
+        client = b.place(32).socket("events", token("vm:3", role))
+        client.text()
+        client.send(b'{"type":"clipboard","mime":"text/plain;charset=utf-8","text":"' + b"x" * 5000 + b'"}')
+        assert client.close_code() == 1009, role
+    b.is_served()
+
+
 def test_a_flood_of_messages(b):
     client = b.place(20).socket("events", token())
     frame = b"\x81\x92\0\0\0\0" + b'{"type":"release"}'
@@ -1100,6 +1117,12 @@ def test_who_may_only_watch_does_not_act(b, me):
     boss.send({"type": "control", "action": "take"})
     mine = boss.say("role")["viewer"]
     wait("the administrator to control", lambda: one.say("role")["controller"] == mine)
+    # what is long is only taken of who may have something to copy
+    long = {"type": "clipboard", "mime": "text/plain;charset=utf-8", "text": "x" * 5000}
+    one.send(long)
+    assert one.say("error")["code"] == "not-controller"
+    client.send(long)
+    assert client.close_code() == 1009
     for each in (client, one, two, boss):
         each.close()
 

@@ -18,6 +18,13 @@
 #define MESSAGE_WHEEL_MAX 16	/* steps that one message may scroll */
 #define MESSAGE_REL_MAX	4096	/* pixels that one message may move */
 #define MESSAGE_POINTS_MAX 10	/* fingers in one message */
+/*
+ * "{", "[" and "," outside of strings: what is parsed is a value after each. The most
+ * has a touch of all fingers: three for an object of two members and its list; for a
+ * finger an object of four members, and a comma after all but the last. Twice that,
+ * for members that are newer than we are.
+ */
+#define MESSAGE_PARTS_MAX (2 * (3 + 5 * MESSAGE_POINTS_MAX - 1))
 #define MESSAGE_SIZE_MIN 16	/* pixels that may be asked for */
 #define MESSAGE_SIZE_MAX 8192
 #define MESSAGE_TIME_MAX (UINT64_C(1) << 53)	/* what a double can count */

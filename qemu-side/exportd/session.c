@@ -14,7 +14,8 @@
 #include "server.h"
 
 #define SESSION_BAD_MAX		16	/* messages that are none, then hang up */
-#define SESSION_RATE_MAX	2000	/* messages in a second */
+#define SESSION_RATE_MAX	2000	/* messages in a second: a mouse has 1000 */
+#define SESSION_RATE_WATCH	500	/* of who has none: 240 frames may be acknowledged */
 #define SESSION_DESKTOP_MAX	64	/* viewers of one desktop */
 #define SESSION_SEND_BUFFER	(256 << 10)
 #define SESSION_UNSENT		(32 << 10)
@@ -465,6 +466,21 @@ static void session_message(struct session *session, const char *text,
 	message_clear(&msg);
 }
 
+/* Whether it has something to use; who watches says little, and nothing long. */
+static bool session_may_use(const struct session *session)
+{
+	return session->desktop && session->viewer->role >= ROLE_CONTROL;
+}
+
+static size_t session_limit(const struct session *session)
+{
+	const GByteArray *message = session->message;
+
+	return session_may_use(session) ?
+	       message_limit((const char *)message->data, message->len) :
+	       MESSAGE_MAX;
+}
+
 static bool session_is_flood(struct session *session)
 {
 	gint64 now = g_get_monotonic_time();
@@ -473,7 +489,8 @@ static bool session_is_flood(struct session *session)
 		session->rate_since = now;
 		session->rate = 0;
 	}
-	return ++session->rate > SESSION_RATE_MAX;
+	return ++session->rate > (session_may_use(session) ? SESSION_RATE_MAX :
+							     SESSION_RATE_WATCH);
 }
 
 /* Nonzero hangs up. */
@@ -496,8 +513,7 @@ static int session_receive(struct session *session, const void *in, size_t len)
 	}
 	/* @len is at most what the library reads at a time */
 	g_byte_array_append(message, in, (guint)len);
-	if (message->len > message_limit((const char *)message->data,
-					 message->len)) {
+	if (message->len > session_limit(session)) {
 		lws_close_reason(session->wsi,
 				 LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
 		return -1;

@@ -309,6 +309,68 @@ static void test_only_a_clipboard_may_be_long(void **state)
 	assert_int_equal(message_limit("{\"type\":\"clip", 13), MESSAGE_MAX);
 }
 
+/* A release with one more member: @times @unit in a list, of a length that is allowed. */
+static char *release_with(const char *unit, size_t times, const char *last)
+{
+	char *text = malloc(MESSAGE_MAX + 1);
+	size_t at;
+
+	at = (size_t)sprintf(text, "{\"type\":\"release\",\"x\":[");
+	while (times--)
+		at += (size_t)sprintf(text + at, "%s", unit);
+	at += (size_t)sprintf(text + at, "%s]}", last);
+	assert_true(at <= MESSAGE_MAX);
+	return text;
+}
+
+static void refused_with(const char *unit, size_t times, const char *last)
+{
+	char *text = release_with(unit, times, last);
+
+	refused(text);
+	free(text);
+}
+
+static void test_parts_are_bounded(void **state)
+{
+	/* an object, a comma, a list, and a comma each */
+	const size_t most = MESSAGE_PARTS_MAX - 3;
+	struct message msg;
+	char *text;
+	size_t len;
+
+	(void)state;
+	text = release_with("0,", most, "0");
+	assert_true(parse(text, &msg));
+	free(text);
+	refused_with("0,", most + 1, "0");
+	text = release_with("{},", most / 2, "0");
+	assert_true(parse(text, &msg));
+	free(text);
+	refused_with("{},", most / 2 + 1, "0");
+	refused_with("[],", most / 2 + 1, "0");
+	/* in strings they are text, behind an escaped quote as well */
+	text = release_with("\"{[,\\\"{[,\\\\\",", most, "0");
+	assert_true(parse(text, &msg));
+	free(text);
+	refused_with("\"{[,\\\"{[,\\\\\",", most + 1, "0");
+	/* what is text to us alone, where the parser is lax */
+	refused_with("'\"',{},{},'\"',", most, "\"\xc3\xa9\"");
+	refused_with("/*\"*/{},{},/*\"*/", most, "\"\xc3\xa9\"");
+	refused_with("", 0, "'\xc3\xa9'");
+	refused_with("", 0, "/**/\"\xc3\xa9\"");
+	/* only strings are long */
+	text = clipboard_of("x", MESSAGE_MAX);
+	assert_true(parse(text, &msg));
+	message_clear(&msg);
+	len = strlen(text);
+	text = realloc(text, len + MESSAGE_MAX + 1);
+	memset(text + len - 1, ' ', MESSAGE_MAX);
+	strcpy(text + len - 1 + MESSAGE_MAX, "}");
+	refused(text);
+	free(text);
+}
+
 static void test_garbage(void **state)
 {
 	static const char *const garbage[] = {
@@ -373,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_clipboard),
 		cmocka_unit_test(test_only_a_clipboard_may_be_long),
+		cmocka_unit_test(test_parts_are_bounded),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_length_is_bounded),
 		cmocka_unit_test(test_no_byte_after_the_end_counts),
