@@ -35,7 +35,7 @@ from report import tests_of  # noqa: E402
 KEY = b"a key that is only for tests, of 32 bytes and more"
 FAILURES = 10  # bad tokens that an address may send in a minute
 EACH = 160  # connections that an address may have
-CONNECTIONS = 384  # that all may have
+VIEWERS = 256  # WebSockets at once
 BODY_MAX = 4096
 TICKETS = 1024  # that wait to be used
 TICKETS_EACH = 64  # of one token
@@ -119,14 +119,15 @@ def read_all(sock):
 class Server:
     """helix-exportd; with QEMU it has the desktops 0 (the console), 1 and 3."""
 
-    def __init__(self, path, qemu=None, tls=False, directory=None, environment=None):
+    def __init__(self, path, qemu=None, tls=False, directory=None, environment=None, options=()):
         self.path, self.qemu, self.tls, self.bench = path, qemu, None, None
         self.environment = {**os.environ, **(environment or {})}
         self.dir = directory or tempfile.mkdtemp(prefix="helix-security-")
         self.key = self.file("key", KEY)
         self.process, self.port = None, 0
         os.makedirs(os.path.join(self.dir, "state"), exist_ok=True)
-        self.options = ["--auth", "token", "--token-key", self.key, "--state", os.path.join(self.dir, "state")]
+        self.options = ["--auth", "token", "--token-key", self.key, "--state", os.path.join(self.dir, "state"),
+                        *options]
         if tls:
             self.certificate("first")
             self.options += ["--tls-certificate", f"{self.dir}/certificate", "--tls-key", f"{self.dir}/private"]
@@ -862,18 +863,71 @@ def test_too_many_connections_of_one_address(b):
     assert me.ask("/")[0] == 200
 
 
-def test_one_link_cannot_have_every_connection(b):
-    """Who is told of the desktops stays for as long as it likes, from however many addresses."""
+def events(place, bearer):
+    """Who is told of the desktops, which takes a place for as long as one likes; None where none is left."""
+    client = place.socket("events=1", bearer)
+    if not client.accepted:
+        assert client.status == 503 and json.loads(client.refusal)["error"]["code"] == "full", client.status
+        return None
+    said = client.text()
+    if said["type"] == "desktops":
+        return client
+    assert said["code"] == "busy" and client.close_code() == 1013, said
+    client.close()
+    return None
+
+
+def test_one_link_has_half_of_the_places_at_most(b):
+    """From however many addresses."""
     link, places = token("vm:1", "view"), [b.place(26), b.place(27)]
-    held = [place.socket("events=1", link) for place in places for _ in range(CONNECTIONS // 4)]
-    for client in held:
-        assert client.text()["type"] == "desktops"
-    late = places[0].socket("events=1", link)
-    assert late.text()["code"] == "busy" and late.close_code() == 1013
-    mine = places[0].socket("events=1", token("vm:1", "view"))
-    assert mine.text()["type"] == "desktops", "another token is told nothing"
-    for client in (*held, late, mine):
+    held = [events(place, link) for place in places for _ in range(VIEWERS // 4)]
+    assert all(held) and not events(places[0], link)
+    mine = events(places[0], token("vm:1", "view"))
+    assert mine, "another token is told nothing"
+    for client in (*held, mine):
         client.close()
+
+
+def test_who_has_most_places_makes_room(b):
+    server = Server(b.path, options=["--viewers", "8"])
+    try:
+        me, other = Place(server, 2), Place(server, 3)
+        one, two = token("vm:1", "view"), token("vm:2", "view")
+        first, second = [events(me, one) for _ in range(4)], [events(me, two) for _ in range(4)]
+        assert all(first + second) and not events(me, one) and not events(me, two)
+        late = []
+        # another link, an administrator of everything, and another machine: the newest of who then has most goes
+        for bearer, loser in ((token("vm:3", "view"), second[3]), (token("*", "admin"), first[3]),
+                              (token("other:1", "view"), second[2])):
+            late.append(events(other, bearer))
+            assert late[-1] and loser.close_code() == 1013
+    finally:
+        server.end(False)
+
+
+def test_one_machine_has_not_every_place(b):
+    """Who may make tokens has as many as they like, with one place each."""
+    server = Server(b.path, options=["--viewers", "8"])
+    try:
+        me, other, link = Place(server, 2), Place(server, 3), token("other:1", "view")
+        held = [events(me, token("vm:1", "view")) for _ in range(8)]
+        assert all(held) and not events(other, token("vm:2", "view"))
+        assert all([events(other, link), events(other, link), events(other, token("*", "admin"))])
+    finally:
+        server.end(False)
+
+
+def test_a_link_for_one_use_is_not_spent_on_a_server_that_is_full(b):
+    server = Server(b.path, options=["--viewers", "3"])
+    try:
+        me, once = Place(server, 2), token("vm:1", "view", once=True)
+        held = [events(me, token("vm:1", "view")) for _ in range(3)]
+        assert all(held) and not events(me, once)
+        held[0].close()
+        wait("a place", lambda: events(me, once))
+        assert me.code("/api/desktops", bearer=once) == (401, "used")
+    finally:
+        server.end(False)
 
 
 def test_nothing_is_left_behind(b):

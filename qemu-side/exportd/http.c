@@ -266,6 +266,10 @@ static const struct refusal http_too_many_failures = {
 	429, "failures", "too many bad tokens from this address", false,
 };
 
+static const struct refusal http_full = {
+	HTTP_STATUS_SERVICE_UNAVAILABLE, "full", "too many are connected", false,
+};
+
 static const struct refusal http_bad_tokens[] = {
 	[TOKEN_MALFORMED] = { HTTP_STATUS_UNAUTHORIZED, "malformed",
 			      "this is no token of this server", true },
@@ -400,12 +404,18 @@ static const struct refusal *http_judge_source(const struct http *http,
 
 static const struct refusal *http_judge_token(struct http *http,
 					      struct connection *connection,
-					      const char *text)
+					      const char *text, bool upgrade)
 {
 	uint64_t before = http_note(http);
-	enum token_verdict verdict = tokens_check(http->tokens, text,
-						  &connection->grant);
+	enum token_verdict verdict;
+	struct grant grant;
 
+	/* one for one use is not spent on that */
+	if (upgrade && !sessions_have_room(http, NULL) &&
+	    tokens_peek(http->tokens, text, &grant) == TOKEN_OK &&
+	    !sessions_have_room(http, &grant))
+		return &http_full;
+	verdict = tokens_check(http->tokens, text, &connection->grant);
 	http_wait(http, connection, before);
 	if (verdict == TOKEN_OK)
 		return NULL;
@@ -498,7 +508,7 @@ static const struct refusal *http_judge(struct http *http, struct lws *wsi,
 	if (lws_hdr_copy(wsi, header, sizeof(header),
 			 WSI_TOKEN_HTTP_AUTHORIZATION) > 0)
 		text = request_bearer(header);
-	return http_judge_token(http, connection, text);
+	return http_judge_token(http, connection, text, upgrade);
 }
 
 /* --- files --- */
@@ -874,10 +884,8 @@ static const struct refusal *http_judge_upgrade(struct http *http,
 		HTTP_STATUS_BAD_REQUEST, "protocol",
 		"the subprotocol has to be " SERVER_PROTOCOL, false,
 	};
-	static const struct refusal full = {
-		HTTP_STATUS_SERVICE_UNAVAILABLE, "full",
-		"too many are connected", false,
-	};
+	const struct connection *connection = lws_get_opaque_user_data(wsi);
+	const struct refusal *refusal;
 	char path[16];
 
 	if (g_ascii_strcasecmp(to, "websocket"))
@@ -887,9 +895,10 @@ static const struct refusal *http_judge_upgrade(struct http *http,
 		return &http_not_found;
 	if (!http_speaks(wsi))
 		return &no_protocol;
-	if (http->sessions->len >= http->options.viewers)
-		return &full;
-	return http_judge(http, wsi, true, true);
+	refusal = http_judge(http, wsi, true, true);
+	if (refusal)
+		return refusal;
+	return sessions_have_room(http, &connection->grant) ? NULL : &http_full;
 }
 
 /* Zero goes on with the upgrade: what is still to be noted, session.c waits for. */

@@ -33,6 +33,7 @@ struct http {
 	int web;			/* directory, or -1 */
 	GPtrArray *connections;
 	GPtrArray *sessions;
+	uint64_t sessions_opened;	/* ever */
 };
 
 /* One TCP connection. */
@@ -55,6 +56,11 @@ int session_callback(struct lws *wsi, enum lws_callback_reasons reason,
 		     void *user, void *in, size_t len);
 size_t session_size(void);
 
+/*
+ * Whether one more WebSocket of @grant has a place, or somebody would lose one to
+ * it; NULL: whether one is free.
+ */
+bool sessions_have_room(const struct http *http, const struct grant *grant);
 /* Hangs up on those whose grant is not good any more. */
 void sessions_judge(struct http *http);
 /* Tells those who watch the list of desktops, if it changed. */

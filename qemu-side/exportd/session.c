@@ -12,6 +12,7 @@
 #include "log.h"
 #include "message.h"
 #include "server.h"
+#include "share.h"
 
 #define SESSION_BAD_MAX		16	/* messages that are none, then hang up */
 #define SESSION_RATE_MAX	2000	/* messages in a second: a mouse has 1000 */
@@ -29,6 +30,7 @@ struct session {
 	struct connection *connection;
 	struct viewer *viewer;
 	struct desktop *desktop;	/* NULL: events, or gone */
+	uint64_t number;		/* the higher the newer */
 	bool events;
 	struct packet *told;		/* the list it was told last */
 	bool waits;			/* for its token's use to be noted */
@@ -151,67 +153,175 @@ static void session_leave(struct session *session)
 	session->desktop = NULL;
 }
 
-static void session_refuse_place(struct session *session)
+/* --- places --- */
+
+/* Whether it has a place of @desktop; NULL: one of all, of the machine @vm if not NULL. */
+static bool session_has_place(const struct session *session,
+			      const struct desktop *desktop, const char *vm)
 {
-	viewer_say(session->viewer,
-		   api_error("busy", "too many watch this desktop"));
-	session_close(session, SESSION_TRY_LATER, "too many viewers");
+	char mine[GRANT_VM_LEN];
+
+	if (desktop)
+		return session->desktop == desktop;
+	if (!session->desktop && !session->events)
+		return false;
+	grant_vm(&session->connection->grant, mine);
+	return !vm || !strcmp(mine, vm);
 }
 
-/* The places that the token of @session has, of @desktop; NULL: of those told of all. */
-static unsigned int session_share(const struct session *session,
-				  const struct desktop *desktop)
+/* The places of @desktop, as above, that @token has; NULL: any. */
+static unsigned int sessions_share(const struct http *http,
+				   const struct desktop *desktop,
+				   const char *token)
 {
-	const GPtrArray *all = session->http->sessions;
-	const char *token = session->connection->grant.id;
 	unsigned int i, share = 0;
 
-	for (i = 0; i < all->len; i++) {
-		const struct session *each = all->pdata[i];
+	for (i = 0; i < http->sessions->len; i++) {
+		const struct session *each = http->sessions->pdata[i];
 
-		share += (desktop ? each->desktop == desktop : each->events) &&
-			 !strcmp(each->connection->grant.id, token);
+		share += session_has_place(each, desktop, NULL) &&
+			 (!token || !strcmp(each->connection->grant.id, token));
 	}
 	return share;
 }
 
 /*
- * No place is free: the token that has most of them loses the newest of its own,
- * if it then still has as many as that of @session. So a link cannot keep out who
- * has another one, and nobody loses a place to who would have more.
+ * The newest one of the token that has most of these places, if more than @least. So
+ * a link cannot keep out who has another one, and nobody loses a place to who would
+ * have more.
  */
-static bool session_make_room(const struct session *session,
-			      const struct desktop *desktop)
+static struct session *sessions_loser(const struct http *http,
+				      const struct desktop *desktop,
+				      const char *vm, unsigned int least)
 {
-	const GPtrArray *all = session->http->sessions;
-	unsigned int i, most = session_share(session, desktop) + 1;
+	g_autoptr(GHashTable) shares = g_hash_table_new(g_str_hash, g_str_equal);
+	const GPtrArray *all = http->sessions;
 	struct session *loser = NULL;
+	unsigned int i, share, most = least;
 
 	for (i = 0; i < all->len; i++) {
 		struct session *each = all->pdata[i];
-		unsigned int share;
+		char *token = each->connection->grant.id;
 
-		if (each->desktop != desktop)
+		if (!session_has_place(each, desktop, vm))
 			continue;
-		share = session_share(each, desktop);
+		share = GPOINTER_TO_UINT(g_hash_table_lookup(shares, token));
+		g_hash_table_insert(shares, token, GUINT_TO_POINTER(share + 1));
+	}
+	for (i = 0; i < all->len; i++) {
+		struct session *each = all->pdata[i];
+		char *token = each->connection->grant.id;
+
+		if (!session_has_place(each, desktop, vm))
+			continue;
+		share = GPOINTER_TO_UINT(g_hash_table_lookup(shares, token));
 		if (share > most ||
-		    (loser && share == most &&
-		     each->viewer->number > loser->viewer->number)) {
+		    (loser && share == most && each->number > loser->number)) {
 			most = share;
 			loser = each;
 		}
 	}
+	return loser;
+}
+
+/*
+ * Who loses one of all places to @grant: one of the machine that has most, for the
+ * administrator of one desktop has as many tokens as they like; or, where the one of
+ * @grant would have as many, one of that.
+ */
+static struct session *sessions_loser_to(const struct http *http,
+					 const struct grant *grant)
+{
+	struct shares *machines = shares_new();
+	const struct grant *rich = grant;
+	char vm[GRANT_VM_LEN];
+	unsigned int i, least;
+	bool richer;
+
+	for (i = 0; i < http->sessions->len; i++) {
+		const struct session *each = http->sessions->pdata[i];
+
+		if (session_has_place(each, NULL, NULL))
+			shares_count(machines, &each->connection->grant);
+	}
+	for (i = 0; i < http->sessions->len; i++) {
+		const struct session *each = http->sessions->pdata[i];
+
+		if (shares_is_most(machines, &each->connection->grant))
+			rich = &each->connection->grant;
+	}
+	richer = shares_of(machines, rich) > shares_of(machines, grant) + 1;
+	shares_free(machines);
+	least = richer ? 0 : sessions_share(http, NULL, grant->id) + 1;
+	grant_vm(richer ? rich : grant, vm);
+	return sessions_loser(http, NULL, vm, least);
+}
+
+bool sessions_have_room(const struct http *http, const struct grant *grant)
+{
+	return sessions_share(http, NULL, NULL) < http->options.viewers ||
+	       (grant && sessions_loser_to(http, grant));
+}
+
+static void session_refuse_place(struct session *session, const char *why)
+{
+	viewer_say(session->viewer, api_error("busy", why));
+	session_close(session, SESSION_TRY_LATER, "too many viewers");
+}
+
+static bool session_push_out(struct session *loser, const char *why)
+{
 	if (!loser)
 		return false;
 	session_leave(loser);
-	session_refuse_place(loser);
+	loser->events = false;
+	session_refuse_place(loser, why);
 	return true;
 }
+
+/* Half of the places, whatever is watched: from many addresses a link could else have all. */
+static bool session_has_too_many(const struct session *session)
+{
+	const struct http_options *options = &session->http->options;
+	const char *token = session->connection->grant.id;
+	unsigned int places = MIN(options->connections, options->viewers);
+
+	return *token && sessions_share(session->http, NULL, token) >=
+			 places / 2 + places % 2;
+}
+
+/* A place of @desktop, NULL: of those who are told of all; false if it was refused. */
+static bool session_take_place(struct session *session,
+			       const struct desktop *desktop)
+{
+	static const char all[] = "too many are connected";
+	static const char here[] = "too many watch this desktop";
+	const struct grant *grant = &session->connection->grant;
+	const struct http *http = session->http;
+	struct desktop_info info = { 0 };
+	const char *why = NULL;
+
+	if (desktop)
+		desktop_describe(desktop, &info);
+	if (session_has_too_many(session))
+		why = "half of all places are of this token";
+	else if (info.viewers >= SESSION_DESKTOP_MAX &&
+		 !session_push_out(sessions_loser(http, desktop, NULL,
+				sessions_share(http, desktop, grant->id) + 1), here))
+		why = here;
+	else if (!sessions_have_room(http, NULL) &&
+		 !session_push_out(sessions_loser_to(http, grant), all))
+		why = all;
+	if (why)
+		session_refuse_place(session, why);
+	return !why;
+}
+
+/* --- opening --- */
 
 static void session_open_desktop(struct session *session)
 {
 	struct desktop *desktop = session_find(session);
-	struct desktop_info info;
 
 	if (!desktop) {
 		viewer_say(session->viewer,
@@ -219,12 +329,8 @@ static void session_open_desktop(struct session *session)
 		session_close(session, LWS_CLOSE_STATUS_NORMAL, "no such desktop");
 		return;
 	}
-	desktop_describe(desktop, &info);
-	if (info.viewers >= SESSION_DESKTOP_MAX &&
-	    !session_make_room(session, desktop)) {
-		session_refuse_place(session);
+	if (!session_take_place(session, desktop))
 		return;
-	}
 	log_desktop(INFO, desktop_id(desktop), "viewer from %s, role %s%s%s",
 		    session->connection->peer,
 		    role_name(session->connection->grant.role),
@@ -274,15 +380,8 @@ static void session_open_events(struct session *session)
 {
 	struct packet *list;
 
-	/* from many addresses one link could else have every connection */
-	if (session_share(session, NULL) >=
-	    session->http->options.connections / 2) {
-		viewer_say(session->viewer,
-			   api_error("busy", "half of all connections are of this token"));
-		session_close(session, SESSION_TRY_LATER,
-			      "too many of one token");
+	if (!session_take_place(session, NULL))
 		return;
-	}
 	list = session_list(session);
 	session->events = true;
 	session_tell(session, list);
@@ -333,6 +432,7 @@ static int session_open(struct http *http, struct lws *wsi,
 		   &unsent, sizeof(unsent));
 	connection->deadline = 0;
 	session->http = http;
+	session->number = ++http->sessions_opened;
 	session->wsi = wsi;
 	session->connection = connection;
 	session->message = g_byte_array_new();

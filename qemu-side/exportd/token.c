@@ -722,20 +722,19 @@ static enum token_verdict token_verify(const struct tokens *tokens,
 	return verdict;
 }
 
-static enum token_verdict tokens_use(struct tokens *tokens,
-				     struct token_info *info)
+/* Whether it can be used up. */
+static enum token_verdict tokens_usable(const struct tokens *tokens,
+					const struct token_info *info)
 {
 	if (info && info->used)
 		return TOKEN_USED;
 	if (!info || !tokens_has_room(tokens, &info->grant, &info->grant))
 		return TOKEN_NO_ROOM;
-	info->used = true;
-	info->note = tokens_changed(tokens);
 	return TOKEN_OK;
 }
 
-enum token_verdict tokens_check(struct tokens *tokens, const char *text,
-				struct grant *grant)
+static enum token_verdict tokens_judge(struct tokens *tokens, const char *text,
+				       bool use, struct grant *grant)
 {
 	enum token_verdict verdict;
 	struct grant read = { .role = ROLE_NONE, .keys = tokens->keys };
@@ -756,10 +755,27 @@ enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 		info->once |= once;
 	}
 	if (once)
-		verdict = tokens_use(tokens, info);
-	if (verdict == TOKEN_OK)
-		*grant = read;
-	return verdict;
+		verdict = tokens_usable(tokens, info);
+	if (verdict != TOKEN_OK)
+		return verdict;
+	if (once && use) {
+		info->used = true;
+		info->note = tokens_changed(tokens);
+	}
+	*grant = read;
+	return TOKEN_OK;
+}
+
+enum token_verdict tokens_check(struct tokens *tokens, const char *text,
+				struct grant *grant)
+{
+	return tokens_judge(tokens, text, true, grant);
+}
+
+enum token_verdict tokens_peek(struct tokens *tokens, const char *text,
+			       struct grant *grant)
+{
+	return tokens_judge(tokens, text, false, grant);
 }
 
 enum token_verdict tokens_check_again(const struct tokens *tokens,

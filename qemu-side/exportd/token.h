@@ -86,6 +86,9 @@ bool tokens_once(const struct tokens *tokens, const char *id);
 /* Judges @text. TOKEN_OK fills @grant, and uses up a token for one use: a note. */
 enum token_verdict tokens_check(struct tokens *tokens, const char *text,
 				struct grant *grant);
+/* The same, but uses up none. */
+enum token_verdict tokens_peek(struct tokens *tokens, const char *text,
+			       struct grant *grant);
 
 /*
  * Whether what tokens_check() gave is good still: TOKEN_OK, or what ended it

@@ -266,12 +266,15 @@ static void reopen(void)
 static void test_a_token_for_one_use(void **state)
 {
 	g_autofree char *text = NULL;
-	struct grant given;
+	struct grant given, got;
 
 	(void)state;
 	text = issue(ROLE_VIEW, "vm:3", true, &given);
+	assert_int_equal(tokens_peek(tokens, text, &got), TOKEN_OK);
+	assert_string_equal(got.id, given.id);
 	expect(TOKEN_OK, text);
 	expect(TOKEN_USED, text);
+	assert_int_equal(tokens_peek(tokens, text, &got), TOKEN_USED);
 	reopen();
 	expect(TOKEN_USED, text);
 }
