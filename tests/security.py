@@ -423,6 +423,34 @@ def test_a_websocket_hears_nothing_before_its_token_is_noted(b):
         client.close()
 
 
+def test_who_waits_for_the_disk_is_not_hung_up_on(b):
+    """For longer than a request has to be complete, and than a WebSocket may be silent."""
+    def first_text(client):
+        while frame := client.receive():
+            if frame[0] == 9:
+                client.frame(10, frame[1])
+            elif frame[0] == 1:
+                return json.loads(frame[1])["type"]
+        return None
+
+    with SlowDisk(b) as slow:
+        client = slow.me.socket("events", token("*", "view", once=True))
+        listed = Asked(lambda: first_text(client))
+        wanted = b'{"desktop":"vm:3","role":"view","ttl":60}'
+        asked = [slow.ask("/api/ticket", "POST", token(once=True), b""), slow.ask("/api/ticket", "POST", token(once=True), b"x"),
+                 slow.ask("/api/desktops", "GET", token(once=True)), slow.ask("/api/tokens/victim", "DELETE", token()),
+                 slow.ask("/api/tokens", "POST", token(), wanted)]
+        client.send(b"what is said meanwhile is not heard")
+        time.sleep(22)
+        assert not listed.answered() and not any(each.answered() for each in asked), asked
+        slow.go_on()
+        assert [each.get()[0] for each in asked] == [200, 200, 200, 200, 201], [each.answer for each in asked]
+        assert listed.get() == "desktops", listed.answer
+        client.send(b"but then it is")
+        assert client.say("error")["code"] == "bad-message"
+        client.close()
+
+
 def test_what_the_disk_does_not_take_was_not_used(b):
     with SlowDisk(b) as slow:
         once = [token("*", "view", once=True) for _ in range(2)]

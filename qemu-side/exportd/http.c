@@ -608,6 +608,14 @@ static bool http_is_api(const char *path)
 	return g_str_has_prefix(path, "/api/") || !strcmp(path, "/metrics");
 }
 
+/* Until http_told(), or our deadline: not that of the library, which is shorter. */
+static void http_hold(struct lws *wsi, struct exchange *exchange,
+		      enum waits waits)
+{
+	exchange->waits = waits;
+	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+}
+
 static int http_serve_api(struct http *http, struct lws *wsi,
 			  struct exchange *exchange)
 {
@@ -620,7 +628,7 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 	int rc = 0;
 
 	if (connection->note) {
-		exchange->waits = WAITS_TO_BE_SERVED;
+		http_hold(wsi, exchange, WAITS_TO_BE_SERVED);
 		return 0;
 	}
 	refusal = http_judge_again(http, &connection->grant);
@@ -645,7 +653,7 @@ static int http_serve_api(struct http *http, struct lws *wsi,
 	g_free(said.text);
 	http_wait(http, connection, before);
 	if (connection->note) {
-		exchange->waits = WAITS_TO_BE_ANSWERED;
+		http_hold(wsi, exchange, WAITS_TO_BE_ANSWERED);
 		exchange->held = answer;
 	} else {
 		rc = http_respond(wsi, exchange, &answer);

@@ -17,6 +17,7 @@
 #include "token.h"
 
 #define SERVER_PROTOCOL		"helix.v1"
+#define SERVER_NOTE_S		60	/* that who asked waits for the disk */
 #define SERVER_CLOSE_S		5	/* for a WebSocket that we end */
 
 struct http {

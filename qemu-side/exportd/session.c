@@ -3,7 +3,8 @@
  * Owns the WebSockets. Rules: what a client sends is bounded in size and in
  * number; what it is sent comes out of its viewer's bounded queue; it sees and
  * does what its grant covers, and is hung up on as soon as that ends. Who came with
- * a token for one use hears nothing, and is not heard, until that is noted.
+ * a token for one use hears nothing, and is not heard, until that is noted. What is
+ * sent meanwhile is read all the same, or no pong would be.
  */
 #include <netinet/tcp.h>
 #include <string.h>
@@ -56,6 +57,16 @@ static void session_wake(void *data)
 	lws_callback_on_writable(session->wsi);
 }
 
+static void session_set_deadline(struct session *session)
+{
+	unsigned int seconds = session->waits ? SERVER_NOTE_S :
+			       session->closing ? SERVER_CLOSE_S : 0;
+
+	/* one that is closed and reads nothing would keep its place for ever */
+	session->connection->deadline = !seconds ? 0 :
+		g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
+}
+
 static void session_close(struct session *session, enum lws_close_status code,
 			  const char *reason)
 {
@@ -64,9 +75,7 @@ static void session_close(struct session *session, enum lws_close_status code,
 	session->closing = true;
 	session->code = code;
 	session->reason = reason;
-	/* one that reads nothing would keep its place for ever */
-	session->connection->deadline = g_get_monotonic_time() +
-					SERVER_CLOSE_S * G_USEC_PER_SEC;
+	session_set_deadline(session);
 	session_wake(session);
 }
 
@@ -430,7 +439,6 @@ static int session_open(struct http *http, struct lws *wsi,
 		   sizeof(size));
 	setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT,
 		   &unsent, sizeof(unsent));
-	connection->deadline = 0;
 	session->http = http;
 	session->number = ++http->sessions_opened;
 	session->wsi = wsi;
@@ -439,8 +447,7 @@ static int session_open(struct http *http, struct lws *wsi,
 	session->viewer = viewer_new(session_wake, session);
 	session->viewer->role = connection->grant.role;
 	session->waits = connection->note != 0;
-	if (session->waits)
-		lws_rx_flow_control(wsi, 0);
+	session_set_deadline(session);
 	g_ptr_array_add(http->sessions, session);
 	if (session_wants_events(wsi))
 		session_open_events(session);
@@ -522,7 +529,7 @@ static int session_write(struct session *session)
 		if (session->connection->note)
 			return 0;
 		session->waits = false;
-		lws_rx_flow_control(session->wsi, 1);
+		session_set_deadline(session);
 	}
 	if (session->viewer->broken)
 		session_close(session, LWS_CLOSE_STATUS_POLICY_VIOLATION,
@@ -622,7 +629,9 @@ static int session_receive(struct session *session, const void *in, size_t len)
 	    !lws_is_final_fragment(session->wsi))
 		return 0;
 	session->message = g_byte_array_new();
-	session_message(session, (const char *)message->data, message->len);
+	if (!session->waits)
+		session_message(session, (const char *)message->data,
+				message->len);
 	g_byte_array_unref(message);
 	return 0;
 }
