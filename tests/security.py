@@ -155,10 +155,11 @@ class Server:
         os.chmod(path, mode)
         return path
 
-    def certificate(self, name):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-subj", f"/CN={name}", "-days", "2", "-out", f"{self.dir}/certificate.new", "-keyout",
-                        f"{self.dir}/private.new"], check=True, stderr=subprocess.DEVNULL)
+    def certificate(self, name, *key):
+        key = key or ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-subj", f"/CN={name}", "-days", "2", "-out",
+                        f"{self.dir}/certificate.new", "-keyout", f"{self.dir}/private.new"], check=True,
+                       stderr=subprocess.DEVNULL)
         os.rename(f"{self.dir}/certificate.new", f"{self.dir}/certificate")
         os.rename(f"{self.dir}/private.new", f"{self.dir}/private")
 
@@ -1008,8 +1009,12 @@ def test_tls(b):
 
 
 def test_a_new_certificate_without_a_restart(b):
-    def served():
-        with Place(b.tls, 2).connect() as sock:
+    old_version = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old_version.check_hostname, old_version.verify_mode = False, ssl.CERT_NONE
+    old_version.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def served(context=b.tls.tls):
+        with context.wrap_socket(Place(b.tls, 2).connect(tls=False)) as sock:
             return sock.getpeercert(binary_form=True)
 
     def on_disk():
@@ -1018,12 +1023,26 @@ def test_a_new_certificate_without_a_restart(b):
 
     client, before = Place(b.tls, 2).socket("events", token()), served()
     assert before == on_disk()
-    b.tls.certificate("second")
-    b.tls.process.send_signal(signal.SIGHUP)
-    wait("the new certificate", lambda: served() == on_disk())
-    assert served() != before
-    # one that is none changes nothing
+    # also of another kind of key, of which there could be two
+    for name, *key in (("second",), ("third", "rsa:2048"), ("fourth",)):
+        b.tls.certificate(name, *key)
+        b.tls.process.send_signal(signal.SIGHUP)
+        wait(f"the {name} certificate", lambda: served() == on_disk())
+        assert served(old_version) == on_disk() != before, name
+    # and with its chain
     good = on_disk()
+    with open(f"{b.tls.dir}/certificate", "a", encoding="ascii") as file:
+        file.write(ssl.DER_cert_to_PEM_cert(before))
+    b.tls.process.send_signal(signal.SIGHUP)
+
+    def chain():
+        shown = subprocess.run(["openssl", "s_client", "-showcerts", "-connect", f"127.0.0.1:{b.tls.port}"], check=False,
+                               stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE).stdout.decode()
+        return [ssl.PEM_cert_to_DER_cert("-----BEGIN " + part.partition("END CERTIFICATE-----")[0] + "END CERTIFICATE-----")
+                for part in shown.split("-----BEGIN ")[1:]]
+
+    wait("the chain", lambda: chain() == [good, before])
+    # one that is none changes nothing
     b.tls.file("certificate", b"no certificate")
     b.tls.process.send_signal(signal.SIGHUP)
     mark = b.tls.log.name

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Owns the certificate that is served. Rule: there is one. A context has a slot for
+ * each kind of key, so that a new certificate of another kind would stand beside the
+ * former one, and clients go on being given that. After a reload each handshake takes
+ * it from a context of its own, which belongs to the one that accepts.
+ */
 #include "tls.h"
 
 #include <glib.h>
@@ -30,15 +36,24 @@ static bool tls_use(SSL_CTX *context, const char *certificate, const char *key,
 	return false;
 }
 
-bool tls_check(const char *certificate, const char *key, char **error)
+/* A context that has the two files and nothing else; NULL with @error. */
+static SSL_CTX *tls_load(const char *certificate, const char *key, char **error)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-	bool ok = false;
 
-	if (context)
-		ok = tls_use(context, certificate, key, error);
-	else
+	if (!context)
 		*error = g_strdup("TLS cannot be set up");
+	else if (tls_use(context, certificate, key, error))
+		return context;
+	SSL_CTX_free(context);
+	return NULL;
+}
+
+bool tls_check(const char *certificate, const char *key, char **error)
+{
+	SSL_CTX *context = tls_load(certificate, key, error);
+	bool ok = context;
+
 	SSL_CTX_free(context);
 	return ok;
 }
@@ -51,9 +66,56 @@ void tls_harden(void *context)
 				     SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
 
+static void tls_free_served(void *parent, void *served, CRYPTO_EX_DATA *all,
+			    int slot, long number, void *data)
+{
+	(void)parent;
+	(void)all;
+	(void)slot;
+	(void)number;
+	(void)data;
+	SSL_CTX_free(served);
+}
+
+/* Where a context has the one whose certificate it serves. */
+static int tls_slot(void)
+{
+	static int slot = -1;
+
+	if (slot < 0)
+		slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL,
+						tls_free_served);
+	return slot;
+}
+
+/* Somebody connects. Zero ends the handshake. */
+static int tls_serve(SSL *client, void *data)
+{
+	SSL_CTX *served = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(client),
+					      tls_slot());
+	STACK_OF(X509) *chain = NULL;
+
+	(void)data;
+	SSL_certs_clear(client);
+	SSL_CTX_get0_chain_certs(served, &chain);
+	return SSL_use_cert_and_key(client, SSL_CTX_get0_certificate(served),
+				    SSL_CTX_get0_privatekey(served), chain, 1);
+}
+
 bool tls_reload(void *context, const char *certificate, const char *key,
 		char **error)
 {
-	return tls_check(certificate, key, error) &&
-	       tls_use(context, certificate, key, error);
+	SSL_CTX *former = SSL_CTX_get_ex_data(context, tls_slot());
+	SSL_CTX *served = tls_load(certificate, key, error);
+
+	if (!served)
+		return false;
+	if (!SSL_CTX_set_ex_data(context, tls_slot(), served)) {
+		*error = g_strdup("TLS cannot be set up again");
+		SSL_CTX_free(served);
+		return false;
+	}
+	SSL_CTX_set_cert_cb(context, tls_serve, NULL);
+	SSL_CTX_free(former);
+	return true;
 }
