@@ -39,6 +39,7 @@ struct frame {
 	struct encoder *encoder;
 	struct choices *choices;
 	int choice;
+	bool refused;			/* its driver hangs: the encoder is not touched */
 	struct surface *surface;	/* a reference */
 	struct damage damage;
 	bool key;
@@ -247,48 +248,6 @@ static unsigned int stream_codecs(const struct stream *stream)
 	return codecs;
 }
 
-static void stream_failed(struct stream *stream, const char *why)
-{
-	const struct encoder_kind *kind = choices_kind(stream->choices,
-						       stream->choice);
-	const struct encoder_kind *next;
-
-	if (stream->choice != CHOICE_NONE)
-		stream->without |= 1u << stream->choice;
-	choices_note_failure(stream->choices, stream->choice);
-	next = choices_kind(stream->choices,
-			    choices_pick(stream->choices, stream_codecs(stream),
-					 stream->without));
-	if (!stream->failed_at)
-		stream->ops->failed(kind ? kind->name : NULL, why,
-				    next ? next->name : NULL, stream->data);
-	if (next) {
-		/* at once, whenever the last one was */
-		stream->key_asked = true;
-		stream->key_at = 0;
-		stream->encoded_at = 0;
-	} else {
-		stream->without = 0;
-		stream->failed_at = g_get_monotonic_time();
-	}
-	stream->choice = CHOICE_NONE;
-	stream_damage_all(stream);
-}
-
-/* Nothing is wrong with the encoder: another picture will do. */
-static void stream_unreadable(struct stream *stream, const char *why)
-{
-	const struct encoder_kind *kind = choices_kind(stream->choices,
-						       stream->choice);
-
-	stream->key_asked = true;
-	stream->key_at = 0;
-	stream_damage_all(stream);
-	/* unless there is another one by now */
-	if (stream->surface && surface_dmabuf(stream->surface))
-		stream->ops->unreadable(kind->name, why, stream->data);
-}
-
 /* --- an encoder that nobody needs any more --- */
 
 struct leftover {
@@ -355,11 +314,62 @@ static void leave_encoder(struct worker_pool *pool, struct choices *choices,
 	worker_submit(pool, &leftover->job);
 }
 
-static void stream_dispose(const struct stream *stream, int choice,
-			   struct encoder *encoder)
+static void stream_leave_encoder(const struct stream *stream)
 {
-	leave_encoder(stream->pool, stream->choices, choice, encoder,
-		      worker_rank(stream->rung, 0));
+	leave_encoder(stream->pool, stream->choices, stream->choice,
+		      stream->encoder, worker_rank(stream->rung, 0));
+}
+
+/* By one that is not open, for whichever kind is chosen next. */
+static void stream_replace_encoder(struct stream *stream)
+{
+	stream_leave_encoder(stream);
+	stream->encoder = encoder_new(stream->options, stream->rung);
+	stream->choice = CHOICE_NONE;
+}
+
+/* --- when there is no frame --- */
+
+static void stream_failed(struct stream *stream, const char *why)
+{
+	const struct encoder_kind *kind = choices_kind(stream->choices,
+						       stream->choice);
+	const struct encoder_kind *next;
+
+	if (stream->choice != CHOICE_NONE)
+		stream->without |= 1u << stream->choice;
+	choices_note_failure(stream->choices, stream->choice);
+	next = choices_kind(stream->choices,
+			    choices_pick(stream->choices, stream_codecs(stream),
+					 stream->without));
+	if (!stream->failed_at)
+		stream->ops->failed(kind ? kind->name : NULL, why,
+				    next ? next->name : NULL, stream->data);
+	if (next) {
+		/* at once, whenever the last one was */
+		stream->key_asked = true;
+		stream->key_at = 0;
+		stream->encoded_at = 0;
+	} else {
+		stream->without = 0;
+		stream->failed_at = g_get_monotonic_time();
+	}
+	stream_replace_encoder(stream);
+	stream_damage_all(stream);
+}
+
+/* Nothing is wrong with the encoder: another picture will do. */
+static void stream_unreadable(struct stream *stream, const char *why)
+{
+	const struct encoder_kind *kind = choices_kind(stream->choices,
+						       stream->choice);
+
+	stream->key_asked = true;
+	stream->key_at = 0;
+	stream_damage_all(stream);
+	/* unless there is another one by now */
+	if (stream->surface && surface_dmabuf(stream->surface))
+		stream->ops->unreadable(kind->name, why, stream->data);
 }
 
 /* --- a frame --- */
@@ -380,7 +390,8 @@ static void frame_read(struct job *job)
 {
 	struct frame *frame = frame_of(job);
 
-	if (choices_is_struck(frame->choices, frame->choice)) {
+	frame->refused = choices_is_struck(frame->choices, frame->choice);
+	if (frame->refused) {
 		g_strlcpy(frame->out.error, "it hangs elsewhere",
 			  sizeof(frame->out.error));
 		return;
@@ -398,7 +409,7 @@ static void frame_work(struct job *job)
 
 	if (!*frame->out.error && !frame->out.packet)
 		frame_encode(frame);
-	if (atomic_load(&frame->given_up)) {
+	if (atomic_load(&frame->given_up) && !frame->refused) {
 		encoder_free(frame->encoder);
 		frame->encoder = NULL;
 	}
@@ -419,7 +430,7 @@ static void frame_done(struct job *job)
 	struct stream *stream = frame->stream;
 
 	if (!stream) {
-		/* here only if it was given up when the worker had it no more */
+		/* here only if the worker did not touch it, or not any more */
 		if (frame->encoder)
 			leave_encoder(frame->pool, frame->choices, frame->choice,
 				      frame->encoder, job->rank);
@@ -464,21 +475,19 @@ static void frame_overdue(struct job *job)
 /* For the next frame. True: it has to be a key frame. */
 static bool stream_choose(struct stream *stream, bool key)
 {
-	int choice = stream->choice;
+	int choice;
 
 	key = key || surface_width(stream->surface) != stream->desktop_width ||
 	      surface_height(stream->surface) != stream->desktop_height;
-	if (!key && choice != CHOICE_NONE &&
-	    !choices_is_struck(stream->choices, choice))
+	if (!key && stream->choice != CHOICE_NONE &&
+	    !choices_is_struck(stream->choices, stream->choice))
 		return false;
-	stream->choice = choices_pick(stream->choices, stream_codecs(stream),
-				      stream->without);
+	choice = choices_pick(stream->choices, stream_codecs(stream),
+			      stream->without);
 	if (stream->choice == choice)
 		return key;
-	if (choice != CHOICE_NONE) {
-		stream_dispose(stream, choice, stream->encoder);
-		stream->encoder = encoder_new(stream->options, stream->rung);
-	}
+	stream_replace_encoder(stream);
+	stream->choice = choice;
 	return true;
 }
 
@@ -744,9 +753,7 @@ void stream_ack(struct stream *stream, struct viewer *viewer,
 
 static void stream_rest_encoder(struct stream *stream)
 {
-	stream_dispose(stream, stream->choice, stream->encoder);
-	stream->encoder = encoder_new(stream->options, stream->rung);
-	stream->choice = CHOICE_NONE;
+	stream_replace_encoder(stream);
 	stream->without = 0;
 }
 
@@ -834,7 +841,7 @@ void stream_free(struct stream *stream)
 		stream->frame->stream = NULL;
 		atomic_store(&stream->frame->given_up, true);
 	} else {
-		stream_dispose(stream, stream->choice, stream->encoder);
+		stream_leave_encoder(stream);
 	}
 	surface_unref(stream->surface);
 	packet_unref(stream->config);

@@ -679,6 +679,46 @@ static void test_an_encoder_of_a_driver_that_hangs_is_left_alone(void **state)
 	faulty_options.deadline_ms = DEADLINE_MS;
 }
 
+/* A frame of it waited for a thread; the stream is there still, or is not. */
+static void test_a_frame_that_waits_leaves_a_driver_that_hangs_alone(void **state)
+{
+	struct blocker blocker;
+	struct encoder *left;
+	struct viewer *viewer;
+	unsigned int gone;
+
+	(void)state;
+	faulty_options.deadline_ms = NEVER_MS;
+	for (gone = 0; gone < 2; gone++) {
+		atomic_store(&closed_here, 0);
+		atomic_store(&closed_elsewhere, 0);
+		sem_init(&hang, 0, 1);
+		use("hangs");
+		left = newest;
+		viewer = join(CODEC_OF_ALL);
+		until(frames() == 1);
+		block(&blocker);
+		stream_damage(stream, &corner, 1, 1);
+		choices_strike(choices, 0);
+		if (!gone) {
+			unblock(&blocker);
+			until(!strcmp(encoder(), "libx264"));
+			assert_true(newest != left);
+		}
+		leave(viewer);
+		stream_free(stream);
+		stream = NULL;
+		if (gone)
+			unblock(&blocker);
+		worker_pool_free(pool);
+		pool = worker_pool_new(1);
+		assert_int_equal(atomic_load(&closed_elsewhere), 0);
+		assert_true(encoder_is_open(left));
+		__real_encoder_free(left);
+	}
+	faulty_options.deadline_ms = DEADLINE_MS;
+}
+
 static void test_when_all_fail_it_is_said_once_and_tried_again(void **state)
 {
 	struct viewer *viewer;
@@ -788,6 +828,7 @@ int main(void)
 		T(test_one_that_hangs_holds_up_nobody),
 		T(test_a_worker_closes_what_a_stream_that_went_leaves),
 		T(test_an_encoder_of_a_driver_that_hangs_is_left_alone),
+		T(test_a_frame_that_waits_leaves_a_driver_that_hangs_alone),
 		T(test_when_all_fail_it_is_said_once_and_tried_again),
 		T(test_all_who_watch_can_decode_it),
 		T(test_who_comes_in_the_middle_gets_nothing_it_cannot_decode),
