@@ -67,6 +67,7 @@ struct stream {
 	int choice;			/* of which kind it is */
 	unsigned int without;		/* bits of choices that failed */
 	struct frame *frame;
+	int64_t next, took_us;		/* the last one's, for the pool */
 	uint32_t priority;
 	gint64 encoded_at;		/* last begun */
 	bool fine;			/* so was that, or nothing was */
@@ -436,6 +437,8 @@ static void frame_done(struct job *job)
 				      frame->encoder, job->rank);
 	} else {
 		stream->frame = NULL;
+		stream->next = job->next;
+		stream->took_us = job->took_us;
 		if (frame->out.packet) {
 			stream->failed_at = 0;
 			stream_publish(stream, frame);
@@ -509,6 +512,8 @@ static void stream_encode(struct stream *stream, bool key, bool fine,
 	}
 	frame = g_new0(struct frame, 1);
 	frame->job.rank = worker_rank(stream->rung, stream->priority);
+	frame->job.next = stream->next;
+	frame->job.took_us = stream->took_us;
 	frame->job.read = frame_read;
 	frame->job.work = frame_work;
 	frame->job.was_read = frame_was_read;

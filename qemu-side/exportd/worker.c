@@ -5,10 +5,17 @@
  *
  * - a stream has at most one job here, so a busy desktop waits behind every
  *   other one of its rank before it gets its next turn;
- * - a job is taken before those of higher rank, but not for ever: its turn is
- *   its rank added to the number of jobs that were taken before it came, and
- *   the earliest turn is next. What waits is so passed by boundedly many, and
- *   no clock is needed to say so;
+ * - threads are shared by time, so that a desktop whose pictures take long has
+ *   as much of them as one of many small ones (start-time fair queueing: Goyal,
+ *   Vin and Cheng, 1996). A job starts, in virtual time, when the last one of
+ *   its stream had all of its own, or now, which is when the last job that was
+ *   taken started; the earliest is next;
+ * - there is one thread more than jobs at once, for one that takes little when
+ *   all others are in jobs that take long: the system's scheduler interrupts
+ *   these, and we cannot. How long is what the last one of its stream took;
+ * - a job is taken before those of higher rank, but not for ever: rank is time
+ *   that is added to its start, a step of it as much as the shortest job counts
+ *   for. So what waits is passed by no more of one stream than its rank says;
  * - reading comes back to the main thread on its own, because QEMU waits for
  *   that and encoding takes longer;
  * - a thread that is stuck in a job is given up and replaced: there are always
@@ -29,6 +36,8 @@
 #include <unistd.h>
 
 #define WORKER_CHECK_MS	200	/* how late a deadline is noticed */
+#define WORKER_RANK_US	1000	/* of a step of rank, and the least of a job */
+#define WORKER_LONG_US	(15 * 1000)
 
 struct worker {
 	struct worker_pool *pool;
@@ -36,6 +45,7 @@ struct worker {
 	/* under the pool's lock */
 	struct job *job;	/* that it is in, or NULL */
 	gint64 since;
+	bool is_long;		/* that job */
 	bool lost;		/* its job is overdue: it ends when it comes back */
 	bool ended;
 };
@@ -46,14 +56,15 @@ struct worker_pool {
 	pthread_cond_t back;	/* a job came back, or a thread ended */
 	GQueue todo;		/* of struct job, by turn */
 	GQueue read, done;	/* of struct job */
-	uint64_t taken;
+	int64_t now;		/* in virtual time, microseconds */
+	unsigned int busy, longs;	/* threads in jobs, in long ones; not those lost */
+	unsigned int threads;	/* jobs at once, if so many can be had */
 	bool quit;
 
 	int wake;		/* eventfd: something is done */
 	guint watch;
 	unsigned int pending;	/* jobs; main thread only, as what follows */
 	unsigned int held;	/* of them, those with a deadline */
-	unsigned int threads;	/* that can take a job, if they can be had */
 	guint check;		/* timer, while there are any */
 	GPtrArray *workers;
 };
@@ -64,20 +75,52 @@ unsigned int worker_rank(enum rung rung, uint32_t priority)
 	return (rung == RUNG_FULL ? 0 : 16) + (255 - MIN(priority, 255)) / 16;
 }
 
+static bool job_is_long(const struct job *job)
+{
+	return job->took_us >= WORKER_LONG_US;
+}
+
+/* Under the lock. NULL: there is none that may be taken now. */
+static GList *worker_next(struct worker_pool *pool)
+{
+	GList *next = pool->todo.head;
+
+	if (pool->busy < pool->threads)
+		return next;
+	if (pool->busy > pool->threads || pool->longs < pool->busy)
+		return NULL;
+	while (next && job_is_long(next->data))
+		next = next->next;
+	return next;
+}
+
+/* Under the lock. It has a job from now on, or has none any more. */
+static void worker_count_in(struct worker *worker, int more)
+{
+	worker->pool->busy += more;
+	if (worker->is_long)
+		worker->pool->longs += more;
+}
+
 /* False: there is nothing more to do. */
 static bool worker_take(struct worker *worker)
 {
 	struct worker_pool *pool = worker->pool;
+	GList *next = NULL;
 
 	pthread_mutex_lock(&pool->lock);
-	worker->job = NULL;
-	while (!worker->lost && !pool->quit && !pool->todo.length)
+	while (!worker->lost && !(next = worker_next(pool)) && !pool->quit)
 		pthread_cond_wait(&pool->work, &pool->lock);
-	if (!worker->lost)
-		worker->job = g_queue_pop_head(&pool->todo);
 	worker->since = g_get_monotonic_time();
-	if (worker->job) {
-		pool->taken++;
+	if (next) {
+		worker->job = next->data;
+		worker->is_long = job_is_long(worker->job);
+		worker_count_in(worker, 1);
+		pool->now = MAX(pool->now, worker->job->start);
+		g_queue_delete_link(&pool->todo, next);
+		/* with this one busy, another thread may be the one more */
+		if (worker_next(pool))
+			pthread_cond_signal(&pool->work);
 	} else {
 		worker->ended = true;
 		pthread_cond_signal(&pool->back);
@@ -92,8 +135,13 @@ static void worker_give(struct worker *worker, GQueue *queue, struct job *job)
 	uint64_t one = 1;
 
 	pthread_mutex_lock(&pool->lock);
-	if (queue == &pool->done)
+	if (queue == &pool->done) {
+		job->took_us = g_get_monotonic_time() - worker->since;
+		job->next = job->start + MAX(job->took_us, WORKER_RANK_US);
 		worker->job = NULL;
+		if (!worker->lost)
+			worker_count_in(worker, -1);
+	}
 	g_queue_push_tail(queue, job);
 	pthread_cond_signal(&pool->back);
 	pthread_mutex_unlock(&pool->lock);
@@ -213,9 +261,9 @@ static void worker_fill(struct worker_pool *pool)
 	unsigned int count;
 
 	pthread_mutex_lock(&pool->lock);
-	count = pool->quit ? pool->threads : worker_count(pool);
+	count = pool->quit ? pool->threads + 1 : worker_count(pool);
 	pthread_mutex_unlock(&pool->lock);
-	while (count < pool->threads && worker_add(pool))
+	while (count <= pool->threads && worker_add(pool))
 		count++;
 }
 
@@ -228,8 +276,11 @@ static void worker_check(struct worker_pool *pool)
 		pthread_mutex_lock(&pool->lock);
 		worker = worker_find_stuck(pool, g_get_monotonic_time());
 		job = worker ? worker->job : NULL;
-		if (worker)
+		if (worker) {
 			worker->lost = true;
+			worker_count_in(worker, -1);
+			pthread_cond_signal(&pool->work);
+		}
 		pthread_mutex_unlock(&pool->lock);
 		if (!worker)
 			break;
@@ -279,6 +330,11 @@ struct worker_pool *worker_pool_new(unsigned int threads)
 	return pool;
 }
 
+static int64_t worker_turn(const struct job *job)
+{
+	return job->start + (int64_t)job->rank * WORKER_RANK_US;
+}
+
 /* Before the first of which this is not true: behind those of its own turn. */
 static gint worker_compare(gconstpointer queued, gconstpointer more,
 			   gpointer data)
@@ -286,7 +342,7 @@ static gint worker_compare(gconstpointer queued, gconstpointer more,
 	const struct job *a = queued, *b = more;
 
 	(void)data;
-	return a->turn <= b->turn ? -1 : 1;
+	return worker_turn(a) <= worker_turn(b) ? -1 : 1;
 }
 
 void worker_submit(struct worker_pool *pool, struct job *job)
@@ -296,7 +352,7 @@ void worker_submit(struct worker_pool *pool, struct job *job)
 		pool->check = g_timeout_add(WORKER_CHECK_MS, worker_timer,
 					    pool);
 	pthread_mutex_lock(&pool->lock);
-	job->turn = pool->taken + job->rank;
+	job->start = MAX(pool->now, job->next);
 	g_queue_insert_sorted(&pool->todo, job, worker_compare, NULL);
 	pthread_cond_signal(&pool->work);
 	pthread_mutex_unlock(&pool->lock);

@@ -11,8 +11,10 @@ struct worker_pool;
 
 /* Belongs to the pool from submit to done. */
 struct job {
-	/* How many later jobs may be taken before it: worker_rank(). */
+	/* How soon it is taken: worker_rank(). */
 	unsigned int rank;
+	/* That the last one of the same stream came back with, or 0. */
+	int64_t next, took_us;
 	/* In a thread of the pool, one after the other. */
 	void (*read)(struct job *job);
 	void (*work)(struct job *job);
@@ -28,7 +30,7 @@ struct job {
 	unsigned int deadline_ms;
 	void (*overdue)(struct job *job);
 
-	uint64_t turn;		/* the pool's */
+	int64_t start;		/* the pool's */
 };
 
 /* @priority: of the lease, 0 to 255, the larger the more important. */

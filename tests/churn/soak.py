@@ -57,7 +57,8 @@ class Soak:
         if how == "kill":
             fleet.check(f"kill -KILL {fleet.owner(desk)}")
         else:
-            fleet.check(f"podman {how} {desk.name}")
+            # Where podman thinks that its container takes too long to die it is removed below.
+            fleet.ask(f"podman {how} {desk.name}")
         del fleet.desks[desk.scanout]
         fleet.remove(desk)
 

@@ -83,15 +83,30 @@ static void fake_done(struct job *job)
 	}
 }
 
-static void submit(struct fake *fake, char name, unsigned int rank)
+/* What the last one of its stream came back with is there already. */
+static void submit_again(struct fake *fake, char name, unsigned int rank)
 {
 	fake->job = (struct job){
-		.rank = rank, .read = fake_read, .work = fake_work,
+		.rank = rank, .next = fake->job.next,
+		.took_us = fake->job.took_us, .read = fake_read, .work = fake_work,
 		.was_read = fake_was_read, .done = fake_done,
 	};
 	fake->name = name;
 	undone++;
 	worker_submit(pool, &fake->job);
+}
+
+static void submit(struct fake *fake, char name, unsigned int rank)
+{
+	fake->job = (struct job){ 0 };
+	submit_again(fake, name, rank);
+}
+
+static void submit_after(struct fake *fake, char name, unsigned int rank,
+			 int64_t next)
+{
+	fake->job = (struct job){ .next = next };
+	submit_again(fake, name, rank);
 }
 
 /* The only thread is busy with it from now on. */
@@ -115,13 +130,18 @@ static gboolean too_long(gpointer data)
 	abort();
 }
 
-static void finish(void)
+static void until_done(unsigned int but)
 {
 	guint guard = g_timeout_add_seconds(GUARD_S, too_long, NULL);
 
-	while (undone)
+	while (undone > but)
 		g_main_context_iteration(NULL, TRUE);
 	g_source_remove(guard);
+}
+
+static void finish(void)
+{
+	until_done(0);
 }
 
 static int setup(void **state)
@@ -188,7 +208,76 @@ static void test_nobody_starves(void **state)
 	at = strchr(taken->str, 't');
 	assert_non_null(at);
 	assert_true(at - taken->str > 2);	/* it let the others go first */
-	assert_true((unsigned long)(at - taken->str) <= rank + 2);
+	assert_true((unsigned long)(at - taken->str) <= 2 * rank + 2);
+	sem_destroy(&gate);
+}
+
+/*
+ * One has had a thread for ten milliseconds more than the others, and has the
+ * next one when these have had as much.
+ */
+static void test_threads_are_shared_by_time(void **state)
+{
+	struct fake blocker = { 0 }, jobs[5] = { 0 };
+	sem_t gate;
+
+	(void)state;
+	block(&blocker, &gate);
+	submit_after(&jobs[0], 'B', 0, 10 * 1000);
+	submit_after(&jobs[1], 'a', 0, 0);
+	submit_after(&jobs[2], 'b', 0, 9 * 1000);
+	submit_after(&jobs[3], 'c', 0, 11 * 1000);
+	submit_after(&jobs[4], 'd', 31, 0);
+	sem_post(&gate);
+	finish();
+	assert_string_equal(taken->str, "-abBcd");
+	/* what it took, it pays for */
+	assert_true(blocker.job.next >= 1000);
+	assert_true(jobs[0].job.next >= 11 * 1000);
+	sem_destroy(&gate);
+}
+
+/* One thread, and one more for what takes little. */
+static void test_what_takes_little_does_not_wait_for_long_ones(void **state)
+{
+	struct fake big[2] = { 0 }, small = { 0 };
+	sem_t begun, gate;
+
+	(void)state;
+	sem_init(&begun, 0, 0);
+	sem_init(&gate, 0, 0);
+	big[0].begun = &begun;
+	big[0].gate = &gate;
+	big[0].job.took_us = G_USEC_PER_SEC;
+	big[1].job.took_us = G_USEC_PER_SEC;
+	submit_again(&big[0], 'B', 0);
+	pass(&begun);
+	submit_again(&big[1], 'C', 0);
+	submit(&small, 's', 31);
+	until_done(2);
+	sem_post(&gate);
+	finish();
+	assert_string_equal(taken->str, "sBC");
+	sem_destroy(&gate);
+	sem_destroy(&begun);
+}
+
+/* It was away meanwhile: that is no claim to all threads when it is back. */
+static void test_time_that_nobody_took_is_not_owed(void **state)
+{
+	struct fake blocker = { 0 }, late = { 0 }, jobs[2] = { 0 };
+	sem_t gate;
+
+	(void)state;
+	submit_after(&late, 'l', 0, G_USEC_PER_SEC);
+	finish();
+	block(&blocker, &gate);
+	submit_after(&jobs[0], 'a', 0, 0);
+	submit_after(&jobs[1], 'b', 0, G_USEC_PER_SEC);
+	sem_post(&gate);
+	finish();
+	assert_string_equal(taken->str, "l-ab");
+	assert_true(jobs[0].job.next > G_USEC_PER_SEC);
 	sem_destroy(&gate);
 }
 
@@ -285,7 +374,8 @@ static void test_a_job_that_is_stuck_holds_up_nobody(void **state)
 static void test_a_pool_ends_though_a_job_is_stuck(void **state)
 {
 	static struct worker_pool *left;	/* known to who looks for leaks */
-	struct fake stuck = { 0 }, behind = { .again = 3 };
+	static struct fake stuck;	/* the pool's, even then */
+	struct fake behind = { .again = 3 };
 	sem_t gate, worked;
 
 	(void)state;
@@ -342,6 +432,9 @@ int main(void)
 		T(test_ranks_come_before_each_other),
 		T(test_a_priority_out_of_range_is_the_highest),
 		T(test_nobody_starves),
+		T(test_threads_are_shared_by_time),
+		T(test_what_takes_little_does_not_wait_for_long_ones),
+		T(test_time_that_nobody_took_is_not_owed),
 		T(test_equals_take_turns),
 		T(test_reading_is_told_while_the_work_goes_on),
 		T(test_a_job_that_is_stuck_holds_up_nobody),
