@@ -243,12 +243,14 @@ static bool encoder_open_frames(struct encoder *encoder)
 }
 
 /* For the size that is set. */
-static bool encoder_open_codec(struct encoder *encoder, char *error)
+static bool encoder_open_with(struct encoder *encoder, const char *wished,
+			      char *error)
 {
 	const struct encoder_kind *kind = encoder->kind;
 	const AVCodec *codec = avcodec_find_encoder_by_name(kind->avcodec);
 	int rc = 0;
 
+	*error = '\0';
 	avcodec_free_context(&encoder->ctx);
 	if (!codec)
 		return encoder_fail(error, "not in this libavcodec", 0);
@@ -259,6 +261,9 @@ static bool encoder_open_codec(struct encoder *encoder, char *error)
 	encoder->opened_kbit = encoder->kbit;
 	encoder->opened_at = g_get_monotonic_time();
 	encoder_set_common(encoder, encoder->ctx);
+	if (wished)
+		av_opt_set(encoder->ctx->priv_data, wished, kind->wished_value,
+			   0);
 	if (encoder->import)
 		rc = import_prepare(encoder->import, encoder->ctx);
 	else if (kind->prepare)
@@ -267,6 +272,14 @@ static bool encoder_open_codec(struct encoder *encoder, char *error)
 		return encoder_fail(error, "opening the device", rc);
 	rc = avcodec_open2(encoder->ctx, codec, NULL);
 	return rc >= 0 || encoder_fail(error, "opening the encoder", rc);
+}
+
+static bool encoder_open_codec(struct encoder *encoder, char *error)
+{
+	const char *wished = encoder->kind->wished;
+
+	return encoder_open_with(encoder, wished, error) ||
+	       (wished && encoder_open_with(encoder, NULL, error));
 }
 
 static bool encoder_open_import(struct encoder *encoder,
@@ -446,7 +459,7 @@ void encoder_tune(struct encoder *encoder, unsigned int kbit, bool fine)
 		return;
 	encoder->kbit = kbit;
 	encoder->fine = fine;
-	if (encoder->ctx)
+	if (encoder->ctx && encoder->kind->tunes)
 		encoder_set_rate(encoder, encoder->ctx);
 }
 

@@ -154,12 +154,14 @@ static int kind_prepare_nvenc(AVCodecContext *ctx, const char *device)
 
 #define KIND_NVENC(label, id)						\
 	{ .name = label, .avcodec = label, .codec = id,			\
-	  .hardware = true, .tunes = true, .quality = "cq",		\
-	  .value = "25", .settings = kind_nvenc,			\
+	  .hardware = true, .quality = "cq", .value = "25",		\
+	  .settings = kind_nvenc,					\
 	  .prepare = kind_prepare_nvenc, .import = IMPORT_CUDA }
+/* libavcodec's choice, AVBR, where there is one, has neither ceiling nor buffer. */
 #define KIND_VAAPI(label, id)						\
 	{ .name = label, .avcodec = label, .codec = id,			\
 	  .hardware = true, .settings = kind_vaapi,			\
+	  .wished = "rc_mode", .wished_value = "VBR",			\
 	  .prepare = kind_prepare_vaapi, .send = kind_send_upload,	\
 	  .import = IMPORT_VAAPI }
 

@@ -18,12 +18,14 @@ struct encoder_kind {
 	enum codec codec;
 	/* The work is a driver's, which may hang: frames have a deadline. */
 	bool hardware;
-	/* libavcodec passes on a rate that changes while it runs. */
+	/* libavcodec passes on a rate that changes, and makes no key frame of it. */
 	bool tunes;
 	/* Option and value of constant quality; NULL: it is given a bit rate. */
 	const char *quality, *value;
 	const char *value_fine;	/* of a picture that stands still, or NULL */
 	const char *const (*settings)[2];	/* options; ends with NULL */
+	/* An option that not every driver has: one that does not is opened without. */
+	const char *wished, *wished_value;
 	/*
 	 * Before the context is opened; @device may be NULL. Returns 0 or an
 	 * AVERROR. NULL: nothing to do.

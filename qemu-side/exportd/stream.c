@@ -380,12 +380,6 @@ static struct frame *frame_of(struct job *job)
 	return (struct frame *)((char *)job - offsetof(struct frame, job));
 }
 
-static void frame_encode(struct frame *frame)
-{
-	encoder_tune(frame->encoder, frame->kbit, frame->fine);
-	encoder_encode(frame->encoder, frame->key, &frame->out);
-}
-
 /* In a worker: one that fails says so in @out. */
 static void frame_read(struct job *job)
 {
@@ -399,9 +393,11 @@ static void frame_read(struct job *job)
 	}
 	encoder_use(frame->encoder,
 		    choices_kind(frame->choices, frame->choice));
+	/* before it is opened, if it will be */
+	encoder_tune(frame->encoder, frame->kbit, frame->fine);
 	if (encoder_read(frame->encoder, frame->surface, &frame->damage,
 			 &frame->out) && encoder_reads_late(frame->encoder))
-		frame_encode(frame);
+		encoder_encode(frame->encoder, frame->key, &frame->out);
 }
 
 static void frame_work(struct job *job)
@@ -409,7 +405,7 @@ static void frame_work(struct job *job)
 	struct frame *frame = frame_of(job);
 
 	if (!*frame->out.error && !frame->out.packet)
-		frame_encode(frame);
+		encoder_encode(frame->encoder, frame->key, &frame->out);
 	if (atomic_load(&frame->given_up) && !frame->refused) {
 		encoder_free(frame->encoder);
 		frame->encoder = NULL;

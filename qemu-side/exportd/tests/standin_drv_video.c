@@ -8,7 +8,8 @@
  * limited range are refused, so that a test notices if they were not asked for.
  *
  * HELIX_STANDIN_VA=WHAT[=N] has it fail from the N'th time on: "import", "vpp",
- * "encode"; or hang: "hang-import", "hang-encode". It is looked at each time.
+ * "encode"; or hang: "hang-import", "hang-encode"; or lack a way to hold a rate:
+ * "no-vbr". It is looked at each time.
  */
 #include <libavcodec/avcodec.h>
 #include <libyuv.h>
@@ -146,6 +147,8 @@ static VAStatus get_config_attributes(VADriverContextP ctx, VAProfile profile,
 				      VAEntrypoint entrypoint,
 				      VAConfigAttrib *list, int count)
 {
+	static unsigned int times;
+	bool no_vbr = injected("no-vbr", &times);
 	int i;
 
 	(void)ctx;
@@ -157,7 +160,10 @@ static VAStatus get_config_attributes(VADriverContextP ctx, VAProfile profile,
 			list[i].value = VA_RT_FORMAT_YUV420 | VA_RT_FORMAT_RGB32;
 			break;
 		case VAConfigAttribRateControl:
-			list[i].value = VA_RC_CQP | VA_RC_CBR | VA_RC_VBR;
+			/* AVBR is there to be chosen, as in GPUs, by who names none */
+			list[i].value = VA_RC_CQP | VA_RC_CBR;
+			if (!no_vbr)
+				list[i].value |= VA_RC_VBR | VA_RC_AVBR;
 			break;
 		case VAConfigAttribEncMaxRefFrames:
 			list[i].value = 1;
@@ -181,8 +187,11 @@ static VAStatus create_config(VADriverContextP ctx, VAProfile profile,
 	struct item *item;
 
 	(void)ctx;
-	(void)list;
-	(void)count;
+	/* it has neither ceiling nor buffer */
+	while (count--)
+		if (list[count].type == VAConfigAttribRateControl &&
+		    list[count].value == VA_RC_AVBR)
+			return VA_STATUS_ERROR_ATTR_NOT_SUPPORTED;
 	*id = item_new(KIND_CONFIG, &item);
 	if (*id == VA_INVALID_ID)
 		return VA_STATUS_ERROR_ALLOCATION_FAILED;

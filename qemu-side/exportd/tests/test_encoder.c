@@ -424,6 +424,30 @@ static void test_the_rate_changes_without_a_key_frame(void **state)
 	assert_true(again > 2 * low);
 }
 
+/* libavcodec would make a key frame of each change, as it does for NVENC. */
+static void test_one_that_cannot_change_its_rate_is_not_told_of_little(void **state)
+{
+	static const char *const settings[][2] = {
+		{ "preset", "ultrafast" }, { "tune", "zerolatency" },
+		{ NULL, NULL },
+	};
+	static const struct encoder_kind kind = {
+		.name = "fixed", .avcodec = "libx264", .quality = "crf",
+		.value = "23", .settings = settings,
+	};
+	size_t full, same;
+
+	(void)state;
+	encoder_use(encoder, &kind);
+	encoder_tune(encoder, 1500, false);
+	second_of_noise(0);
+	full = second_of_noise(1000);
+	encoder_tune(encoder, 1050, false);
+	second_of_noise(2000);
+	same = second_of_noise(3000);
+	assert_true(same > full * 9 / 10);
+}
+
 /* --- a reader of the sequence parameter set, by H.264 7.3.2.1.1 and E.1.1 --- */
 
 struct bits {
@@ -798,6 +822,7 @@ int main(void)
 		T(test_thumbnails_see_damage),
 		T(test_a_fine_frame_is_nearer_to_the_picture),
 		T(test_the_rate_changes_without_a_key_frame),
+		T(test_one_that_cannot_change_its_rate_is_not_told_of_little),
 		T(test_parameter_set_promises_no_reordering),
 		T(test_parameter_sets_precede_every_key_frame),
 		T(test_what_libavcodec_lacks_is_an_error),

@@ -281,6 +281,14 @@ static void test_an_encoder_that_fails_is_not_unreadable(void **state)
 	assert_false(out.unreadable);
 }
 
+static void test_a_driver_without_a_ceiling_is_used_all_the_same(void **state)
+{
+	(void)state;
+	standin_fails("no-vbr");
+	show(import(), true, true);
+	expect_lines(235, 16);
+}
+
 static void test_nvenc_says_what_is_missing(void **state)
 {
 	struct encoded out;
@@ -313,6 +321,7 @@ int main(void)
 		T(test_a_device_that_is_not_there),
 		T(test_what_is_not_imported),
 		T(test_an_encoder_that_fails_is_not_unreadable),
+		T(test_a_driver_without_a_ceiling_is_used_all_the_same),
 		T(test_nvenc_says_what_is_missing),
 	};
 
