@@ -13,7 +13,9 @@
  *   the next one, so a slow encoder skips and never queues;
  * - a worker touches only the job's encoder and surface, never the stream, and
  *   it closes encoders: drivers take their time;
- * - the surface is read while QEMU waits for us, if it can be had so.
+ * - the surface is read while QEMU waits for us, if it can be had so, and when
+ *   the guest's GPU work for it is done: no worker waits for that, and no driver
+ *   is taken to hang because it does.
  */
 #include "stream.h"
 
@@ -25,6 +27,7 @@
 #define STREAM_KEY_JOIN_US	(100 * 1000)	/* one key frame per batch of joiners */
 #define STREAM_KEY_AGAIN_US	(500 * 1000)	/* for those who lost frames */
 #define STREAM_QUIET_US		(20 * 1000)	/* see stream_may_read() */
+#define STREAM_DRAWN_US		(5 * 1000)	/* between two looks whether it is */
 #define STREAM_TELLS_AHEAD_US	G_USEC_PER_SEC	/* a client's idea of our clock */
 #define STREAM_RETRY_MS		1000
 #define STREAM_REST_TICKS	10		/* nobody watches: five seconds */
@@ -455,15 +458,21 @@ static void frame_overdue(struct job *job)
 {
 	struct frame *frame = frame_of(job);
 	struct stream *stream = frame->stream;
+	/* the guest gave its GPU more to do when it was looked at already */
+	bool guest = surface_is_drawn(frame->surface);
 
 	atomic_store(&frame->given_up, true);
-	choices_strike(frame->choices, frame->choice);
+	if (!guest)
+		choices_strike(frame->choices, frame->choice);
 	if (!stream)
 		return;
 	frame->stream = NULL;
 	stream->frame = NULL;
 	stream->encoder = encoder_new(stream->options, stream->rung);
-	stream_failed(stream, "no frame in time");
+	if (guest)
+		stream_unreadable(stream, "the guest's GPU is not done with it");
+	else
+		stream_failed(stream, "no frame in time");
 	if (!frame->read)
 		stream->ops->read(stream->data);
 	stream_kick(stream);
@@ -542,7 +551,7 @@ static void stream_encode(struct stream *stream, bool key, bool fine,
 }
 
 /*
- * Microseconds until the surface may be read. Where nobody waits for us to
+ * Microseconds until the surface may be read: not while a GPU draws it. Where nobody waits for us to
  * have read it, QEMU may be drawing; it will say so when it has, and wait then.
  * If it has not said so for a while, it is not drawing.
  */
@@ -550,6 +559,8 @@ static gint64 stream_may_read(const struct stream *stream, gint64 now)
 {
 	gint64 quiet = now - stream->touched_at;
 
+	if (surface_is_drawn(stream->surface))
+		return STREAM_DRAWN_US;
 	if (damage_is_empty(&stream->damage) ||
 	    stream->ops->is_still(stream->data) || quiet >= STREAM_QUIET_US)
 		return 0;

@@ -361,15 +361,26 @@ static void surface_pad(const struct surface *surface,
  * Waits for who draws on it, and not for ever: then what there is will do. What
  * is no real dma-buf, as shared memory in the place of one, has no such call.
  */
+static bool surface_wait(const struct surface *surface, int ms)
+{
+	struct pollfd drawn = { .fd = surface->dmabuf.fd, .events = POLLIN };
+
+	return poll(&drawn, 1, ms) > 0;
+}
+
+bool surface_is_drawn(const struct surface *surface)
+{
+	return surface->dmabuf.fd >= 0 && !surface_wait(surface, 0);
+}
+
 static bool surface_begin(const struct surface *surface)
 {
 	struct dma_buf_sync sync = {
 		.flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_START,
 	};
-	struct pollfd drawn = { .fd = surface->dmabuf.fd, .events = POLLIN };
 
 	return surface->dmabuf.fd >= 0 &&
-	       poll(&drawn, 1, SURFACE_WAIT_MS) > 0 &&
+	       surface_wait(surface, SURFACE_WAIT_MS) &&
 	       !ioctl(surface->dmabuf.fd, DMA_BUF_IOCTL_SYNC, &sync);
 }
 

@@ -44,6 +44,8 @@ struct surface *surface_map_dmabuf(const struct dmabuf *dmabuf,
 				   const char **error);
 /* Of a surface_import(), else NULL. */
 const struct dmabuf *surface_dmabuf(const struct surface *surface);
+/* Whether a GPU has yet to draw it: who reads a dma-buf then waits for that. */
+bool surface_is_drawn(const struct surface *surface);
 
 struct surface *surface_ref(struct surface *surface);
 void surface_unref(struct surface *surface);

@@ -616,6 +616,56 @@ void __wrap_encoder_free(struct encoder *encoder)
 	__real_encoder_free(encoder);
 }
 
+static bool drawn;
+
+bool __wrap_surface_is_drawn(const struct surface *of);
+
+bool __wrap_surface_is_drawn(const struct surface *of)
+{
+	(void)of;
+	return drawn;
+}
+
+/* By the guest's GPU, which takes as long as its guest likes. */
+static void test_what_is_being_drawn_is_not_waited_for_in_a_worker(void **state)
+{
+	struct encoder *stuck;
+	struct blocker blocker;
+	struct viewer *viewer;
+
+	(void)state;
+	sem_init(&hang, 0, 1);
+	/* as long as no encoder needs that is not stuck */
+	faulty_options.deadline_ms = 3000;
+	use("hangs");
+	drawn = true;
+	viewer = join(CODEC_OF_ALL);
+	stream_tick(stream);
+	assert_false(stream_is_reading(stream));
+	block(&blocker);	/* which there is a thread for */
+	unblock(&blocker);
+	assert_int_equal(frames(), 0);
+	drawn = false;
+	until(frames() == 1);
+	assert_string_equal(encoder(), "hangs");
+
+	/* it began when all was drawn, and the guest had more drawn then */
+	stream_damage(stream, &corner, 1, 1);
+	assert_true(stream_is_reading(stream));
+	drawn = true;
+	stuck = newest;
+	until(newest != stuck);
+	sem_post(&hang);	/* of that one, and of the next */
+	sem_post(&hang);
+	drawn = false;
+	until(frames() == 2);
+	assert_string_equal(encoder(), "hangs");
+	assert_int_equal(failures, 0);
+	assert_false(viewer->need_key);
+	leave(viewer);
+	faulty_options.deadline_ms = DEADLINE_MS;
+}
+
 /* Of a driver, which may take its time for that. */
 static void test_a_worker_closes_what_a_stream_that_went_leaves(void **state)
 {
@@ -826,6 +876,7 @@ int main(void)
 		T(test_one_that_fails_is_replaced_with_a_key_frame),
 		T(test_after_a_rest_it_is_tried_again),
 		T(test_one_that_hangs_holds_up_nobody),
+		T(test_what_is_being_drawn_is_not_waited_for_in_a_worker),
 		T(test_a_worker_closes_what_a_stream_that_went_leaves),
 		T(test_an_encoder_of_a_driver_that_hangs_is_left_alone),
 		T(test_a_frame_that_waits_leaves_a_driver_that_hangs_alone),
