@@ -738,6 +738,107 @@ class PageTest:
         self.key("KeyB", True, "b")
         wait_for(lambda: self.sent(1, "key"), LONG, "keys do not go there any more")
 
+    def chord(self, code):
+        """Ctrl+Alt+Shift with this key, as hands do it."""
+        held = (("ControlLeft", "Control", 17, 2), ("AltLeft", "Alt", 18, 1), ("ShiftLeft", "Shift", 16, 8))
+        modifiers = 0
+        for name, key, number, bit in held:
+            modifiers |= bit
+            self.stroke_part("rawKeyDown", name, key, number, modifiers)
+        for kind in ("rawKeyDown", "keyUp"):
+            self.stroke_part(kind, code, code[-1], ord(code[-1]), modifiers)
+        for name, key, number, bit in held:
+            modifiers &= ~bit
+            self.stroke_part("keyUp", name, key, number, modifiers)
+
+    def stroke_part(self, kind, code, key, number, modifiers=0, **more):
+        self.browser.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {
+            "type": kind, "code": code, "key": key, "windowsVirtualKeyCode": number, "modifiers": modifiers, **more})
+
+    def stroke(self, code, key, number, modifiers=0, **more):
+        """A key that also does what it does in the browser."""
+        self.stroke_part("keyDown", code, key, number, modifiers, **more)
+        self.stroke_part("keyUp", code, key, number, modifiers)
+
+    def wait_focus(self, wanted):
+        wait_for(lambda: self.browser.js("return document.activeElement.id") == wanted, LONG,
+                 lambda: f"the focus should be on {wanted}, it is on {self.browser.js('return document.activeElement.id')}")
+
+    def the_bar_is_reached_and_left_with_keys_alone(self):
+        self.fresh()
+        self.open_full(1)
+        self.stroke("Tab", "Tab", 9)
+        self.wait_focus("stage")
+        self.chord("KeyB")
+        self.wait_focus("back")
+        wait_for(lambda: self.sent(1, "release"), LONG, "what was held down stayed down")
+        check(not any(m["code"] == "KeyB" for m in self.sent(1, "key")), "the chord's B was sent to the desktop")
+        buttons = self.browser.js("return [...document.querySelectorAll('#full-bar button')]"
+                                  ".filter((e) => e.checkVisibility()).map((e) => e.id)")
+        check(len(buttons) > 6, f"the bar has {buttons}")
+        for button in buttons[1:] + ["stage"]:
+            self.stroke("Tab", "Tab", 9)
+            self.wait_focus(button)
+        label = self.browser.js("return document.querySelector('#stage').getAttribute('aria-label')")
+        check("Control Alt Shift B" in label, f"the stage says '{label}'")
+
+    def who_is_asked_for_control_can_answer_with_keys_alone(self):
+        self.standin.role = "control"
+        try:
+            self.fresh()
+            self.open_full(1)
+            self.key("KeyA", True, "a")
+            self.key("KeyA", False, "a")
+            self.wait_control("You control", "Release control")
+            with self.other_viewer(1) as other:
+                other.send(json.dumps({"type": "control", "action": "request"}))
+                wait_for(lambda: "asks for control" in self.browser.text("#asker"), LONG, "nobody sees who asks")
+                self.chord("KeyB")
+                self.wait_focus("asker-keep")
+                self.stroke("Enter", "Enter", 13, text="\r")
+                check(self.told(other, "control")["action"] == "denied", "the other was granted control")
+                self.wait_focus("stage")
+                # And one that is over while the focus is on it.
+                other.send(json.dumps({"type": "control", "action": "request"}))
+                wait_for(lambda: "asks for control" in self.browser.text("#asker"), LONG, "nobody sees who asks")
+                self.chord("KeyB")
+                self.wait_focus("asker-keep")
+                other_number = next(v.number for v in self.standin.desktops[1].viewers if v.number != self.number(1))
+                self.standin.say(1, type="role", role="control", viewer=self.number(1), controller=other_number)
+                self.wait_focus("stage")
+        finally:
+            self.standin.role = "admin"
+
+    def what_is_only_watched_leaves_the_keys_to_the_browser(self):
+        keys = [("F5", "F5", {}), ("KeyR", "r", {"ctrlKey": True}), ("KeyF", "f", {"ctrlKey": True}),
+                ("Equal", "+", {"ctrlKey": True}), ("Tab", "Tab", {}), ("Escape", "Escape", {}), ("KeyA", "a", {})]
+
+        def cancelled(*keys):
+            """Of these, which do not get to the browser."""
+            return self.browser.js("""
+                return arguments[0].filter(([code, key, held]) => !document.querySelector('#stage').dispatchEvent(
+                  new KeyboardEvent('keydown', {code, key, ...held, bubbles: true, cancelable: true})))
+                  .map(([code]) => code)""", keys)
+        self.fresh()
+        self.open_full(1)
+        self.browser.press("#view-only")
+        self.wait_control("View only", "")
+        self.wait_focus("stage")
+        lost = cancelled(*keys[:-1])
+        check(not lost, f"while it is only watched these are cancelled: {lost}")
+        check(not self.browser.text("#said"), f"keys of the browser are answered: {self.browser.text('#said')}")
+        check(not cancelled(keys[-1]) and "watch only" in self.browser.text("#said"), "typing is cancelled, or silent")
+        label = self.browser.js("return document.querySelector('#stage').getAttribute('aria-label')")
+        check("only watch" in label, f"the stage says '{label}'")
+        self.stroke("Tab", "Tab", 9)
+        wait_for(lambda: self.browser.js("return document.activeElement.id") != "stage", LONG, "Tab stays in the stage")
+        self.browser.js("document.querySelector('#stage').focus()")
+        self.chord("KeyB")
+        self.wait_focus("back")
+        self.browser.press("#view-only")
+        wait_for(lambda: len(cancelled(*keys)) == len(keys), LONG, lambda: f"of a desktop's keys {cancelled(*keys)} get there")
+        self.browser.js("location.hash = ''")
+
     # Cursor, clipboard, size, pointer lock
 
     def the_cursor_is_drawn_here_with_its_hotspot(self):

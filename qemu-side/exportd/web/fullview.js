@@ -45,7 +45,7 @@ export class FullView {
       new Sizing(() => this.#seat.holds, (text) => this.say(text)),
     ];
     this.#input = new Input({
-      stage: this.#stage, target: () => this.desktop, seat: this.#seat, leave,
+      stage: this.#stage, target: () => this.desktop, seat: this.#seat, leave, toBar: () => this.#focusBar(),
       touchedAt: (point) => this.#pointer.movedByTouch(point),
     });
     byId('back').addEventListener('click', leave);
@@ -146,7 +146,8 @@ export class FullView {
       part.refresh?.();
     this.#showCapture();
     this.#stage.dataset.state = desktop.state;
-    const label = `${desktop.name}. Keys go to this desktop; Control Alt Shift G goes back to the grid.`;
+    const label = `${desktop.name}. ${this.#seat.watches ? 'You only watch this desktop' : 'Keys go to this desktop'}; `
+      + 'Control Alt Shift B goes to the bar, Control Alt Shift G back to the grid.';
     if (this.#stage.getAttribute('aria-label') !== label)
       this.#stage.setAttribute('aria-label', label);
   }
@@ -162,6 +163,11 @@ export class FullView {
     element.textContent = text;
     if (text)
       this.#saidTimer = setTimeout(() => { element.textContent = ''; }, SAID_FOR_MS);
+  }
+
+  /** Who has no mouse: to what cannot wait, else to the first button; to the others Tab leads. */
+  #focusBar() {
+    ['asker-keep', 'ending-keep', 'back'].map(byId).find((button) => !button.closest('[hidden]')).focus();
   }
 
   async #keep() {

@@ -3,9 +3,10 @@
 // Keyboard, mouse, wheel and touch of the full view as protocol messages. Owns
 // what is held down. Rules: the desktop gets a release for everything it was
 // told is down, whatever happens to the window; no key stays with the browser
-// while the stage has the focus, except the chord that leaves it; who could not
-// control the desktop sends nothing, and taking it needs a press: a passing mouse
-// only moves the pointer of a desktop that is free.
+// while the stage has the focus, except the chords that lead out of it, unless
+// the desktop is only watched: then all do; who could not control the desktop
+// sends nothing, and taking it needs a press: a passing mouse only moves the
+// pointer of a desktop that is free.
 
 import { message } from './protocol.js';
 
@@ -23,9 +24,12 @@ const MOST_FINGERS = 10;            // in one message; the server takes no more
 const STROKES_AT_ONCE = 12;
 const STROKES_EVERY_MS = 40;
 
-/** Ctrl+Alt+Shift+G leaves the desktop. */
-const isLeaveChord = (event) =>
-  event.code === 'KeyG' && event.ctrlKey && event.altKey && event.shiftKey;
+/** Ctrl+Alt+Shift with this key. */
+const isChord = (event, code) => event.code === code && event.ctrlKey && event.altKey && event.shiftKey;
+
+/** Somebody means the desktop by it, and not the browser. */
+const isTyping = (event) => !event.ctrlKey && !event.altKey && !event.metaKey
+  && (event.key.length === 1 || ['Enter', 'Backspace'].includes(event.key));
 
 /**
  * A point of the window as a pixel of the stream. The picture is centred in box
@@ -65,6 +69,7 @@ export class Input {
   #stage;
   #target;                          // () => Desktop or null
   #leave;
+  #toBar;
   #keys = new Set();
   #buttons = new Set();
   #wheel = new WheelSteps();
@@ -81,13 +86,15 @@ export class Input {
 
   /**
    * stage: the focusable element; target(): the open desktop; seat: may we; leave(): back to the
-   * grid; touchedAt(point): a finger moved the desktop's pointer there.
+   * grid; toBar(): the focus goes to the bar; touchedAt(point): a finger moved the desktop's pointer
+   * there.
    */
-  constructor({ stage, target, seat, leave, touchedAt }) {
+  constructor({ stage, target, seat, leave, toBar, touchedAt }) {
     this.#stage = stage;
     this.#target = target;
     this.#seat = seat;
     this.#leave = leave;
+    this.#toBar = toBar;
     this.#touchedAt = touchedAt;
     // Capture phase on the window: before the browser's and the page's own use.
     window.addEventListener('keydown', (event) => this.#key(event, true), true);
@@ -175,11 +182,17 @@ export class Input {
   #key(event, down) {
     if (!this.#target() || document.activeElement !== this.#stage)
       return;
+    const chord = !down ? null : isChord(event, 'KeyG') ? this.#leave : isChord(event, 'KeyB') ? this.#toBar : null;
+    if (this.#seat.watches && !chord) {
+      if (down && isTyping(event))
+        this.#seat.refuse();
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
-    if (down && isLeaveChord(event)) {
+    if (chord) {
       this.release();
-      this.#leave();
+      chord();
       return;
     }
     // The guest repeats a held key itself; a key without a place on a keyboard

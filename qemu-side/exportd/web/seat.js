@@ -49,6 +49,9 @@ export class Seat {
   /** It would, by what somebody does on purpose: the first press takes a desktop that is free. */
   get mayTake() { return this.holds || (!this.#viewOnly && this.#desktop?.control === 'free'); }
 
+  /** It never would: by the link, or because that was chosen. */
+  get watches() { return this.#viewOnly || this.#desktop?.control === 'view'; }
+
   /** Somebody pressed something that goes nowhere: say why. */
   refuse() {
     const { control, controller } = this.#desktop;
@@ -84,6 +87,9 @@ export class Seat {
     byId('control').disabled = this.#asked;
     byId('view-only').hidden = control === 'view';
     byId('view-only').setAttribute('aria-pressed', String(this.#viewOnly));
+    // Nobody is to be left without the focus, who has just the keys.
+    if (this.#asker === null && byId('asker').contains(document.activeElement))
+      byId('stage').focus();
     byId('asker').hidden = this.#asker === null;
     set(byId('asker-text'), this.#asker === null ? '' : `Viewer ${this.#asker} asks for control.`);
   }
