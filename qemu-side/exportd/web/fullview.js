@@ -146,10 +146,6 @@ export class FullView {
       part.refresh?.();
     this.#showCapture();
     this.#stage.dataset.state = desktop.state;
-    const label = `${desktop.name}. ${this.#seat.watches ? 'You only watch this desktop' : 'Keys go to this desktop'}; `
-      + 'Control Alt Shift B goes to the bar, Control Alt Shift G back to the grid.';
-    if (this.#stage.getAttribute('aria-label') !== label)
-      this.#stage.setAttribute('aria-label', label);
   }
 
   /** Tells the user something in passing; '' ends it. */
@@ -184,13 +180,19 @@ export class FullView {
   }
 
   #showCapture() {
+    if (!this.desktop)
+      return;
     const captured = document.activeElement === this.#stage;
     const locked = document.pointerLockElement === this.#stage;
-    const text = this.desktop?.state !== State.LIVE || !this.#seat.mayTake ? ''
+    const text = this.desktop.state !== State.LIVE || !this.#seat.mayTake ? ''
       : locked ? 'Esc frees the pointer' : captured ? 'Keys go to the desktop' : 'Click the desktop to type';
     if (byId('capture').textContent !== text)
       byId('capture').textContent = text;
     byId('capture').dataset.on = captured;
+    const label = `${this.desktop.name}. ${this.#seat.watches ? 'You only watch this desktop' : 'Keys go to this desktop'}; `
+      + 'Control Alt Shift B goes to the bar, Control Alt Shift G back to the grid.';
+    if (this.#stage.getAttribute('aria-label') !== label)
+      this.#stage.setAttribute('aria-label', label);
     byId('lock').setAttribute('aria-pressed', String(locked));
   }
 
