@@ -247,6 +247,77 @@ class PageTest:
         self.browser.mouse("mouseReleased", 20, 20, button="left", clickCount=1)
         self.wait_sent(1, [{"type": "button", "button": 0, "down": down} for down in (True, False)], "button")
 
+    @contextlib.contextmanager
+    def platform(self, name):
+        """A page that runs on this system, with desktop 1 open."""
+        mark = self.browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {
+            "source": f"Object.defineProperty(navigator, 'userAgentData', {{value: {{platform: '{name}'}}}})"})
+        try:
+            self.fresh()
+            self.open_full(1)
+            yield
+        finally:
+            self.browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", mark)
+
+    def replay(self, events, expected):
+        """Keyboard events as a browser has them, "+KeyA" a keydown with what is held after it, all at once; a number
+        waits for so many ms. Expected are the keys that the desktop gets, likewise."""
+        self.standin.desktops[1].received.clear()
+        self.browser.driver.execute_async_script("""
+            const [events, done] = arguments;
+            (async () => {
+              for (const event of events.split(' ')) {
+                const [, way, code, held] = /^([-+=])(\\w+?)(?:\\/(\\w+))?$/.exec(event) ?? [];
+                if (!code)
+                  await new Promise((resolve) => setTimeout(resolve, Number(event)));
+                else
+                  document.querySelector('#stage').dispatchEvent(new KeyboardEvent(way === '-' ? 'keyup' : 'keydown', {
+                    code, key: code, repeat: way === '=', [`${held}Key`]: true, bubbles: true, cancelable: true}));
+              }
+            })().then(done);""", events)
+        keys = lambda: " ".join(f"{'+' if m['down'] else '-'}{m['code']}" for m in self.sent(1, "key"))
+        wait_for(lambda: keys() == expected, 10, lambda: f"{events} should come as {expected}, it came as {keys()}")
+
+    def windows_says_altgr_as_two_keys_and_keeps_a_shift(self):
+        with self.platform("Windows"):
+            self.replay("+ControlLeft +AltRight/alt +KeyQ -KeyQ -ControlLeft -AltRight", "+AltRight +KeyQ -KeyQ -AltRight")
+            # held, it repeats both
+            self.replay("+ControlLeft +AltRight =ControlLeft =AltRight +KeyE -KeyE -ControlLeft -AltRight",
+                        "+AltRight +KeyE -KeyE -AltRight")
+            # and Control itself is still one: by itself, with a key, with a click, and with the right Alt
+            self.replay("+ControlLeft 300 -ControlLeft", "+ControlLeft -ControlLeft")
+            self.replay("+ControlLeft -ControlLeft", "+ControlLeft -ControlLeft")
+            self.replay("+ControlLeft +KeyC -KeyC -ControlLeft", "+ControlLeft +KeyC -KeyC -ControlLeft")
+            self.replay("+ControlLeft 300 +AltRight -AltRight -ControlLeft", "+ControlLeft +AltRight -AltRight -ControlLeft")
+            self.standin.desktops[1].received.clear()
+            x, y = self.browser.on_desktop(1, 640, 360)
+            self.browser.js("""
+                const stage = document.querySelector('#stage'), [clientX, clientY] = arguments;
+                stage.dispatchEvent(new KeyboardEvent('keydown', {code: 'ControlLeft', bubbles: true, cancelable: true}));
+                for (const type of ['mousedown', 'mouseup'])
+                  stage.dispatchEvent(new MouseEvent(type, {clientX, clientY, bubbles: true, cancelable: true}));
+                stage.dispatchEvent(new KeyboardEvent('keyup', {code: 'ControlLeft', bubbles: true}));""", x, y)
+            wait_for(lambda: [m["type"] for m in self.sent(1, "key", "button")] == ["key", "button", "button", "key"], 10,
+                     lambda: f"a click with Control came as {self.sent(1, 'key', 'button')}")
+            self.replay("+ShiftLeft +ShiftRight -ShiftLeft", "+ShiftLeft +ShiftRight -ShiftLeft -ShiftRight")
+            self.replay("+ShiftLeft +KeyA -KeyA -ShiftLeft", "+ShiftLeft +KeyA -KeyA -ShiftLeft")
+
+    def macos_says_caps_lock_by_halves_and_nothing_of_keys_with_command(self):
+        with self.platform("macOS"):
+            self.replay("+CapsLock -CapsLock", "+CapsLock -CapsLock +CapsLock -CapsLock")
+            self.replay("+MetaLeft/meta +ArrowRight/meta =ArrowRight/meta +KeyC/meta -MetaLeft",
+                        "+MetaLeft +ArrowRight -ArrowRight +ArrowRight -ArrowRight +KeyC -KeyC -MetaLeft")
+            # pressed before, and let go where nobody hears it
+            self.replay("+KeyX +MetaLeft/meta +ShiftLeft/meta -ShiftLeft/meta -MetaLeft",
+                        "+KeyX +MetaLeft +ShiftLeft -ShiftLeft -MetaLeft -KeyX")
+
+    def elsewhere_keys_are_what_the_browser_says(self):
+        with self.platform("Linux"):
+            self.replay("+CapsLock -CapsLock", "+CapsLock -CapsLock")
+            self.replay("+ControlLeft +AltRight -AltRight -ControlLeft", "+ControlLeft +AltRight -AltRight -ControlLeft")
+            self.replay("+ShiftLeft +ShiftRight -ShiftLeft", "+ShiftLeft +ShiftRight -ShiftLeft")
+            self.replay("+MetaLeft/meta +KeyC/meta =KeyC/meta -MetaLeft -KeyC", "+MetaLeft +KeyC -MetaLeft -KeyC")
+
     def losing_the_focus_releases_everything(self):
         self.fresh()
         self.open_full(1)
@@ -828,8 +899,8 @@ class PageTest:
         check(not lost, f"while it is only watched these are cancelled: {lost}")
         check(not self.browser.text("#said"), f"keys of the browser are answered: {self.browser.text('#said')}")
         check(not cancelled(keys[-1]) and "watch only" in self.browser.text("#said"), "typing is cancelled, or silent")
-        label = self.browser.js("return document.querySelector('#stage').getAttribute('aria-label')")
-        check("only watch" in label, f"the stage says '{label}'")
+        label = lambda: self.browser.js("return document.querySelector('#stage').getAttribute('aria-label')")
+        wait_for(lambda: "only watch" in label(), LONG, lambda: f"the stage says '{label()}'")
         self.stroke("Tab", "Tab", 9)
         wait_for(lambda: self.browser.js("return document.activeElement.id") != "stage", LONG, "Tab stays in the stage")
         self.browser.js("document.querySelector('#stage').focus()")

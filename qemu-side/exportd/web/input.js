@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Keyboard, mouse, wheel and touch of the full view as protocol messages. Owns
-// what is held down. Rules: the desktop gets a release for everything it was
-// told is down, whatever happens to the window; no key stays with the browser
-// while the stage has the focus, except the chords that lead out of it, unless
-// the desktop is only watched: then all do; who could not control the desktop
-// sends nothing, and taking it needs a press: a passing mouse only moves the
-// pointer of a desktop that is free.
+// what is held down, keyboard.js the keys of it. Rules: the desktop gets a release
+// for everything it was told is down, whatever happens to the window; no key stays
+// with the browser while the stage has the focus, except the chords that lead out
+// of it, unless the desktop is only watched: then all do; who could not control
+// the desktop sends nothing, and taking it needs a press: a passing mouse only
+// moves the pointer of a desktop that is free.
 
+import { Keyboard } from './keyboard.js';
 import { message } from './protocol.js';
 
 // Pixels of scrolling that make one wheel step; a notch of a mouse is 100 to 120.
@@ -70,7 +71,7 @@ export class Input {
   #target;                          // () => Desktop or null
   #leave;
   #toBar;
-  #keys = new Set();
+  #keyboard = new Keyboard((code, down) => this.#send(message.key(code, down)));
   #buttons = new Set();
   #wheel = new WheelSteps();
   #move = null;                     // the newest position not sent yet
@@ -126,10 +127,9 @@ export class Input {
     this.#endTouch();
     this.#cancelFingers();
     // What was just pressed may have taken the desktop without our having heard of it yet.
-    const pressed = this.#keys.size || this.#buttons.size;
-    this.#keys.clear();
+    const pressed = this.#buttons.size > 0;
     this.#buttons.clear();
-    if (pressed || this.#seat.holds)
+    if (this.#keyboard.forget() || pressed || this.#seat.holds)
       this.#send(message.release());
   }
 
@@ -195,28 +195,8 @@ export class Input {
       chord();
       return;
     }
-    // The guest repeats a held key itself; a key without a place on a keyboard
-    // (some on-screen keyboards) has no code to send.
-    if (event.repeat || !event.code || event.code === 'Unidentified')
-      return;
-    if (!down && !this.#keys.has(event.code))
-      return;                       // pressed before the stage had the focus
-    if (down && !this.#allowed())
-      return;
-    if (this.#send(message.key(event.code, down)))
-      this.#keys[down ? 'add' : 'delete'](event.code);
-    if (!down && event.code.startsWith('Meta'))
-      this.#releaseKeysSwallowedByMeta();
-  }
-
-  /** macOS reports no keyup for keys that were pressed while Command was held. */
-  #releaseKeysSwallowedByMeta() {
-    for (const code of this.#keys) {
-      if (/^(Shift|Control|Alt|Meta)/.test(code))
-        continue;
-      this.#send(message.key(code, false));
-      this.#keys.delete(code);
-    }
+    if (down && !event.repeat ? this.#allowed() : this.#seat.mayTake)
+      this.#keyboard.take(event, down);
   }
 
   #point(event) {
@@ -290,6 +270,7 @@ export class Input {
   }
 
   #press(button, down) {
+    this.#keyboard.settle();
     if (this.#send(message.button(button, down)))
       this.#buttons[down ? 'add' : 'delete'](button);
   }
@@ -309,8 +290,10 @@ export class Input {
 
   #sendSteps({ dx, dy }) {
     const bound = (steps) => Math.max(-MOST_STEPS, Math.min(MOST_STEPS, steps));
-    if (dx || dy)
-      this.#send(message.wheel(bound(dx), bound(dy)));
+    if (!dx && !dy)
+      return;
+    this.#keyboard.settle();
+    this.#send(message.wheel(bound(dx), bound(dy)));
   }
 
   // Touch, for a desktop that takes no fingers: nothing is sent until it is clear what it is, because a button that
