@@ -1286,6 +1286,22 @@ class PageTest:
                                       ".filter((e) => e.checkVisibility() && e.tabIndex < 0).map((e) => e.id)")
         check(not unreachable, f"no key leads to {unreachable}")
 
+    def the_bar_fits_into_every_window(self):
+        self.fresh()
+        self.standin.desktops[1].name = "alice-development-workstation"
+        try:
+            self.open_full(1)
+            with self.other_viewer(1) as other:
+                other.send(json.dumps({"type": "key", "code": "KeyQ", "down": True}))
+                wait_for(lambda: "controls" in self.browser.text("#control-text"), LONG, "nobody controls")
+                for width in (320, 390, 720, 768, 900, 1024, 1200, 1201, 1440, 1801):
+                    self.browser.resize(width, 700)
+                    out = self.browser.js("return [...document.querySelectorAll('#full-bar button')].filter((e) => e.checkVisibility()"
+                                          "&& e.getBoundingClientRect().right > innerWidth + .5).map((e) => e.id)")
+                    check(not out, f"in a window of {width} there is no way to {out}")
+        finally:
+            self.standin.desktops[1].name = "Desktop 1"
+
     def words_stand_out_from_what_is_behind_them_in_both_themes(self):
         """WCAG's contrast: 4.5, and 3 for large type."""
         self.fresh()
