@@ -386,6 +386,89 @@ class PageTest:
         check(time.monotonic() - start > 1, "1200 messages were sent in less than a second")
         check([m["code"] for m in self.sent(4, "key") if m["down"]] == ["KeyA", "KeyB"] * 300, "they came in another order")
 
+    def pressed(self, scanout):
+        """The keys that the desktop got as "+KeyA -KeyA"."""
+        return " ".join(f"{'+' if m['down'] else '-'}{m['code']}" for m in self.sent(scanout, "key"))
+
+    def wait_pressed(self, scanout, expected):
+        """Until it has got these keys and no more; the next are counted anew."""
+        wait_for(lambda: self.pressed(scanout) == expected, 20,
+                 lambda: f"the desktop should have got '{expected}', it got '{self.pressed(scanout)}'")
+        self.standin.desktops[scanout].received.clear()
+
+    def typed_characters_that_no_key_makes_are_named(self):
+        self.fresh()
+        self.open_full(1)
+        self.browser.press("#typing-toggle")
+        self.wait_focus("typing")
+        self.browser.driver.execute_cdp_cmd("Input.insertText", {"text": "na\u00efve\u00a0\u201c\u00e9\u20ac\u00e9\u201d \u2013\u2019\u2026"})
+        keys = ["KeyN", "KeyA", "KeyV", "KeyE", "Space", "Quote", "Quote", "Space", "Minus", "Quote"] + ["Period"] * 3
+        wait_for(lambda: [m["code"] for m in self.sent(1, "key") if m["down"] and m["code"] != "ShiftLeft"] == keys, LONG,
+                 lambda: f"it was typed as {self.pressed(1)}")
+        said = self.browser.text("#said")
+        check("Not typed" in said and "\u00ef \u00e9 \u20ac" in said and "\u201c" not in said, f"it says '{said}'")
+
+    def keys_that_are_no_text_go_from_the_box_to_the_desktop(self):
+        self.fresh()
+        self.open_full(1)
+        self.browser.press("#typing-toggle")
+        self.wait_focus("typing")
+        for code, number in (("ArrowUp", 38), ("Escape", 27), ("Tab", 9), ("Backspace", 8), ("F5", 116)):
+            self.stroke(code, code, number)
+            self.wait_pressed(1, f"+{code} -{code}")
+        self.stroke("Enter", "Enter", 13, text="\r")
+        self.wait_pressed(1, "+Enter -Enter")
+        self.stroke("Tab", "Tab", 9, modifiers=8)
+        self.wait_pressed(1, "+ShiftLeft +Tab -Tab -ShiftLeft")
+        # Text comes once, as text; what an input method has is its own.
+        self.stroke("KeyA", "a", 65, text="a")
+        self.wait_pressed(1, "+KeyA -KeyA")
+        self.stroke("Enter", "Enter", 229)
+        self.stroke("KeyB", "b", 66, text="b")
+        self.wait_pressed(1, "+KeyB -KeyB")
+        self.wait_focus("typing")
+        self.chord("KeyB")
+        self.wait_focus("back")
+
+    @contextlib.contextmanager
+    def phone(self):
+        """A page on a phone, with desktop 1 open."""
+        cdp = self.browser.driver.execute_cdp_cmd
+        cdp("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+        try:
+            self.fresh()
+            cdp("Emulation.setDeviceMetricsOverride", {"width": 390, "height": 760, "deviceScaleFactor": 1, "mobile": True})
+            self.open_full(1)
+            yield
+        finally:
+            cdp("Emulation.setTouchEmulationEnabled", {"enabled": False})
+            self.browser.resize(1280, 720)
+
+    def tap(self, *at):
+        """A finger on a point of the window, or on the middle of an element."""
+        if len(at) == 1:
+            box = self.browser.box(at[0])
+            at = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.browser.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {
+            "type": "touchStart", "touchPoints": [{"x": at[0], "y": at[1]}]})
+        self.browser.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def on_a_phone_the_keyboard_stays_while_the_desktop_is_used(self):
+        with self.phone():
+            self.tap("#typing-toggle")
+            self.wait_focus("typing")
+            # Who loses the focus but for a moment loses the keyboard.
+            self.browser.js("window.lost = 0; document.querySelector('#typing').addEventListener('blur', () => { window.lost++; })")
+            self.tap(*self.browser.on_desktop(1, 640, 360))
+            wait_for(lambda: len(self.sent(1, "button")) == 2, LONG, "the tap did not click")
+            check(self.browser.js("return window.lost") == 0, "a tap on the desktop takes the focus from the box")
+            self.tap("#control")
+            self.wait_control("", "Take control")
+            self.wait_focus("typing")
+            self.tap("#typing-toggle")
+            self.wait_focus("stage")
+            check(not self.browser.text("#typing"), "the box stays")
+
     def a_decoder_error_is_recovered_from_at_a_key_frame(self):
         self.fresh()
         before = self.browser.desktops()[1]

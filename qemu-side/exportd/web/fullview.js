@@ -15,6 +15,7 @@ import { Sharing } from './sharing.js';
 import { Sizing } from './sizing.js';
 import { Statistics } from './statistics.js';
 import { strokesFor } from './textkeys.js';
+import { notTyped } from './words.js';
 
 const SAID_FOR_MS = 6000;
 // What happens many times a second is said once.
@@ -28,7 +29,7 @@ export class FullView {
   #typing = byId('typing');
   #tile = null;
   #input;
-  #seat = new Seat((text) => this.say(text));
+  #seat = new Seat((text) => this.say(text), () => this.#focus());
   #pointer = new Pointer(() => this.#seat.mayTake);
   #statistics = new Statistics();
   #parts;
@@ -42,17 +43,18 @@ export class FullView {
     this.#parts = [
       this.#seat, this.#pointer, this.#statistics,
       new Sharing(this.#seat),
-      new Sizing(() => this.#seat.holds, (text) => this.say(text)),
+      new Sizing(() => this.#seat.holds, (text) => this.say(text), () => this.#focus()),
     ];
     this.#input = new Input({
-      stage: this.#stage, target: () => this.desktop, seat: this.#seat, leave, toBar: () => this.#focusBar(),
-      touchedAt: (point) => this.#pointer.movedByTouch(point),
+      stage: this.#stage, box: this.#typing, focus: () => this.#focus(), target: () => this.desktop, seat: this.#seat,
+      leave, toBar: () => this.#focusBar(), touchedAt: (point) => this.#pointer.movedByTouch(point),
     });
     byId('back').addEventListener('click', leave);
     byId('ending-keep').addEventListener('click', () => this.#keep());
     byId('fullscreen').addEventListener('click', () => this.#toggleFullscreen());
     byId('strip-toggle').addEventListener('click', () => this.#toggleStrip());
     byId('typing-toggle').addEventListener('click', () => this.#showTyping(this.#typing.hidden));
+    byId('typing-toggle').addEventListener('mousedown', (event) => event.preventDefault());  // the focus stays
     byId('lock').addEventListener('click', () => this.#lockPointer());
     for (const name of ['clipboard', 'statistics']) {
       byId(`${name}-toggle`).addEventListener('click', () => this.#togglePanel(name));
@@ -62,8 +64,9 @@ export class FullView {
           this.#togglePanel(name);
       });
     }
-    this.#stage.addEventListener('focus', () => this.#showCapture());
-    this.#stage.addEventListener('blur', () => this.#showCapture());
+    for (const element of [this.#stage, this.#typing])
+      for (const type of ['focus', 'blur'])
+        element.addEventListener(type, () => this.#showCapture());
     byId('fullscreen').hidden = !document.fullscreenEnabled;
     document.addEventListener('fullscreenchange', () => this.#fullscreenChanged());
     document.addEventListener('pointerlockchange', () => this.#showCapture());
@@ -161,13 +164,16 @@ export class FullView {
       this.#saidTimer = setTimeout(() => { element.textContent = ''; }, SAID_FOR_MS);
   }
 
+  /** To the desktop, or the box that types for it: an on-screen keyboard is there for as long as that has it. */
+  #focus() { (this.#typing.hidden ? this.#stage : this.#typing).focus(); }
+
   /** Who has no mouse: to what cannot wait, else to the first button; to the others Tab leads. */
   #focusBar() {
     ['asker-keep', 'ending-keep', 'back'].map(byId).find((button) => !button.closest('[hidden]')).focus();
   }
 
   async #keep() {
-    this.#stage.focus();
+    this.#focus();
     if (!await this.desktop.keep())
       this.say('The server was not told that this desktop is to be kept.');
   }
@@ -182,7 +188,7 @@ export class FullView {
   #showCapture() {
     if (!this.desktop)
       return;
-    const captured = document.activeElement === this.#stage;
+    const captured = [this.#stage, this.#typing].includes(document.activeElement);
     const locked = document.pointerLockElement === this.#stage;
     const text = this.desktop.state !== State.LIVE || !this.#seat.mayTake ? ''
       : locked ? 'Esc frees the pointer' : captured ? 'Keys go to the desktop' : 'Click the desktop to type';
@@ -204,11 +210,11 @@ export class FullView {
     if (show)
       byId(name).focus();
     else
-      this.#stage.focus();
+      this.#focus();
   }
 
   async #lockPointer() {
-    this.#stage.focus();
+    this.#focus();
     try {
       if (document.pointerLockElement)
         document.exitPointerLock();
@@ -223,7 +229,7 @@ export class FullView {
     const on = byId('strip-toggle').getAttribute('aria-pressed') !== 'true';
     keepSetting('strip', on ? 'on' : 'off');
     this.#applyStrip(on);
-    this.#stage.focus();
+    this.#focus();
   }
 
   #applyStrip(on) {
@@ -240,7 +246,7 @@ export class FullView {
     } catch (error) {
       this.say(`The browser did not go to full screen: ${error.message}`);
     }
-    this.#stage.focus();
+    this.#focus();
   }
 
   #fullscreenChanged() {
@@ -255,12 +261,19 @@ export class FullView {
   }
 
   #showTyping(on) {
-    this.#typing.hidden = !on;
     byId('typing-toggle').setAttribute('aria-pressed', String(on));
+    // Before it goes, so that the focus stays with the desktop and what is held down does, too.
+    if (!on && this.#tile)
+      this.#stage.focus();
+    this.#typing.hidden = !on;
     if (on)
       this.#typing.focus();
-    else if (this.#tile)
-      this.#stage.focus();
+  }
+
+  #type(text) {
+    const { strokes, missing } = strokesFor(text);
+    if (this.#input.type(strokes) && missing.length)
+      this.say(notTyped(missing, this.desktop.takes.clipboard));
   }
 
   /** On-screen keyboards report text and not keys: turn it into keys. */
@@ -272,10 +285,10 @@ export class FullView {
       if (event.inputType === 'insertCompositionText')
         return;                     // not final; comes again when it is
       event.preventDefault();
-      this.#input.type(strokesFor(text));
+      this.#type(text);
     });
     this.#typing.addEventListener('compositionend', (event) => {
-      this.#input.type(strokesFor(event.data));
+      this.#type(event.data);
       this.#typing.value = '';
     });
   }

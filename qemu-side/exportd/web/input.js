@@ -28,6 +28,10 @@ const STROKES_EVERY_MS = 40;
 /** Ctrl+Alt+Shift with this key. */
 const isChord = (event, code) => event.code === code && event.ctrlKey && event.altKey && event.shiftKey;
 
+// Keys that are no text: in the box for on-screen keyboards all else comes as text, or is the browser's.
+const NO_TEXT = /^(Arrow(Up|Down|Left|Right)|Escape|Tab|Enter|Backspace|Delete|Insert|Home|End|Page(Up|Down)|F\d+)$/;
+const MODIFIERS = { ctrlKey: 'ControlLeft', altKey: 'AltLeft', shiftKey: 'ShiftLeft', metaKey: 'MetaLeft' };
+
 /** Somebody means the desktop by it, and not the browser. */
 const isTyping = (event) => !event.ctrlKey && !event.altKey && !event.metaKey
   && (event.key.length === 1 || ['Enter', 'Backspace'].includes(event.key));
@@ -68,10 +72,12 @@ export class WheelSteps {
 
 export class Input {
   #stage;
+  #box;
+  #focus;
   #target;                          // () => Desktop or null
   #leave;
   #toBar;
-  #keyboard = new Keyboard((code, down) => this.#send(message.key(code, down)));
+  #keyboard;
   #buttons = new Set();
   #wheel = new WheelSteps();
   #move = null;                     // the newest position not sent yet
@@ -86,17 +92,20 @@ export class Input {
   #touchedAt;
 
   /**
-   * stage: the focusable element; target(): the open desktop; seat: may we; leave(): back to the
-   * grid; toBar(): the focus goes to the bar; touchedAt(point): a finger moved the desktop's pointer
-   * there.
+   * stage: the focusable element; box: the one that on-screen keyboards type into; focus(): to
+   * whichever of both has it; target(): the open desktop; seat: may we; leave(): back to the grid;
+   * toBar(): the focus goes to the bar; touchedAt(point): a finger moved the desktop's pointer there.
    */
-  constructor({ stage, target, seat, leave, toBar, touchedAt }) {
+  constructor({ stage, box, focus, target, seat, leave, toBar, touchedAt }) {
     this.#stage = stage;
+    this.#box = box;
+    this.#focus = focus;
     this.#target = target;
     this.#seat = seat;
     this.#leave = leave;
     this.#toBar = toBar;
     this.#touchedAt = touchedAt;
+    this.#keyboard = new Keyboard((code, down) => this.#send(message.key(code, down)));
     // Capture phase on the window: before the browser's and the page's own use.
     window.addEventListener('keydown', (event) => this.#key(event, true), true);
     window.addEventListener('keyup', (event) => this.#key(event, false), true);
@@ -108,7 +117,11 @@ export class Input {
     document.addEventListener('pointerlockchange', () => { this.#rel = { x: 0, y: 0 }; });
     for (const type of ['pointerdown', 'pointermove', 'pointerup', 'pointercancel'])
       stage.addEventListener(type, (event) => this.#touched(event));
-    stage.addEventListener('blur', () => this.release());
+    for (const element of [stage, box])
+      element.addEventListener('blur', (event) => {
+        if (event.relatedTarget !== stage && event.relatedTarget !== box)
+          this.release();
+      });
     window.addEventListener('blur', () => this.release());
     window.addEventListener('pagehide', () => this.release());
     document.addEventListener('visibilitychange', () => {
@@ -143,13 +156,14 @@ export class Input {
     return false;
   }
 
-  /** Press and release keys in order, as {code, shift}; for typed text. */
+  /** Press and release keys in order, as {code, held}; for typed text. False, and it is said why, if that may not be. */
   type(strokes) {
     if (!this.#allowed())
-      return;
+      return false;
     this.#typed = this.#typed.concat(strokes);
     if (!this.#typedTimer)
       this.#typeSome();
+    return true;
   }
 
   /** What was typed and not sent yet is meant for nobody else. */
@@ -165,14 +179,8 @@ export class Input {
       this.stopTyping();
       return;
     }
-    for (const { code, shift } of this.#typed.splice(0, STROKES_AT_ONCE)) {
-      if (shift)
-        this.#send(message.key('ShiftLeft', true));
-      this.#send(message.key(code, true));
-      this.#send(message.key(code, false));
-      if (shift)
-        this.#send(message.key('ShiftLeft', false));
-    }
+    for (const { code, held } of this.#typed.splice(0, STROKES_AT_ONCE))
+      this.#keyboard.tap(code, held);
     if (this.#typed.length)
       this.#typedTimer = setTimeout(() => this.#typeSome(), STROKES_EVERY_MS);
   }
@@ -180,12 +188,17 @@ export class Input {
   #send(object) { return this.#target()?.send(object) ?? false; }
 
   #key(event, down) {
-    if (!this.#target() || document.activeElement !== this.#stage)
+    const inBox = document.activeElement === this.#box;
+    if (!this.#target() || !(inBox || document.activeElement === this.#stage))
       return;
     const chord = !down ? null : isChord(event, 'KeyG') ? this.#leave : isChord(event, 'KeyB') ? this.#toBar : null;
     if (this.#seat.watches && !chord) {
       if (down && isTyping(event))
         this.#seat.refuse();
+      return;
+    }
+    if (inBox && !chord) {
+      this.#keyInBox(event, down);
       return;
     }
     event.preventDefault();
@@ -197,6 +210,19 @@ export class Input {
     }
     if (down && !event.repeat ? this.#allowed() : this.#seat.mayTake)
       this.#keyboard.take(event, down);
+  }
+
+  #keyInBox(event, down) {
+    if (!down) {
+      this.#keyboard.release(event.code);   // pressed while the stage had the focus
+      return;
+    }
+    // 229: an input method has the key, also where the browser does not say so in another way.
+    if (event.isComposing || event.keyCode === 229 || !NO_TEXT.test(event.key))
+      return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.type([{ code: event.key, held: Object.entries(MODIFIERS).filter(([name]) => event[name]).map(([, code]) => code) }]);
   }
 
   #point(event) {
@@ -213,7 +239,7 @@ export class Input {
     if (!this.#ready)
       return;
     event.preventDefault();         // no text selection, no middle-button scrolling
-    this.#stage.focus();
+    this.#focus();
     if (!this.#allowed())
       return;
     if (!this.#locked)
@@ -303,9 +329,10 @@ export class Input {
     if (event.pointerType !== 'touch' || !this.#ready)
       return;
     event.preventDefault();
-    if (event.type === 'pointerdown' && !this.#allowed()) {
-      this.#stage.focus();
-      return;
+    if (event.type === 'pointerdown') {
+      this.#focus();
+      if (!this.#allowed())
+        return;
     }
     if (this.#target().takes.touch) {
       this.#finger(event);
@@ -319,7 +346,6 @@ export class Input {
   }
 
   #touchDown(event) {
-    this.#stage.focus();
     if (!this.#touch) {
       this.#touch = { mode: 'undecided', id: event.pointerId, x: event.clientX, y: event.clientY, fingers: new Set() };
       this.#touch.timer = setTimeout(() => this.#longPress(), LONG_PRESS_MS);
@@ -390,7 +416,6 @@ export class Input {
     const known = this.#fingers.get(event.pointerId);
     const phase = { pointerdown: 'begin', pointermove: 'update', pointerup: 'end', pointercancel: 'cancel' }[event.type];
     if (phase === 'begin') {
-      this.#stage.focus();
       const taken = new Set([...this.#fingers.values()].map((finger) => finger.id));
       const id = Array.from({ length: MOST_FINGERS }, (_, n) => n).find((n) => !taken.has(n));
       if (known || id === undefined)

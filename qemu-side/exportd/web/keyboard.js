@@ -23,7 +23,7 @@ export class Keyboard {
   #down = new Set();
   #control = null;                  // {at, timer} of a ControlLeft that may be half of AltGr
 
-  /** send(code, down) tells the desktop; false when it cannot be told now. */
+  /** send(code, down) tells the desktop, false when it cannot be told now. */
   constructor(send) { this.#send = send; }
 
   /** Take a keydown or keyup. */
@@ -59,9 +59,12 @@ export class Keyboard {
       this.#down.delete(code);
   }
 
-  tap(code) {
+  /** Down and up at once, with these held meanwhile. */
+  tap(code, held = []) {
+    held.forEach((other) => this.press(other));
     this.press(code);
     this.release(code);
+    held.forEach((other) => this.release(other));
   }
 
   /** What waits for the next key is sent: something else comes after it. */

@@ -11,14 +11,16 @@ const byId = (id) => document.getElementById(id);
 export class Seat {
   #desktop = null;
   #say;
+  #focus;
   #asked = false;
   #asker = null;                    // the number of who asks us
   #viewOnly = false;
   #onMessage = (event) => this.#heard(event.detail);
 
-  /** say(text) tells the user something in passing. */
-  constructor(say) {
+  /** say(text) tells the user something in passing; focus(): back to the desktop. */
+  constructor(say, focus) {
     this.#say = say;
+    this.#focus = focus;
     byId('control').addEventListener('click', () => this.#act());
     byId('view-only').addEventListener('click', () => this.#toggleViewOnly());
     byId('asker-give').addEventListener('click', () => this.#answer('grant'));
@@ -89,7 +91,7 @@ export class Seat {
     byId('view-only').setAttribute('aria-pressed', String(this.#viewOnly));
     // Nobody is to be left without the focus, who has just the keys.
     if (this.#asker === null && byId('asker').contains(document.activeElement))
-      byId('stage').focus();
+      this.#focus();
     byId('asker').hidden = this.#asker === null;
     set(byId('asker-text'), this.#asker === null ? '' : `Viewer ${this.#asker} asks for control.`);
   }
@@ -115,7 +117,7 @@ export class Seat {
       break;
     }
     this.refresh();
-    byId('stage').focus();
+    this.#focus();
   }
 
   #toggleViewOnly() {
@@ -123,14 +125,14 @@ export class Seat {
     if (this.#viewOnly && this.#desktop?.control === 'mine')
       this.#desktop.send(message.control('release'));
     this.refresh();
-    byId('stage').focus();
+    this.#focus();
   }
 
   #answer(action) {
     this.#desktop.send(message.control(action, this.#asker));
     this.#asker = null;
     this.refresh();
-    byId('stage').focus();
+    this.#focus();
   }
 
   #heard({ type, action, viewer }) {

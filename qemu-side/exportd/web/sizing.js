@@ -23,16 +23,18 @@ export class Sizing {
   #desktop = null;
   #may;
   #say;
+  #focus;
   #timer = 0;
   #followedTimer = 0;
   #asked = '';
   #follows = setting(KEY) === 'follow';
   #onMessage = (event) => this.#heard(event.detail);
 
-  /** may(): is our wish taken now? say(text) tells the user something in passing. */
-  constructor(may, say) {
+  /** may(): is our wish taken now? say(text) tells the user something in passing; focus(): back to the desktop. */
+  constructor(may, say, focus) {
     this.#may = may;
     this.#say = say;
+    this.#focus = focus;
     byId('size').addEventListener('click', () => this.#toggle());
     new ResizeObserver(() => this.#later()).observe(this.#stage);
   }
@@ -64,7 +66,7 @@ export class Sizing {
     keepSetting(KEY, this.#follows ? 'follow' : 'fixed');
     this.#asked = '';
     this.refresh();
-    this.#stage.focus();
+    this.#focus();
   }
 
   #later() {

@@ -4,6 +4,8 @@
 // matter and a text that says what to do. Everything that a server or a browser
 // can refuse is told in the words that are here.
 
+const MOST_CHARACTERS = 12;         // that are named one by one
+
 /** The server refused over HTTP; code is its own word for the reason, if it gave one. */
 export function refusal(status, code, hadToken) {
   if (status === 401 && !hadToken)
@@ -58,6 +60,13 @@ export function streamError({ code, message }) {
     'encoder-changed': 'The GPU or the encoder of the server failed; it goes on in another way.',
     encoder: 'The server could not encode this desktop; it tries again every second.',
   }[code] ?? (message ? `The server says: ${message}` : '');
+}
+
+/** Of what was typed, the characters that no key makes. */
+export function notTyped(characters, clipboard) {
+  const each = [...new Set(characters)];
+  const named = each.slice(0, MOST_CHARACTERS).join(' ') + (each.length > MOST_CHARACTERS ? ' and others' : '');
+  return `Not typed, for a US keyboard has no such keys: ${named}${clipboard ? '. The clipboard takes them.' : '.'}`;
 }
 
 /** What came of asking for a size; '' when there is nothing to say: a later wish is answered itself. */
