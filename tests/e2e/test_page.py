@@ -275,8 +275,8 @@ class PageTest:
                     code, key: code, repeat: way === '=', [`${held}Key`]: true, bubbles: true, cancelable: true}));
               }
             })().then(done);""", events)
-        keys = lambda: " ".join(f"{'+' if m['down'] else '-'}{m['code']}" for m in self.sent(1, "key"))
-        wait_for(lambda: keys() == expected, 10, lambda: f"{events} should come as {expected}, it came as {keys()}")
+        wait_for(lambda: self.pressed(1) == expected, 10,
+                 lambda: f"{events} should come as {expected}, it came as {self.pressed(1)}")
 
     def windows_says_altgr_as_two_keys_and_keeps_a_shift(self):
         with self.platform("Windows"):
@@ -443,6 +443,7 @@ class PageTest:
         finally:
             cdp("Emulation.setTouchEmulationEnabled", {"enabled": False})
             self.browser.resize(1280, 720)
+            self.browser.js("try { localStorage.removeItem('helix.keys'); } catch { /* none */ }")
 
     def tap(self, *at):
         """A finger on a point of the window, or on the middle of an element."""
@@ -461,13 +462,121 @@ class PageTest:
             self.browser.js("window.lost = 0; document.querySelector('#typing').addEventListener('blur', () => { window.lost++; })")
             self.tap(*self.browser.on_desktop(1, 640, 360))
             wait_for(lambda: len(self.sent(1, "button")) == 2, LONG, "the tap did not click")
-            check(self.browser.js("return window.lost") == 0, "a tap on the desktop takes the focus from the box")
+            for button in ("#keys-toggle", "[data-sticky=ControlLeft]", "[data-key=ArrowLeft]", "#keys-more", "[data-key=F2]"):
+                self.tap(button)
+            self.wait_pressed(1, "+ControlLeft +ArrowLeft -ArrowLeft -ControlLeft +F2 -F2")
+            check(self.browser.js("return window.lost") == 0, "a tap on the desktop or on the keys takes the focus from the box")
             self.tap("#control")
             self.wait_control("", "Take control")
             self.wait_focus("typing")
+            wide = self.browser.js("const b = document.querySelector('#keys'); return [b.scrollWidth, b.clientWidth,"
+                                   "document.documentElement.scrollWidth]")
+            check(wide[0] <= wide[1] and wide[2] <= 390, f"the keys and the page are {wide} pixels wide")
+            self.browser.screenshot(self.output / "page-phone-keys.png")
             self.tap("#typing-toggle")
             self.wait_focus("stage")
             check(not self.browser.text("#typing"), "the box stays")
+
+    def the_row_of_keys_types_what_a_keyboard_lacks(self):
+        self.fresh()
+        self.open_full(1)
+        try:
+            click = lambda element: self.browser.click(*(lambda b: (b["x"] + b["width"] / 2, b["y"] + b["height"] / 2))(
+                self.browser.box(element)))
+            down = lambda: self.browser.js("return [...document.querySelectorAll('[data-sticky][aria-pressed=true]')]"
+                                           ".map((e) => e.dataset.sticky)")
+            click("#keys-toggle")
+            for code in ("Escape", "Tab", "ArrowUp"):
+                click(f"[data-key={code}]")
+                self.wait_pressed(1, f"+{code} -{code}")
+            click("[data-held]")
+            self.wait_pressed(1, "+ControlLeft +AltLeft +Delete -Delete -ControlLeft -AltLeft")
+            # A modifier holds until the next key has gone up, whichever keyboard that is on, or until it is pressed again.
+            click("[data-sticky=ControlLeft]")
+            click("[data-sticky=AltLeft]")
+            self.wait_pressed(1, "+ControlLeft +AltLeft")
+            check(down() == ["ControlLeft", "AltLeft"], f"pressed are {down()}")
+            self.browser.screenshot(self.output / "page-keys.png")
+            self.stroke("ShiftLeft", "Shift", 16)
+            self.stroke("KeyT", "t", 84)
+            self.wait_pressed(1, "+ShiftLeft -ShiftLeft +KeyT -KeyT -ControlLeft -AltLeft")
+            check(not down(), f"still pressed are {down()}")
+            click("[data-sticky=MetaLeft]")
+            click("[data-sticky=MetaLeft]")
+            self.wait_pressed(1, "+MetaLeft -MetaLeft")
+            click("#keys-more")
+            click("[data-key=F11]")
+            self.wait_pressed(1, "+F11 -F11")
+            check(self.browser.js("return document.activeElement.id") == "stage", "the mouse took the focus from the desktop")
+            check(not self.browser.js(CONTRAST)["faint"], "some keys cannot be read")
+            # By keys alone: it lies between the bar and the stage.
+            click("#keys-more")
+            self.chord("KeyB")
+            self.wait_focus("back")
+            self.standin.desktops[1].received.clear()
+            self.browser.js("document.querySelector('#help-open-full').focus()")
+            for _ in range(3):
+                self.stroke("Tab", "Tab", 9)
+            self.stroke("Enter", "Enter", 13, text="\r")
+            self.wait_pressed(1, "+ControlLeft")
+            self.browser.js("document.querySelector('#keys-more').focus()")
+            self.stroke("Tab", "Tab", 9)
+            self.wait_focus("stage")
+            check(down() == ["ControlLeft"], f"on the way to the desktop {down()} stayed pressed")
+            self.stroke("KeyC", "c", 67)
+            self.wait_pressed(1, "+KeyC -KeyC -ControlLeft")
+        finally:
+            self.browser.js("localStorage.removeItem('helix.keys')")
+
+    def a_modifier_of_the_row_goes_up_with_what_ends_it(self):
+        self.fresh()
+        self.open_full(1)
+        down = lambda: self.browser.js("return document.querySelectorAll('[data-sticky][aria-pressed=true]').length")
+
+        def hold():
+            """Once that is seen to be ours, as a person would."""
+            self.browser.press("[data-sticky=ControlLeft]")
+            self.wait_control("You control", "Release control")
+            check(down() == 1, f"{down()} modifiers are pressed")
+
+        def gone(what):
+            wait_for(lambda: not down(), 20, f"after {what} it stays pressed")
+        try:
+            self.browser.press("#keys-toggle")
+            hold()
+            self.standin.desktops[1].received.clear()
+            self.browser.js("window.dispatchEvent(new Event('blur'))")
+            gone("the window lost the focus")
+            wait_for(lambda: self.sent(1, "release"), LONG, "the desktop was not told")
+            hold()
+            self.browser.press("#control")
+            gone("control was released")
+            self.wait_control("Nobody controls", "Take control")
+            self.browser.settle()
+            check(self.standin.desktops[1].controller is None, "what was let go took the desktop again")
+            hold()
+            self.standin.drop_streams(1)
+            gone("the connection was lost")
+            self.browser.wait_states([1])
+            hold()
+            self.standin.desktops[1].received.clear()
+            self.browser.js("location.hash = ''")
+            gone("the desktop was left")
+            wait_for(lambda: self.sent(1, "release"), LONG, "the desktop was not told")
+            self.open_full(1)
+            check(self.browser.text("#keys"), "the row is not there any more")
+            with self.other_viewer(1) as other:
+                self.told(other, "role")
+                other.send(json.dumps({"type": "control", "action": "request"}))
+                self.told(other, "control")
+                self.wait_control(f"Viewer {self.standin.desktops[1].controller} controls", "Take control")
+                for button in ("[data-sticky=AltLeft]", "[data-key=Escape]"):
+                    self.browser.js("document.querySelector('#said').textContent = ''")
+                    self.browser.press(button)
+                    wait_for(lambda: "Ask for control" in self.browser.text("#said"), LONG, "a key that goes nowhere is silent")
+                check(not down() and not self.sent(1, "key"), "a key was sent to a desktop that somebody else controls")
+        finally:
+            self.browser.js("localStorage.removeItem('helix.keys')")
 
     def a_decoder_error_is_recovered_from_at_a_key_frame(self):
         self.fresh()
@@ -1359,6 +1468,9 @@ class PageTest:
     def everything_has_a_name_and_can_be_reached_by_keys(self):
         self.fresh()
         self.open_full(1)
+        for button in ("#keys-toggle", "#keys-more"):
+            self.browser.press(button)
+        self.browser.js("localStorage.removeItem('helix.keys')")
         nameless = self.browser.js("""
             return [...document.querySelectorAll('button, a, input, textarea, [role=application]')]
               .filter((e) => e.checkVisibility())

@@ -2,12 +2,13 @@
 //
 // One desktop at full size. Owns the stage, its bar and its panels. Borrows the
 // canvas of the open desktop from its tile; close() gives it back. What is done
-// with the desktop has a module each: input.js, seat.js (control), pointer.js,
-// sharing.js (clipboard), sizing.js and statistics.js.
+// with the desktop has a module each: input.js, keyrow.js, seat.js (control),
+// pointer.js, sharing.js (clipboard), sizing.js and statistics.js.
 
 import { State } from './desktop.js';
 import { endingWords } from './grid.js';
 import { Input } from './input.js';
+import { KeyRow } from './keyrow.js';
 import { Pointer } from './pointer.js';
 import { Seat } from './seat.js';
 import { keepSetting, setting } from './settings.js';
@@ -29,6 +30,7 @@ export class FullView {
   #typing = byId('typing');
   #tile = null;
   #input;
+  #keyRow;
   #seat = new Seat((text) => this.say(text), () => this.#focus());
   #pointer = new Pointer(() => this.#seat.mayTake);
   #statistics = new Statistics();
@@ -48,13 +50,17 @@ export class FullView {
     this.#input = new Input({
       stage: this.#stage, box: this.#typing, focus: () => this.#focus(), target: () => this.desktop, seat: this.#seat,
       leave, toBar: () => this.#focusBar(), touchedAt: (point) => this.#pointer.movedByTouch(point),
+      stuck: (codes) => this.#keyRow.stuck(codes),
+    });
+    this.#keyRow = new KeyRow({
+      type: (strokes) => this.#input.type(strokes), stick: (code) => this.#input.stick(code),
     });
     byId('back').addEventListener('click', leave);
     byId('ending-keep').addEventListener('click', () => this.#keep());
     byId('fullscreen').addEventListener('click', () => this.#toggleFullscreen());
     byId('strip-toggle').addEventListener('click', () => this.#toggleStrip());
     byId('typing-toggle').addEventListener('click', () => this.#showTyping(this.#typing.hidden));
-    byId('typing-toggle').addEventListener('mousedown', (event) => event.preventDefault());  // the focus stays
+    byId('typing-toggle').addEventListener('mousedown', (event) => event.preventDefault());  // as keyrow.js
     byId('lock').addEventListener('click', () => this.#lockPointer());
     for (const name of ['clipboard', 'statistics']) {
       byId(`${name}-toggle`).addEventListener('click', () => this.#togglePanel(name));
@@ -147,6 +153,7 @@ export class FullView {
     byId('lock').hidden = desktop.takes.absolute || !this.#stage.requestPointerLock;
     for (const part of this.#parts)
       part.refresh?.();
+    this.#input.look();
     this.#showCapture();
     this.#stage.dataset.state = desktop.state;
   }

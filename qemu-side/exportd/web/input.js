@@ -8,6 +8,7 @@
 // the desktop sends nothing, and taking it needs a press: a passing mouse only
 // moves the pointer of a desktop that is free.
 
+import { State } from './desktop.js';
 import { Keyboard } from './keyboard.js';
 import { message } from './protocol.js';
 
@@ -89,14 +90,16 @@ export class Input {
   #typed = [];                      // strokes that wait for their turn
   #typedTimer = 0;
   #seat;
+  #held = false;                    // the desktop was ours when that was last looked at
   #touchedAt;
 
   /**
    * stage: the focusable element; box: the one that on-screen keyboards type into; focus(): to
    * whichever of both has it; target(): the open desktop; seat: may we; leave(): back to the grid;
-   * toBar(): the focus goes to the bar; touchedAt(point): a finger moved the desktop's pointer there.
+   * toBar(): the focus goes to the bar; touchedAt(point): a finger moved the desktop's pointer there;
+   * stuck(codes): these modifiers stay down until the next key.
    */
-  constructor({ stage, box, focus, target, seat, leave, toBar, touchedAt }) {
+  constructor({ stage, box, focus, target, seat, leave, toBar, touchedAt, stuck }) {
     this.#stage = stage;
     this.#box = box;
     this.#focus = focus;
@@ -105,7 +108,7 @@ export class Input {
     this.#leave = leave;
     this.#toBar = toBar;
     this.#touchedAt = touchedAt;
-    this.#keyboard = new Keyboard((code, down) => this.#send(message.key(code, down)));
+    this.#keyboard = new Keyboard((code, down) => this.#send(message.key(code, down)), stuck);
     // Capture phase on the window: before the browser's and the page's own use.
     window.addEventListener('keydown', (event) => this.#key(event, true), true);
     window.addEventListener('keyup', (event) => this.#key(event, false), true);
@@ -137,13 +140,26 @@ export class Input {
     this.#move = null;
     this.#rel = { x: 0, y: 0 };
     this.#wheel.reset();
-    this.#endTouch();
-    this.#cancelFingers();
+    cancelAnimationFrame(this.#touchRequest);
+    this.#touchRequest = 0;
+    clearTimeout(this.#touch?.timer);
+    this.#touch = null;
     // What was just pressed may have taken the desktop without our having heard of it yet.
-    const pressed = this.#buttons.size > 0;
+    const pressed = this.#buttons.size + this.#fingers.size > 0;
     this.#buttons.clear();
+    this.#fingers.clear();
     if (this.#keyboard.forget() || pressed || this.#seat.holds)
       this.#send(message.release());
+  }
+
+  /** Looks whether the desktop is still ours: who lost it, or the connection, holds nothing down there any more. */
+  look() {
+    const before = this.#held;
+    this.#held = this.#target()?.state === State.LIVE && this.#seat.holds;
+    if (before && !this.#held) {
+      this.release();
+      this.stopTyping();
+    }
   }
 
   get #locked() { return document.pointerLockElement === this.#stage; }
@@ -164,6 +180,12 @@ export class Input {
     if (!this.#typedTimer)
       this.#typeSome();
     return true;
+  }
+
+  /** A modifier goes down and stays so until the next key, or up again. */
+  stick(code) {
+    if (this.#allowed())
+      this.#keyboard.stick(code);
   }
 
   /** What was typed and not sent yet is meant for nobody else. */
@@ -447,15 +469,6 @@ export class Input {
       finger.moved = false;
     if (moved.length)
       this.#send(message.touch(moved.map(({ id, x, y }) => ({ id, phase: 'update', x, y }))));
-  }
-
-  #cancelFingers() {
-    cancelAnimationFrame(this.#touchRequest);
-    this.#touchRequest = 0;
-    const points = [...this.#fingers.values()].map(({ id, x, y }) => ({ id, phase: 'cancel', x, y }));
-    this.#fingers.clear();
-    if (points.length)
-      this.#send(message.touch(points));
   }
 
   #endTouch() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the browser says of a keyboard, as presses and releases of keys. Owns which
-// keys are down. Rule: what went down goes up, also where the system of who types
+// keys are down, and which modifiers stay so until the next key. Rule: what went down goes up, also where the system of who types
 // keeps that to itself:
 //
 //   Windows  AltGr comes as ControlLeft and AltRight at the same moment, of which
@@ -20,11 +20,16 @@ const isModifier = (code) => /^(Shift|Control|Alt|Meta|CapsLock)/.test(code);
 
 export class Keyboard {
   #send;
+  #stuck;
   #down = new Set();
+  #sticky = new Set();
   #control = null;                  // {at, timer} of a ControlLeft that may be half of AltGr
 
-  /** send(code, down) tells the desktop, false when it cannot be told now. */
-  constructor(send) { this.#send = send; }
+  /** send(code, down) tells the desktop, false when it cannot be told now; stuck(codes): these stay down. */
+  constructor(send, stuck) {
+    this.#send = send;
+    this.#stuck = stuck;
+  }
 
   /** Take a keydown or keyup. */
   take(event, down) {
@@ -55,8 +60,13 @@ export class Keyboard {
 
   /** Of what was pressed before anybody listened nothing is told. */
   release(code) {
-    if (this.#down.has(code) && this.#send(code, false))
-      this.#down.delete(code);
+    if (!this.#down.has(code) || !this.#send(code, false))
+      return;
+    this.#down.delete(code);
+    if (!isModifier(code))
+      this.#sticky.forEach((other) => this.release(other));
+    if (this.#sticky.delete(code))
+      this.#stuck(this.#sticky);
   }
 
   /** Down and up at once, with these held meanwhile. */
@@ -65,6 +75,18 @@ export class Keyboard {
     this.press(code);
     this.release(code);
     held.forEach((other) => this.release(other));
+  }
+
+  /** Down until the next key has gone up, or until this is said again. */
+  stick(code) {
+    if (this.#sticky.has(code)) {
+      this.release(code);
+      return;
+    }
+    this.press(code);
+    if (this.#down.has(code))
+      this.#sticky.add(code);
+    this.#stuck(this.#sticky);
   }
 
   /** What waits for the next key is sent: something else comes after it. */
@@ -80,6 +102,8 @@ export class Keyboard {
     this.#dropControl();
     const any = this.#down.size > 0;
     this.#down.clear();
+    this.#sticky.clear();
+    this.#stuck(this.#sticky);
     return any;
   }
 
