@@ -827,6 +827,17 @@ def test_messages_that_cost_more_than_they_say(b):
     b.is_served()
 
 
+def test_who_watches_the_list_is_told_the_time(b):
+    """How a client learns that its path is alive; nothing else of a desktop's is taken there."""
+    client = b.place(19).socket("events", token("vm:3", "view"))
+    client.text()
+    client.send({"type": "keyframe"})
+    client.send({"type": "time", "client": 7})
+    said = client.text()
+    assert said["type"] == "time" and said["client"] == 7 and said["server"] > 0, said
+    client.close()
+
+
 def test_a_flood_of_messages(b):
     client = b.place(20).socket("events", token())
     frame = b"\x81\x92\0\0\0\0" + b'{"type":"release"}'

@@ -1020,9 +1020,6 @@ void desktop_input(struct desktop *desktop, struct viewer *viewer,
 			desktop_refuse(viewer, "no-clipboard",
 				       "this desktop has no clipboard", now);
 		break;
-	case MESSAGE_TIME:
-		viewer_say(viewer, api_time(msg->time.client, (uint64_t)now));
-		break;
 	default:
 		/* before there is a picture there is nothing to point at */
 		error = input_message(&desktop->input, viewer, msg,

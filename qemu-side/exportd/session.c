@@ -568,6 +568,10 @@ static void session_message(struct session *session, const char *text,
 
 	if (!message_parse(text, len, &msg, &why))
 		session_bad(session, why);
+	else if (msg.type == MESSAGE_TIME)
+		viewer_say(session->viewer,
+			   api_time(msg.time.client,
+				    (uint64_t)g_get_monotonic_time()));
 	else if (session->desktop)
 		desktop_input(session->desktop, session->viewer, &msg);
 	message_clear(&msg);
