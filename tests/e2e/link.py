@@ -41,6 +41,18 @@ class Link:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
+    def freeze(self):
+        """What is open carries nothing more, as if a router had forgotten it; what is opened later passes.
+
+        The server's end is closed, as a server does that hears nothing; who opened it is not told.
+        """
+        def freeze():
+            fresh = self._tasks - self._frozen
+            self._frozen |= fresh
+            for task in fresh:
+                task.cancel()
+        self._loop.call_soon_threadsafe(freeze)
+
     def _run(self):
         asyncio.set_event_loop(self._loop)
         try:
@@ -54,6 +66,7 @@ class Link:
     async def _serve(self):
         self._stop = asyncio.Event()
         self._tasks = set()
+        self._frozen = set()        # of these
         # When each direction has sent all that it was given: connections share it.
         self._free = [0.0, 0.0]
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -72,7 +85,11 @@ class Link:
             server_reader, peer = await asyncio.open_connection("127.0.0.1", self.server_port, limit=CHUNK)
             await asyncio.gather(self._carry(0, reader, peer), self._carry(1, server_reader, writer))
         except (OSError, asyncio.CancelledError):
-            pass                    # one end has gone: the other learns it by the close
+            # One end has gone: the other learns it by the close, unless it is to learn nothing.
+            if asyncio.current_task() in self._frozen:
+                if peer:
+                    peer.transport.abort()
+                await self._stop.wait()
         finally:
             self._tasks.discard(asyncio.current_task())
             for end in (writer, peer):

@@ -127,6 +127,11 @@ def percentiles(values):
     return {f"p{p}": ordered[min(len(ordered) - 1, len(ordered) * p // 100)] / 1000 for p in (50, 95, 99)}
 
 
+def told_time(message):
+    """The answer to who asks for the time."""
+    return json.dumps({"type": "time", "client": message["client"], "server": time.monotonic_ns() // 1000})
+
+
 class Viewer:
     """One WebSocket that watches a desktop."""
 
@@ -158,7 +163,8 @@ class Desktop:
         self.garbage = 0            # so many of the next access units are sent broken
         self.paused = False         # an idle desktop: nothing is sent
         self.busy = False           # nobody else is let in
-        self.turned_away = 0        # so many were not, for that
+        self.silent = False         # who comes is told nothing
+        self.turned_away = 0        # so many were not let in, or told nothing
         self.frames = 0
         self.received = []          # the viewers' messages, but not what "time" and "watch" say
         self.viewers = []
@@ -212,6 +218,7 @@ class StandIn:
         self.tickets = {}           # ticket -> role, each opens one socket
         self.asked = 0              # tickets that were given
         self.refused = 0            # tokens that were not good
+        self.times = 0              # so often was the time asked for where the list is
         self.role = "admin"         # of a viewer, where no token is needed
         self.numbers = 0
         self.desktops = {}
@@ -398,6 +405,10 @@ class StandIn:
                 await socket.send(json.dumps({"type": "error", "code": "busy", "message": "too many viewers"}))
                 await socket.close(1013, "busy")
                 return
+            if desktop.silent:
+                desktop.turned_away += 1
+                await socket.wait_closed()
+                return
             self.numbers += 1
             rung = "full" if self.plain else query.get("rung", ["full"])[0]
             viewer = Viewer(socket, self.numbers, socket.helix_role, rung)
@@ -421,8 +432,11 @@ class StandIn:
         self.event_sockets.add(socket)
         try:
             await socket.send(json.dumps({"type": "desktops", "desktops": self.listed()}))
-            async for _ in socket:
-                pass
+            async for text in socket:
+                message = json.loads(text)
+                if message["type"] == "time" and not self.plain:
+                    self.times += 1
+                    await socket.send(told_time(message))
         finally:
             self.event_sockets.discard(socket)
 
@@ -440,7 +454,7 @@ class StandIn:
             desktop.received.append(message)
             return
         if kind == "time":
-            await viewer.say(type="time", client=message["client"], server=time.monotonic_ns() // 1000)
+            await viewer.socket.send(told_time(message))
             return
         if kind == "watch":
             viewer.tile = message.get("tile", False)
@@ -532,11 +546,13 @@ class StandIn:
         return config
 
     async def replay(self, desktop, viewer):
-        while desktop.state == "waiting" and viewer.socket.state is State.OPEN:
-            await asyncio.sleep(0.1)
-        await viewer.say(type="state", state="live", message="")
+        await viewer.say(type="state", state=desktop.state, message="")
         if not self.plain:
             self.tell_role(desktop, viewer)
+        if desktop.state == "waiting":
+            while desktop.state == "waiting" and viewer.socket.state is State.OPEN:
+                await asyncio.sleep(0.1)
+            await viewer.say(type="state", state="live", message="")
         if desktop.cursor:
             await viewer.socket.send(desktop.cursor)
         seq = position = 0

@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 
 from browser import Browser
 from firefox import Firefox
+from link import Link
 from patterns import BACKGROUNDS, distance, nearest, rgb
 from standin import make_av1, StandIn, THUMB
 from report import check, run, Skip, wait_for
@@ -70,7 +71,7 @@ class PageTest:
 
     # Helpers
 
-    def fresh(self):
+    def fresh(self, url=None):
         """The grid, live, in a window where tiles are as small as thumbnails, with nothing remembered of earlier cases."""
         self.browser.resize(1280, 720)
         for desktop in self.standin.desktops.values():
@@ -78,7 +79,7 @@ class PageTest:
         self.browser.open("about:blank")
         # The page of the last case would be one more viewer, and may have had control.
         wait_for(lambda: not self.sockets(), LONG, "the page that was left is still connected")
-        self.browser.open(self.standin.url)
+        self.browser.open(url or self.standin.url)
         self.browser.wait_states(self.standin.desktops)
         for desktop in self.standin.desktops.values():
             desktop.received.clear()
@@ -762,6 +763,92 @@ class PageTest:
         self.browser.wait_states([1, 2, 3, 4])
         wait_for(lambda: all(self.browser.painted()[n] > before[n] for n in before), LONG, "no frames after the return")
         wait_for(lambda: not self.notice(), LONG, lambda: f"the notice stays: '{self.notice()}'")
+
+    @contextlib.contextmanager
+    def linked(self):
+        """The page over a link that can be frozen, with still desktops and the first one open."""
+        with Link(self.standin.port, kbit=1000000, delay_ms=0) as link:
+            self.fresh(f"http://127.0.0.1:{link.port}/#desktop=vm:1")
+            self.still(True)
+            try:
+                yield link
+            finally:
+                self.still(False)
+                self.browser.open("about:blank")
+
+    def still(self, still):
+        for desktop in self.standin.desktops.values():
+            desktop.paused = still
+
+    def wait_typed(self, code):
+        self.standin.desktops[1].received.clear()
+        self.key(code, True, "a")
+        self.key(code, False, "a")
+        self.wait_sent(1, [{"type": "key", "code": code, "down": down} for down in (True, False)], "key")
+
+    def freeze(self, link):
+        link.freeze()
+        wait_for(lambda: not self.sockets(), LONG, "the stand-in does not know that the link is frozen")
+
+    def wait_anew(self):
+        wait_for(lambda: self.sockets() == 5, LONG, lambda: f"{self.sockets()} of five sockets were opened anew")
+        self.browser.wait_states(self.standin.desktops)
+        self.wait_typed("KeyB")
+
+    def a_path_that_is_dead_is_found_out_and_replaced(self):
+        with self.linked() as link:
+            self.wait_typed("KeyA")
+            self.freeze(link)
+            self.wait_anew()
+            # Also where something was on its way all the time.
+            self.still(False)
+            before = self.browser.painted()
+            wait_for(lambda: all(self.browser.painted()[n] > before[n] for n in before), LONG, "the pictures stand still")
+            self.freeze(link)
+            self.wait_anew()
+
+    def without_looking(self):
+        """For the next page: nothing that waits for five seconds or more happens by itself."""
+        return self.browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            delete HTMLCanvasElement.prototype.transferControlToOffscreen;     // all of it is in the page
+            const interval = setInterval;
+            window.setInterval = (f, ms) => (ms < 5000 ? interval(f, ms) : (window.looks = [...window.looks ?? [], f], 0));"""})
+
+    def a_network_that_comes_back_is_a_reason_to_ask(self):
+        mark = self.without_looking()
+        try:
+            with self.linked() as link:
+                self.freeze(link)
+                self.browser.js("window.dispatchEvent(new Event('online'))")
+                self.wait_anew()
+        finally:
+            self.browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", mark)
+
+    def a_page_that_slept_asks_though_all_was_well(self):
+        mark = self.without_looking()
+        try:
+            self.standin.times = 0
+            self.fresh()
+            wait_for(lambda: self.standin.times, LONG, "the list's socket was asked nothing at first")
+            look = "window.looks[0]()"      # of the list's socket, which is the first
+            before = self.standin.times
+            self.browser.js(look)           # the list came since
+            self.browser.js(f"const now = Date.now; Date.now = () => now() + 60000; {look}; Date.now = now")
+            wait_for(lambda: self.standin.times == before + 1, LONG, lambda: f"asked {self.standin.times - before} times")
+        finally:
+            self.browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", mark)
+
+    def a_server_that_lets_in_and_says_nothing_is_tried_again(self):
+        self.fresh()
+        desktop = self.standin.desktops[2]
+        desktop.silent = True
+        try:
+            before = desktop.turned_away
+            self.standin.drop_streams(2)
+            wait_for(lambda: desktop.turned_away > before + 1, LONG, "a socket that says nothing is kept")
+        finally:
+            desktop.silent = False
+        self.browser.wait_states([2])
 
     def a_desktop_without_a_picture_waits_in_words(self):
         self.fresh()

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // One WebSocket that comes back by itself, in a worker or in the page. Owns the
-// socket, its back-off and its connect deadline. Rule: between start() and
-// stop() there is always a socket, or a timer that will make one, or somebody
-// holds it back and has promised to let it go; after stop() there is none of
-// these, and no handler is called any more.
+// socket, its back-off, and the deadlines by which it has to open and to answer.
+// Rules: between start() and stop() there is always a socket, or a timer that
+// will make one, or somebody holds it back and has promised to let it go; after
+// stop() there is none of these, and no handler is called any more. A socket
+// whose path is dead looks open for as long as nobody asks: one that is silent
+// is asked, and given up when it stays so.
 
 import { Refused, REFUSALS, ticketFor } from './access.js';
-import { CLOSE_TOKEN, subprotocols } from './protocol.js';
+import { nowUs } from './clock.js';
+import { CLOSE_TOKEN, message, subprotocols } from './protocol.js';
 
 const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 8000;
-const CONNECT_DEADLINE_MS = 10000;
+const FIRST_MESSAGE_DEADLINE_MS = 10000;
+const LOOK_EVERY_MS = 5000;
+// A key frame over a poor link takes seconds in which nothing else comes.
+const ANSWER_DEADLINE_MS = 10000;
+// After a sleep, or where another network came, a dead path is likely and a new socket cheap.
+const SUSPECT_DEADLINE_MS = 4000;
 
 export class Connection {
   #handlers;
@@ -23,6 +31,11 @@ export class Connection {
   #held = false;
   #attempts = 0;
   #retryAt = 0;
+  #lookTimer = 0;
+  #lookedAt = 0;
+  #heard = false;                   // something, since the last look
+  #answerTimer = 0;
+  #answers = false;                 // the server was asked for the time and told it: it always will
 
   /**
    * handlers: open(), text(object), binary(ArrayBuffer), lost({attempts, retryAt}) each time the
@@ -56,7 +69,6 @@ export class Connection {
   stop() {
     this.#running = false;
     this.#retryAt = 0;
-    clearTimeout(this.#timer);
     this.#drop();
   }
 
@@ -74,14 +86,25 @@ export class Connection {
       this.retryNow();
   }
 
-  /** Do not wait for the back-off: something says that it may work now. */
+  /** Something says that it may work now, or not any more: no back-off, and a socket that looks open has to answer. */
   retryNow() {
-    if (!this.#running || this.#socket)
+    if (!this.#running || this.#held)
       return;
-    this.#held = false;
+    if (this.#socket) {
+      this.ask(SUSPECT_DEADLINE_MS);
+      return;
+    }
     clearTimeout(this.#timer);
     this.#attempts = 0;
     this.#connect();
+  }
+
+  /** Asks for the server's time. From one that tells it, something has to come by then, or the path is dead. */
+  ask(deadline = ANSWER_DEADLINE_MS) {
+    if (!this.send(message.time(nowUs())) || !this.#answers)
+      return;
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.restart(), deadline);
   }
 
   /** Close and connect again: the peer is thought dead though TCP has not noticed. */
@@ -150,19 +173,36 @@ export class Connection {
         fn(event);
     };
     socket.onopen = current(() => {
-      clearTimeout(this.#timer);
+      this.#lookedAt = Date.now();
+      this.#lookTimer = setInterval(() => this.#look(), LOOK_EVERY_MS);
       this.#handlers.open?.();
     });
-    socket.onmessage = current((event) => this.#receive(event.data));
-    socket.onclose = current((event) => {
+    socket.onmessage = current((event) => {
+      this.#heard = true;
       clearTimeout(this.#timer);
-      this.#socket = null;
+      this.#endAnswerTimer();
+      this.#receive(event.data);
+    });
+    socket.onclose = current((event) => {
+      this.#drop();
       if (event.code === CLOSE_TOKEN)
         this.#refused({ status: 0, code: '' });
       else
         this.#lost();
     });
-    this.#timer = setTimeout(() => this.restart(), CONNECT_DEADLINE_MS);
+    // A server has something to say to whoever comes.
+    this.#timer = setTimeout(() => this.restart(), FIRST_MESSAGE_DEADLINE_MS);
+  }
+
+  #look() {
+    // By the time of day: other clocks may stand still while the computer sleeps.
+    const slept = Date.now() - this.#lookedAt > 2 * LOOK_EVERY_MS;
+    if (slept)
+      this.ask(SUSPECT_DEADLINE_MS);
+    else if (!this.#heard && !this.#answerTimer)
+      this.ask();
+    this.#lookedAt = Date.now();
+    this.#heard = false;
   }
 
   #receive(data) {
@@ -182,6 +222,8 @@ export class Connection {
     // that it works, and not one that says why it closes.
     if (object.type !== 'error')
       this.#attempts = 0;
+    if (object.type === 'time')
+      this.#answers = true;
     this.#handlers.text?.(object);
   }
 
@@ -195,8 +237,15 @@ export class Connection {
     this.#handlers.lost?.({ attempts: this.#attempts, retryAt: this.#retryAt });
   }
 
+  #endAnswerTimer() {
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = 0;
+  }
+
   #drop() {
     clearTimeout(this.#timer);
+    clearInterval(this.#lookTimer);
+    this.#endAnswerTimer();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();

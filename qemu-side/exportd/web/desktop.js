@@ -231,8 +231,8 @@ export class Desktop extends EventTarget {
     this.close();
   }
 
-  /** The server is known to be away though the socket looks open. */
-  serverIsAway() { this.#call('restart'); }
+  /** Something says that the stream may work now, or not any more. */
+  retryNow() { this.#call('retryNow'); }
 
   /** False when it cannot be sent now; such a message is not kept for later. */
   send(object) {

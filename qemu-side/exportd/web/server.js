@@ -12,9 +12,7 @@ import { Desktop, keyOf } from './desktop.js';
 import { eventsUrl } from './protocol.js';
 import { refusal } from './words.js';
 
-const PROBE_EVERY_MS = 5000;
 const PROBE_DEADLINE_MS = 4000;
-const PROBES_FAILED_LIMIT = 2;
 const TOO_MANY_TRIES = 429;
 const AFTER_TOO_MANY_MS = 65000;
 
@@ -22,8 +20,6 @@ export class Server extends EventTarget {
   #connection;
   #streams = null;
   #desktops = new Map();            // key -> Desktop
-  #probesFailed = 0;
-  #heardAt = 0;
   #probing = null;
   #againTimer = 0;
 
@@ -35,7 +31,6 @@ export class Server extends EventTarget {
   constructor() {
     super();
     this.#connection = new Connection({
-      open: () => this.#heard(),
       text: (object) => this.#text(object),
       lost: () => this.#lost(),
       refused: (why) => this.#notLetIn(why),
@@ -47,7 +42,6 @@ export class Server extends EventTarget {
   start(streams) {
     this.#streams = streams;
     this.#connect();
-    setInterval(() => this.#watchdog(), PROBE_EVERY_MS);
     window.addEventListener('online', () => this.retryNow());
   }
 
@@ -76,6 +70,8 @@ export class Server extends EventTarget {
       this.#changed();
     } else {
       this.#connection.retryNow();
+      for (const desktop of this.#desktops.values())
+        desktop.retryNow();
     }
   }
 
@@ -89,9 +85,11 @@ export class Server extends EventTarget {
   #connect() { this.#connection.start(eventsUrl(), access()); }
 
   #text(object) {
-    this.#heard();
     if (object.type !== 'desktops' || !Array.isArray(object.desktops))
       return;
+    // With its first answer it is known that this server answers.
+    if (!this.answers)
+      this.#connection.ask();
     const listed = new Set();
     for (const entry of object.desktops) {
       const key = keyOf(entry);
@@ -107,6 +105,7 @@ export class Server extends EventTarget {
         desktop.unlisted();
     this.known = true;
     this.answers = true;
+    this.httpAnswers = null;
     for (const desktop of this.#desktops.values())
       desktop.hold(false);
     this.#changed();
@@ -117,12 +116,6 @@ export class Server extends EventTarget {
     // The token of one stream is the token of all.
     desktop.addEventListener('refused', ({ detail }) => this.#notLetIn(detail));
     this.#desktops.set(key, desktop);
-  }
-
-  #heard() {
-    this.#heardAt = performance.now();
-    this.#probesFailed = 0;
-    this.httpAnswers = null;
   }
 
   async #lost() {
@@ -183,26 +176,6 @@ export class Server extends EventTarget {
       this.#againTimer = setTimeout(() => this.retryNow(), AFTER_TOO_MANY_MS);
     }
     this.#changed();
-  }
-
-  /**
-   * A host that vanished without closing leaves sockets that look open for
-   * minutes, and still desktops send nothing by themselves: ask.
-   */
-  async #watchdog() {
-    if (!this.answers || document.hidden || performance.now() - this.#heardAt < PROBE_EVERY_MS)
-      return;
-    const status = await this.#probe();
-    if (status >= 200 && status < 300) {
-      this.#heard();
-      return;
-    }
-    if (!this.answers || ++this.#probesFailed < PROBES_FAILED_LIMIT)
-      return;
-    this.#probesFailed = 0;
-    this.#connection.restart();
-    for (const desktop of this.#desktops.values())
-      desktop.serverIsAway();
   }
 
   #changed() { this.dispatchEvent(new Event('change')); }

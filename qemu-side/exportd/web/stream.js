@@ -114,8 +114,6 @@ export class Stream {
 
   retryNow() { this.#connection.retryNow(); }
 
-  restart() { this.#connection.restart(); }
-
   send(object) { return this.#connection.send(object); }
 
   /** Called a few times a second: asks for the time when it is due, and says how the stream does. */
@@ -153,6 +151,10 @@ export class Stream {
     case 'time':
       this.#clock.exchanged(object.client, object.server);
       return;
+    case 'role':
+      // Who has roles has times: from now on it is known whether the socket is alive.
+      this.#connection.ask();
+      break;
     case 'config':
       this.#hasRungs = 'rung' in object;
       // What was asked for may have changed while the socket was being opened.
