@@ -694,6 +694,28 @@ class PageTest:
         self.browser.wait_states([1, 2, 3, 4])
         check(set(rungs()) == {"thumb"}, f"it watches {rungs()} now")
 
+    def a_page_that_begins_hidden_watches_nothing_after_a_while(self):
+        mark = self.browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {
+            "source": "Object.defineProperty(document, 'hidden', {value: true, configurable: true})"})
+        rungs = lambda: {n: d.rungs() for n, d in self.standin.desktops.items()}
+        self.standin.gone(4)
+        try:
+            self.browser.open("about:blank")
+            self.browser.open(self.standin.url + "#desktop=vm:1")
+            wait_for(lambda: "full" in rungs()[1], LONG, "the desktop in the link was not opened")
+            wait_for(lambda: all(set(r) <= {"none"} for r in rungs().values()), LONG, lambda: f"a hidden page watches {rungs()}")
+            # What comes later is not watched either, and all of it once somebody looks.
+            self.standin.back(4)
+            wait_for(lambda: 4 in self.browser.desktops(), LONG, "the new desktop is not in the list")
+            self.browser.settle()
+            check(not rungs()[4], f"a hidden page watches a new desktop: {rungs()}")
+        finally:
+            self.browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", mark)
+            if 4 not in self.standin.desktops:
+                self.standin.back(4)
+        self.browser.js("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+        self.browser.wait_states([1, 2, 3, 4])
+
     def module(self, name, script):
         """What the script makes of the exports of a module, given as m."""
         return self.browser.driver.execute_async_script(

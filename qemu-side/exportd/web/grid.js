@@ -203,6 +203,7 @@ export class Grid {
   #element;
   #tiles = new Map();               // key -> Tile
   #observer;
+  #paused = false;
 
   constructor(element) {
     this.#element = element;
@@ -221,6 +222,7 @@ export class Grid {
       let tile = this.#tiles.get(desktop.key);
       if (!tile) {
         tile = new Tile(desktop, () => this.layout());
+        tile.pause(this.#paused);
         this.#tiles.set(desktop.key, tile);
         if (after)
           after.element.after(tile.element);
@@ -236,6 +238,7 @@ export class Grid {
 
   /** While paused nothing is watched, whatever is on the screen. */
   pause(paused, atOnce = false) {
+    this.#paused = paused;
     for (const tile of this.#tiles.values())
       tile.pause(paused, atOnce);
   }

@@ -139,13 +139,16 @@ function refresh() {
 
 function pauseWhenHidden() {
   let timer = 0;
-  document.addEventListener('visibilitychange', () => {
+  const look = () => {
     clearTimeout(timer);
     if (document.hidden)
       timer = setTimeout(() => grid.pause(true), HIDDEN_PAUSE_MS);
     else
       grid.pause(false);
-  });
+  };
+  document.addEventListener('visibilitychange', look);
+  // A page may begin in the background, and nothing says so.
+  look();
   // A page that was left may be kept frozen for the Back button, its sockets open
   // and never read: to the server a viewer that hangs.
   window.addEventListener('pagehide', () => {
