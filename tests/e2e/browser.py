@@ -19,6 +19,9 @@ FLAGS = (
     "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
 )
 
+GPU_FLAGS = (*(flag for flag in FLAGS if flag != "--disable-gpu"),
+             "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--enable-gpu-rasterization")
+
 # Pixels are read in the page: a grid of points, so that no picture has to travel.
 SAMPLE = """
 const [scanout, columns, rows] = arguments;
@@ -118,11 +121,12 @@ class Page:
 class Browser(Page):
     """One Chromium with one window. Use as a context manager."""
 
-    def __init__(self, width=1440, height=900, dark=True, disable_features=""):
+    def __init__(self, width=1440, height=900, dark=True, disable_features="", gpu=False):
+        """gpu: pictures are in a GPU process, which may crash; it needs no GPU."""
         self.profile = tempfile.mkdtemp(prefix="helix-e2e-")
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        for flag in FLAGS:
+        for flag in GPU_FLAGS if gpu else FLAGS:
             options.add_argument(flag)
         if disable_features:
             options.add_argument(f"--disable-blink-features={disable_features}")

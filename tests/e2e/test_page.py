@@ -1659,6 +1659,25 @@ def page_without_a_worker():
         browser.wait_states([1, 2])
 
 
+def page_after_a_gpu_reset():
+    """What was on the canvases is lost with the GPU process; of a still desktop nothing comes by itself."""
+    with StandIn(2) as standin, Browser(gpu=True) as browser:
+        browser.open(standin.url)
+        browser.wait_states([1, 2])
+
+        def all_shown():
+            most = {n: max(set(points), key=points.count) for n in standin.desktops if (points := browser.points(n))}
+            return len(most) == 2 and all(distance(most[n], rgb(BACKGROUNDS[n])) <= TOLERANCE for n in most)
+        wait_for(all_shown, LONG, "the desktops are not shown")
+        for desktop in standin.desktops.values():
+            desktop.paused = True
+        wait_for(lambda: not any(d["rate"] for d in browser.desktops().values()), LONG, "the pictures do not stand still")
+        before = browser.painted()
+        browser.driver.execute_cdp_cmd("Browser.crashGpuProcess", {})
+        wait_for(lambda: all(browser.painted()[n] > before[n] for n in before), LONG, "nothing was painted after the reset")
+        wait_for(all_shown, LONG, lambda: f"the desktops are not shown again: {[browser.points(n, 2, 2) for n in (1, 2)]}")
+
+
 class FirefoxTest:
     """The same page in Firefox, which has a decoder, a worker and a canvas of its own."""
 
@@ -1804,6 +1823,7 @@ def main():
             ("fifteen fit on one screen and scroll on a phone", lambda: page_of_fifteen(options.output)),
             ("a server that says less gets less", page_with_a_first_server),
             ("a browser without a worker for video decodes in the page", page_without_a_worker),
+            ("a still desktop is shown again after the GPU was reset", page_after_a_gpu_reset),
             ("a browser that keeps nothing shows the page all the same", lambda: page_without_storage(options.output)),
             ("a browser that cannot decode is told why", lambda: page_without_decoder(options.output)),
         ] + cases_of(FirefoxTest(stack, options.output))

@@ -16,11 +16,15 @@ export class Painter {
   frames = 0;
   skipped = 0;
 
-  /** canvas: an OffscreenCanvas or an element; painted(facts) is called after each frame is on it. */
-  constructor(canvas, painted) {
+  /**
+   * canvas: an OffscreenCanvas or an element; painted(facts) is called after each frame is on it, and
+   * emptied() when the browser lost what was on it, as it does when the GPU is reset.
+   */
+  constructor(canvas, painted, emptied) {
     this.#painted = painted;
     this.#canvas = canvas;
     this.#context = canvas.getContext('2d', { alpha: false });
+    canvas.addEventListener('contextrestored', emptied);
   }
 
   show(frame, facts) {

@@ -48,7 +48,7 @@ export class Stream {
   constructor(canvas, clock, tell) {
     this.#tell = tell;
     this.#clock = clock;
-    this.#painter = new Painter(canvas, (facts) => this.#shown(facts));
+    this.#painter = new Painter(canvas, (facts) => this.#shown(facts), () => this.#emptied());
     this.#decoder = new Decoder({
       frame: (frame, facts) => this.#painter.show(frame, { ...facts, decodedUs: nowUs() }),
       needKey: () => this.#connection.send(message.keyframe()),
@@ -208,6 +208,12 @@ export class Stream {
     this.#painter.clear();
     this.#painted = 0;
     this.#tell('failed', { text });
+  }
+
+  /** Of a still desktop nothing comes unless it is asked for. */
+  #emptied() {
+    if (this.#rung !== Rung.NONE)
+      this.#connection.send(message.keyframe());
   }
 
   #shown(facts) {
