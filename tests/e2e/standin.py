@@ -215,6 +215,7 @@ class StandIn:
         self.port = port
         self.plain = plain          # a server before rungs, times, roles and tokens
         self.tokens = None          # {token: role}; a value that is no role is why it is refused
+        self.once = {}              # {token for one use: the one that takes its place}
         self.tickets = {}           # ticket -> role, each opens one socket
         self.asked = 0              # tickets that were given
         self.refused = 0            # tokens that were not good
@@ -351,7 +352,11 @@ class StandIn:
                 self.asked += 1
                 ticket = secrets.token_urlsafe(16)
                 self.tickets[ticket] = self.tokens[token] if self.tokens is not None else self.role
-                return self.json({"ticket": ticket, "expires_in": 30})
+                answer = {"ticket": ticket, "expires_in": 30}
+                if self.tokens is not None and token in self.once:
+                    answer["token"] = self.once[token]
+                    self.tokens = {**self.tokens, answer["token"]: self.tokens[token], token: "used"}
+                return self.json(answer)
             if url.path.endswith("/keep") and "method=POST" in url.query:
                 desktop = self.desktops[int(url.path.split("/")[-2].removeprefix("vm:"))]
                 desktop.kept, desktop.ends_in = desktop.kept + 1, None

@@ -1496,6 +1496,55 @@ class PageTest:
             self.standin.tokens = None
             self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
 
+    def other_tab(self, open_it):
+        """The handle of the tab that this opens, which is looked at from then on."""
+        driver = self.browser.driver
+        before = set(driver.window_handles)
+        open_it()
+        opened = wait_for(lambda: set(driver.window_handles) - before, LONG, "no other tab was opened").pop()
+        driver.switch_to.window(opened)
+
+    def another_tab_gets_in_while_one_is_open_that_was_let_in(self):
+        self.fresh()
+        driver = self.browser.driver
+        first = driver.current_window_handle
+        self.standin.tokens, self.standin.once = {"once": "control"}, {"once": "lasting"}
+        try:
+            self.browser.open("about:blank")
+            self.browser.open(self.standin.url + "#token=once")
+            self.browser.wait_states([1, 2, 3, 4])
+            box = self.browser.box(".tile[data-scanout='2'] a")
+
+            def ctrl_click():
+                for kind in ("mousePressed", "mouseReleased"):
+                    self.browser.mouse(kind, box["x"] + 50, box["y"] + 50, button="left", clickCount=1, modifiers=2)
+            self.other_tab(ctrl_click)
+            self.browser.wait_states([2])
+            check(self.browser.js("return window.helix.view") == 2, "the desktop of the link is not open")
+            found = self.browser.js("return [location.href, document.cookie, ...Object.values(localStorage)].join()")
+            check("lasting" not in found and "once" not in found, f"the token is left in {found}")
+            driver.close()
+            driver.switch_to.window(first)
+            # What the open tab does not show, its token is not given for; and none that is not good any more.
+            self.other_tab(lambda: driver.switch_to.new_window("tab"))
+            self.browser.open(self.standin.url + "#desktop=vm:9")
+            wait_for(lambda: "asks for a token" in self.notice(), LONG, lambda: f"the notice says '{self.notice()}'")
+            self.standin.refuse_all("revoked")
+            wait_for(lambda: not self.sockets(), LONG, "the first tab is still connected")
+            self.browser.open("about:blank")
+            self.browser.open(self.standin.url + "#desktop=vm:2")
+            wait_for(lambda: "asks for a token" in self.notice(), LONG, lambda: f"the notice says '{self.notice()}'")
+            driver.close()
+            driver.switch_to.window(first)
+            wait_for(lambda: "was withdrawn" in self.notice(), LONG, lambda: f"the notice says '{self.notice()}'")
+        finally:
+            for handle in set(driver.window_handles) - {first}:
+                driver.switch_to.window(handle)
+                driver.close()
+            driver.switch_to.window(first)
+            self.standin.tokens, self.standin.once = None, {}
+            self.browser.js("try { sessionStorage.clear(); } catch { /* about:blank has none */ }")
+
     def a_token_that_expires_ends_the_picture_in_words(self):
         self.fresh()
         self.standin.tokens = {"good": "control"}
@@ -1780,7 +1829,7 @@ def page_of_fifteen(output):
 
 def page_without_storage(output):
     denied = "; ".join(f"Object.defineProperty(window, '{name}', {{get() {{ throw new DOMException('denied', 'SecurityError'); }}}})"
-                       for name in ("localStorage", "sessionStorage"))
+                       for name in ("localStorage", "sessionStorage", "BroadcastChannel"))
     with StandIn(2) as standin, Browser() as browser:
         browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": denied})
         browser.open(standin.url)

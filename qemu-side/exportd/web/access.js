@@ -3,8 +3,11 @@
 // The token by which this page was let in. It comes in the address's fragment,
 // which no browser sends to a server; it is taken out of the address bar at once,
 // so that it is not in a bookmark or over a shoulder, and kept for this tab only.
+// A tab without one, as of a tile's link that was opened with Ctrl, asks the other
+// tabs; the browser carries question and answer between pages of one origin only.
 
 const KEY = 'helix.token';
+const OTHER_TABS_DEADLINE_MS = 400;
 const TICKET_DEADLINE_MS = 8000;
 const SHAPE = /^[A-Za-z0-9_.-]{1,4096}$/;
 
@@ -44,6 +47,47 @@ export function token() {
   } catch {
     return kept;
   }
+}
+
+/** The channel between the tabs of this origin; null where there is none. */
+function openChannel() {
+  try {
+    return new BroadcastChannel(KEY);
+  } catch {
+    return null;                    // it is turned off with the storage
+  }
+}
+
+/** Asks the other tabs for a token that is good for what this one's address shows; null if none says one soon. */
+export function askOtherTabs() {
+  const channel = openChannel();
+  if (!channel)
+    return null;
+  return new Promise((resolve) => {
+    const id = crypto.randomUUID();
+    const end = (text) => {
+      clearTimeout(timer);
+      channel.close();
+      resolve(text);
+    };
+    const timer = setTimeout(() => end(null), OTHER_TABS_DEADLINE_MS);
+    channel.onmessage = ({ data }) => {
+      if (data.to === id)
+        end(data.token);
+    };
+    channel.postMessage({ from: id, hash: location.hash });
+  });
+}
+
+/** Answers them from now on; shows(hash) says whether this page is let in now, and to what that address shows. */
+export function answerOtherTabs(shows) {
+  const channel = openChannel();
+  if (!channel)
+    return;
+  channel.onmessage = ({ data }) => {
+    if (data.from && token() && shows(data.hash))
+      channel.postMessage({ to: data.from, token: token() });
+  };
 }
 
 /** fetch() of the server's API with the token, never from a cache. */

@@ -13,7 +13,7 @@
 //   helix.streams    where they run: 'worker' or 'page'
 //   helix.desktops   of each desktop what Desktop.snapshot() says
 
-import { takeToken } from './access.js';
+import { answerOtherTabs, takeToken } from './access.js';
 import { Announcer } from './announcer.js';
 import { State } from './desktop.js';
 import { FullView } from './fullview.js';
@@ -48,9 +48,9 @@ Object.defineProperty(window, 'helix', {
   }),
 });
 
-/** What the address asks for: {words, key}; key is null while there is no such desktop; null for the grid. */
-function asked() {
-  const [, kind, which] = /^#(desktop|scanout)=([\w:-]+)$/.exec(location.hash) ?? [];
+/** What an address asks for: {words, key}; key is null while there is no such desktop; null for the grid. */
+function asked(hash = location.hash) {
+  const [, kind, which] = /^#(desktop|scanout)=([\w:-]+)$/.exec(hash) ?? [];
   if (!kind)
     return null;
   const desktop = kind === 'desktop' ? server.get(which)
@@ -163,6 +163,13 @@ function pauseWhenHidden() {
   });
 }
 
+/** Whether this page is let in, and shows what is at that address. */
+function shows(hash) {
+  const wanted = asked(hash);
+  const there = !wanted || (wanted.key !== null && server.get(wanted.key).state !== State.GONE);
+  return server.answers && there;
+}
+
 function openHelp() { byId('help').showModal(); }
 
 async function start() {
@@ -191,6 +198,7 @@ async function start() {
     route();
   });
   pauseWhenHidden();
+  answerOtherTabs(shows);
   setInterval(refresh, 1000);
   showSummary();
   server.start(streams);

@@ -6,13 +6,14 @@
 // is the same tile and the same open view; who was refused stops asking, because
 // a server counts wrong tokens.
 
-import { access, ask, keepToken, reasonOf, REFUSALS, token } from './access.js';
+import { access, ask, askOtherTabs, keepToken, reasonOf, REFUSALS, token } from './access.js';
 import { Connection } from './connection.js';
 import { Desktop, keyOf } from './desktop.js';
 import { eventsUrl } from './protocol.js';
 import { refusal } from './words.js';
 
 const PROBE_DEADLINE_MS = 4000;
+const NO_TOKEN = 401;
 const TOO_MANY_TRIES = 429;
 const AFTER_TOO_MANY_MS = 65000;
 
@@ -124,7 +125,7 @@ export class Server extends EventTarget {
       desktop.hold(true);
     this.#changed();
     const status = await this.#probe();
-    if (this.answers)
+    if (this.answers || REFUSALS.includes(status))
       return;
     this.httpAnswers = status >= 200 && status < 300;
     this.#changed();
@@ -143,9 +144,25 @@ export class Server extends EventTarget {
     } catch {
       return 0;
     }
-    if (REFUSALS.includes(response.status))
+    if (REFUSALS.includes(response.status) && !await this.#otherTabHelps(response.status))
       this.#refuse(response.status, await reasonOf(response));
     return response.status;
+  }
+
+  /** A page without a token may have been opened from one that has one. */
+  async #otherTabHelps(status) {
+    if (status !== NO_TOKEN || token() !== null)
+      return false;
+    this.#connection.stop();
+    const text = await askOtherTabs();
+    if (text === null)
+      return false;
+    // A link may have been opened here meanwhile.
+    if (token() === null) {
+      keepToken(text);
+      this.begin();
+    }
+    return true;
   }
 
   async #notLetIn({ status, code }) {
