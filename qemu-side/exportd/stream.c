@@ -494,7 +494,8 @@ static bool stream_choose(struct stream *stream, bool key)
 			      stream->without);
 	if (stream->choice == choice)
 		return key;
-	stream_replace_encoder(stream);
+	if (stream->choice != CHOICE_NONE)
+		stream_replace_encoder(stream);
 	stream->choice = choice;
 	return true;
 }
