@@ -88,12 +88,31 @@ int peer_read(int sock, struct peer *peer, struct hl_error *err)
 	return read_groups(sock, peer, err);
 }
 
+/*
+ * By its name, which is the kernel's alone to give ("pidfd:" was Linux 6.9's) and takes no lock of
+ * the file's own: a client may send any file, and hold what that locks for as long as it likes.
+ */
+static bool is_pidfd(int fd)
+{
+	char path[64], name[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, name, sizeof(name) - 1);
+	if (len < 0)
+		return false;
+	name[len] = '\0';
+	return !strcmp(name, "anon_inode:[pidfd]") || !strncmp(name, "pidfd:[", strlen("pidfd:["));
+}
+
 pid_t peer_of_pidfd(int pidfd)
 {
 	char path[64], line[64];
 	int pid = 0;
 	FILE *file;
 
+	if (!is_pidfd(pidfd))
+		return 0;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
 	file = fopen(path, "re");
 	if (!file)

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who may connect, wait, acquire and revoke, and what the module is told of it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -48,6 +56,76 @@ static void a_process_is_a_users_while_it_is_there(void **state)
 	waitpid(pid, NULL, 0);
 	assert_false(peer_is_user(pid, pidfd, getuid()));
 	close(pidfd);
+}
+
+/* A page of a thread's that does not come: what writes to it waits. Returns its userfaultfd, or -1. */
+static int page_that_does_not_come(void **page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	long size = sysconf(_SC_PAGESIZE);
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	*page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range.range.start = (uintptr_t)*page;
+	range.range.len = size;
+	if (fd < 0 || *page == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) < 0 ||
+	    ioctl(fd, UFFDIO_REGISTER, &range) < 0)
+		return -1;
+	return fd;
+}
+
+struct waiter {
+	int ep;
+	void *page;
+};
+
+/* Holds its lock until the page has come. */
+static void *wait_for_events(void *data)
+{
+	const struct waiter *waiter = data;
+
+	epoll_wait(waiter->ep, waiter->page, 1, -1);
+	return NULL;
+}
+
+#define SKIPPED	77
+
+static int look_at_locked(void)
+{
+	struct waiter waiter = { .ep = epoll_create1(EPOLL_CLOEXEC) };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct pollfd faults = { .fd = page_that_does_not_come(&waiter.page), .events = POLLIN };
+	int ready = eventfd(1, EFD_CLOEXEC);
+	pthread_t thread;
+
+	if (faults.fd < 0)
+		return SKIPPED;
+	if (epoll_ctl(waiter.ep, EPOLL_CTL_ADD, ready, &event) ||
+	    pthread_create(&thread, NULL, wait_for_events, &waiter) || poll(&faults, 1, -1) != 1 ||
+	    faults.revents != POLLIN)
+		return 1;
+	return peer_of_pidfd(waiter.ep) ? 2 : 0;
+}
+
+/* What /proc tells of an open file is told by that file, with the locks it needs. */
+static void what_is_no_pidfd_is_not_asked_who_it_is(void **state)
+{
+	int status, fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		alarm(20);
+		_exit(look_at_locked());
+	}
+	assert_int_equal(peer_of_pidfd(fd), 0);
+	assert_int_equal(peer_of_pidfd(-1), 0);
+	close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		skip();
+	assert_int_equal(status, 0);
 }
 
 static void an_allow_list_admits_members_and_root(void **state)
@@ -247,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_is_excluded_without_an_allow_list),
 		cmocka_unit_test(a_process_is_a_users_while_it_is_there),
+		cmocka_unit_test(what_is_no_pidfd_is_not_asked_who_it_is),
 		cmocka_unit_test(an_allow_list_admits_members_and_root),
 		cmocka_unit_test(clients_are_bounded_in_all_and_for_a_user),
 		cmocka_unit_test(waiting_is_bounded_in_all_and_for_a_user),
