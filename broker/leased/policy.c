@@ -65,8 +65,11 @@ static void read_user(struct peer *peer)
 {
 	uid_t owner;
 
-	peer->user = peer->uid;
-	if (peer->pid && userns_owner(peer->pid, &owner) && owner && peer_alive(peer))
+	peer->user = peer->owner = peer->uid;
+	if (!peer->pid || !userns_owner(peer->pid, &owner) || !peer_alive(peer))
+		return;
+	peer->owner = owner;
+	if (owner)
 		peer->user = owner;
 }
 

@@ -33,6 +33,7 @@ struct peer {
 	uid_t uid;
 	gid_t gid;
 	uid_t user;		/* who is counted: of one in a user namespace its maker, but root */
+	uid_t owner;		/* of its leases, as the module says it: its maker, whoever that is */
 	int pidfd;		/* -1 where the kernel gives none */
 	bool gone;		/* had ended when that was asked for */
 	gid_t *groups;

@@ -212,15 +212,41 @@ static void job_done(struct job *job, void *data)
 		log_error("cannot wake the event loop: %s", strerror(errno));
 }
 
-/* The module took our word for the pid; it may have been reused before the call. */
+/*
+ * The module took our word for the pid, and says whose lease that made it: another's, if a user
+ * had his process exec what is set-uid after it connected.
+ */
+static int check_counted(const struct client *client, const struct hl_lease *lease,
+			 struct hl_error *err)
+{
+	const struct peer *peer = &client->peer;
+	struct hl_scanout scanout;
+	int ret;
+
+	if (!peer->uid)
+		return 0;
+	ret = hl_module_query(client->srv->mod, lease->scanout, &scanout, err);
+	if (ret || scanout.owner_uid == peer->owner || scanout.generation != lease->generation ||
+	    scanout.state == HELIX_LEASE_STATE_FREE)
+		return ret;
+	return hl_error_set(err, EPERM, "acquire: the process that it is for is another user's by now");
+}
+
+/* Not to be told: the pid may have been reused before the call. */
 static void check_owner(struct task *task)
 {
+	const struct client *client = task->client;
 	struct job *job = &task->job;
 
-	if (job->ret || job->req.op != OP_ACQUIRE || peer_alive(&task->client->peer))
+	if (job->ret || job->req.op != OP_ACQUIRE)
 		return;
-	job->ret = hl_error_set(&job->err, ESRCH, "acquire: the process that connected is gone");
-	hl_lease_release(&job->lease);
+	if (!peer_alive(&client->peer))
+		job->ret = hl_error_set(&job->err, ESRCH,
+					"acquire: the process that connected is gone");
+	else
+		job->ret = check_counted(client, &job->lease, &job->err);
+	if (job->ret)
+		hl_lease_release(&job->lease);
 }
 
 static bool answer_task(struct task *task)
@@ -288,13 +314,14 @@ static void finish_task(struct server *srv, struct task *task)
 	bool answered = false;
 
 	pthread_join(task->job.thread, NULL);
+	if (client)
+		check_owner(task);
 	if (client && acquire_again(task))
 		return;
 	LIST_REMOVE(task, entry);
 	task_close_pidfd(srv, task);
 	if (client) {
 		client->task = NULL;
-		check_owner(task);
 		answered = answer_task(task);
 		log_task(task, answered);
 	}

@@ -223,24 +223,35 @@ static void assert_says(const char *text, const char *part)
 		fail_msg("\"%s\" does not say \"%s\"", text, part);
 }
 
-/*
- * Runs @body as another user, in a process of its own; returns what it returns.
- * exec is out of question, so it stays dumpable: the stand-in looks at /proc.
- */
-static int as_other_user(int (*body)(void))
+static int run_as(uid_t effective, uid_t saved, int (*body)(void))
 {
 	pid_t pid = fork();
 	int status;
 
 	if (!pid) {
-		if (setresgid(OTHER_UID, OTHER_UID, OTHER_UID) ||
-		    setresuid(OTHER_UID, OTHER_UID, OTHER_UID) || prctl(PR_SET_DUMPABLE, 1))
+		if (setresgid(effective, effective, effective) ||
+		    setresuid(effective, effective, saved) || prctl(PR_SET_DUMPABLE, 1))
 			_exit(99);
 		_exit(body());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+/*
+ * Runs @body as another user, in a process of its own; returns what it returns.
+ * exec is out of question, so it stays dumpable: the stand-in looks at /proc.
+ */
+static int as_other_user(int (*body)(void))
+{
+	return run_as(OTHER_UID, OTHER_UID, body);
+}
+
+/* The same, of one who can become root: in the place of a program that is set-uid. */
+static int as_one_who_becomes_root(int (*body)(void))
+{
+	return run_as(OTHER_UID, 0, body);
 }
 
 #define need_root()							\
@@ -1000,6 +1011,31 @@ static void a_user_gets_as_many_as_its_quota_and_root_more(void **state)
 	hl_close(conn);
 }
 
+static int take_as_root(void)
+{
+	struct hl_acquire_args args = { .width = 640, .height = 480 };
+	struct hl_lease lease;
+	struct hl_conn *conn;
+	struct hl_error err;
+
+	if (hl_connect(path, &conn, &err) || setresuid(0, 0, 0))
+		return 90;
+	if (hl_acquire(conn, &args, &lease, &err) != -EPERM || !strstr(err.message, "is another user's"))
+		return 91;
+	hl_close(conn);
+	return 0;
+}
+
+/* The module looks at the process when it grants, and it connected before. */
+static void nor_is_it_counted_for_whom_its_process_has_become(void **state)
+{
+	(void)state;
+	need_root();
+	set_quota(3);
+	assert_int_equal(as_one_who_becomes_root(take_as_root), 0);
+	wait_until(fake_module_leased(fix.mod) == 0);
+}
+
 static void what_a_user_got_elsewhere_counts_as_well(void **state)
 {
 	int handle;
@@ -1488,6 +1524,7 @@ int main(void)
 		TEST(an_idle_client_is_dropped_with_a_word),
 		TEST(waiting_is_not_idling),
 		TEST(a_user_gets_as_many_as_its_quota_and_root_more),
+		TEST(nor_is_it_counted_for_whom_its_process_has_become),
 		TEST(what_a_user_got_elsewhere_counts_as_well),
 		TEST(a_user_may_revoke_its_own_and_no_others),
 		TEST(a_user_may_resize_its_own_and_no_others),

@@ -147,6 +147,7 @@ static void it_is_whose_it_was_made_by(void **state)
 	assert_int_equal(peer_read(in.sock, &peer, NULL), 0);
 	assert_int_equal(peer.uid, SUBORDINATE);
 	assert_int_equal(peer.user, SOMEBODY);
+	assert_int_equal(peer.owner, SOMEBODY);
 	peer_release(&peer);
 
 	/* One below it is his as well, also while nobody is in it. */
