@@ -27,7 +27,8 @@ static void load_line(struct record *r, const char *line)
 		r->due = flag;
 	else if (sscanf(line, "user %d", &flag) == 1)
 		r->user = flag;
-	else if (sscanf(line, "fault %255[^\n]", r->fault) == 1)
+	else if (sscanf(line, "path %4095[^\n]", r->path) == 1 ||
+		 sscanf(line, "fault %255[^\n]", r->fault) == 1)
 		return;
 	else if (r->nr_devices < CDI_INPUTS_MAX &&
 		 sscanf(line, "device %23[a-z0-9] %u", device->name, &device->minor) >= 1)
@@ -36,7 +37,7 @@ static void load_line(struct record *r, const char *line)
 
 void record_load(struct record *r, const char *sysroot)
 {
-	char path[PATH_MAX], line[320];
+	char path[PATH_MAX], line[PATH_MAX + 16];
 	FILE *file;
 
 	record_path(sysroot, r->scanout, path);
@@ -60,6 +61,8 @@ void record_save(const struct record *r, const char *sysroot)
 		return;
 	fprintf(out, "generation %" PRIu64 "\ngrants %" PRIu64 "\ncgroup %" PRIu64 "\nuser %d\ndue %d\n",
 		r->generation, r->grants, r->cgroup, r->user, r->due);
+	if (r->path[0])
+		fprintf(out, "path %s\n", r->path);
 	for (size_t i = 0; i < r->nr_devices; i++)
 		fprintf(out, "device %s %u\n", r->devices[i].name, r->devices[i].minor);
 	if (r->fault[0])

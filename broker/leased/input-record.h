@@ -28,12 +28,14 @@ struct record {
 	uint64_t generation;
 	uint64_t grants;	/* of the scanout by then */
 	uint64_t cgroup;	/* that it is bound to, which is all of the tenant */
+	char path[PATH_MAX];	/* of that, as cgroup_path() has it, or "" */
 	bool user;		/* others than those in it may hear: it is a user's, or one was missed */
 	bool due;		/* the input is that tenant's still */
 	struct input_device devices[CDI_INPUTS_MAX];
 	size_t nr_devices;
 	char fault[256];	/* what went wrong when it was last renewed */
 	/* not there */
+	uint64_t sought;	/* the tenant's group, which is to be let in, and nobody knows where it is */
 	bool missed;		/* a tenant of before that one: he may hear its input still */
 	bool waits;		/* for a round, to its end */
 	bool turn;		/* a round has it, which alone touches it then */

@@ -183,9 +183,8 @@ static void shut_out(struct record *r, int cgroup, struct cdi_scanout *s, bool a
 	record_fault(r, &err);
 }
 
-void round_let_in(const char *sysroot, uint32_t scanout, uint64_t id)
+void round_let_in(uint32_t scanout, int cgroup)
 {
-	int cgroup = id ? cgroup_open(sysroot, id) : -ENOENT;
 	struct hl_error err;
 	char name[16];
 
@@ -355,7 +354,7 @@ static void leave_out_empty(struct round *round)
 		struct turn turn = round->turns[i];
 		const struct record *r = turn.record;
 
-		turn.cgroup = r->cgroup ? cgroup_open(round->sysroot, r->cgroup) : -ENOENT;
+		turn.cgroup = r->cgroup ? cgroup_open(round->sysroot, r->path, r->cgroup) : -ENOENT;
 		if (!r->cgroup || r->nr_devices || r->user ||
 		    !is_empty(round, turn.cgroup, deadline_ms))
 			round->turns[n++] = turn;

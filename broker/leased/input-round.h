@@ -40,7 +40,10 @@ struct round {
  */
 void round_renew(struct round *round);
 
-/* What kept a control group from a scanout's input devices, when it had lost that, is lifted. */
-void round_let_in(const char *sysroot, uint32_t scanout, uint64_t cgroup);
+/*
+ * What kept a control group from a scanout's input devices, when it had lost that, is lifted.
+ * Takes over @cgroup, which may be a negative errno: see cgroup_open().
+ */
+void round_let_in(uint32_t scanout, int cgroup);
 
 #endif

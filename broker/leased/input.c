@@ -22,6 +22,7 @@
 
 #include <linux/helix_lease_netlink.h>
 
+#include "cgroup.h"
 #include "drain.h"
 #include "error.h"
 #include "gpu.h"
@@ -81,10 +82,17 @@ static bool is_new_lease(const struct record *r, const struct hl_scanout *q)
 
 static void note(struct input *input, struct record *r, const struct hl_scanout *q)
 {
-	round_let_in(input->sysroot, r->scanout, q->owner_cgroup);
+	char path[PATH_MAX];
+	bool known = q->owner_cgroup &&
+		     cgroup_path(input->sysroot, q->owner_pid, q->owner_cgroup, path);
+
+	if (known)
+		round_let_in(r->scanout, cgroup_open(input->sysroot, path, q->owner_cgroup));
+	r->sought = known ? 0 : q->owner_cgroup;
 	r->generation = q->generation;
 	r->grants = q->grants;
 	r->cgroup = q->cgroup_alone ? q->owner_cgroup : 0;
+	snprintf(r->path, sizeof(r->path), "%s", known && r->cgroup ? path : "");
 	r->user = q->owner_uid || r->missed;
 	r->due = true;
 	record_save(r, input->sysroot);
@@ -125,6 +133,7 @@ static void look(struct input *input, struct record *r, bool granted)
 	if (r->waits) {
 		r->grants = over;
 		r->missed = false;
+		r->sought = 0;
 	} else if (!ret && q.state == HELIX_LEASE_STATE_LEASED && is_new_lease(r, &q)) {
 		note(input, r, &q);
 	}
@@ -174,6 +183,31 @@ static void wait_round(struct input *input, const struct record *r, const struct
 	input->inside--;
 }
 
+/*
+ * As note() does it, for one whose process is elsewhere already. To look everywhere takes as long as
+ * any tenant has made it, so the lock is let go of meanwhile.
+ */
+static void let_in_sought(struct input *input, struct record *r)
+{
+	uint64_t id = r->sought;
+	int cgroup;
+
+	if (!id)
+		return;
+	input->inside++;
+	pthread_mutex_unlock(&input->lock);
+	cgroup = cgroup_open(input->sysroot, "", id);
+	pthread_mutex_lock(&input->lock);
+	input->inside--;
+	/* Else it has lost the scanout by now, and may be kept out again. */
+	if (r->sought == id) {
+		round_let_in(r->scanout, cgroup);
+		r->sought = 0;
+	} else if (cgroup >= 0) {
+		close(cgroup);
+	}
+}
+
 static struct timespec in_ms(unsigned int ms)
 {
 	int64_t then = gpu_now_ms() + ms;
@@ -201,6 +235,8 @@ bool input_settle(struct input *input, uint32_t scanout)
 		look(input, r, true);
 		wait_round(input, r, &until);
 	}
+	if (r)
+		let_in_sought(input, r);
 	waits = r && r->waits;
 	pthread_mutex_unlock(&input->lock);
 	return !waits;
@@ -224,6 +260,8 @@ static void settle_all(struct input *input)
 		look(input, r, false);
 	SLIST_FOREACH(r, &input->records, entry)
 		wait_round(input, r, NULL);
+	SLIST_FOREACH(r, &input->records, entry)
+		let_in_sought(input, r);
 	pthread_mutex_unlock(&input->lock);
 }
 

@@ -452,6 +452,16 @@ int fake_module_give(struct module *mod, uint32_t scanout, uint32_t uid)
 	return arg.handle_fd;
 }
 
+void fake_module_bind_to(struct module *mod, uint32_t scanout, uint64_t cgroup)
+{
+	struct helix_lease_query *q = &to_fake(mod)->scanouts[scanout - 1].state;
+
+	pthread_mutex_lock(&to_fake(mod)->lock);
+	q->acquire_flags |= HELIX_LEASE_ACQUIRE_CGROUP;
+	q->owner_cgroup = cgroup;
+	pthread_mutex_unlock(&to_fake(mod)->lock);
+}
+
 void fake_module_stall(struct module *mod, uint32_t scanout, uint32_t ms, const char *name)
 {
 	struct helix_lease_query *q = &to_fake(mod)->scanouts[scanout - 1].state;

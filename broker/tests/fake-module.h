@@ -30,6 +30,9 @@ void fake_module_fail(struct module *mod, int code);
 /* As if this user had acquired it, by hand of another tool. Returns its handle. */
 int fake_module_give(struct module *mod, uint32_t scanout, uint32_t uid);
 
+/* As if its lease had been bound to that control group. */
+void fake_module_bind_to(struct module *mod, uint32_t scanout, uint64_t cgroup);
+
 /* As if its tenant's commit had been waiting so long for that fence. */
 void fake_module_stall(struct module *mod, uint32_t scanout, uint32_t ms, const char *name);
 

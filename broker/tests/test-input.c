@@ -134,16 +134,23 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What the next broker finds: @due lease of the group, and no more is known of it. */
-static void leave(struct fixture *f, bool due, const char *more)
+static ino_t id_of_group(const struct fixture *f)
 {
-	char path[PATH_MAX], text[256];
+	char path[PATH_MAX];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s" GROUP, f->root);
 	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* What the next broker finds: @due lease of the group, and no more is known of it. */
+static void leave(struct fixture *f, bool due, const char *more)
+{
+	char text[256];
+
 	snprintf(text, sizeof(text), "generation 1000\ngrants 0\ncgroup %ju\ndue %d\n%s",
-		 (uintmax_t)st.st_ino, due, more);
+		 (uintmax_t)id_of_group(f), due, more);
 	input_free(f->input);
 	tree_put(text, "%s" INPUT_STATE_DIR "/1", f->root);
 	start(f);
@@ -481,6 +488,93 @@ static void nor_has_one_below_such(void **state)
 	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault cannot look for its control group"));
 }
 
+static void remove_group(const struct fixture *f)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s" GROUP "/cgroup.events", f->root);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s" GROUP, f->root);
+	assert_int_equal(rmdir(path), 0);
+}
+
+/* Whoever else was given a group may make it so: that is nothing to those whose path is known. */
+static void one_whose_path_is_known_has_gone_whatever_others_are_like(void **state)
+{
+	struct fixture *f = *state;
+	char other[PATH_MAX];
+
+	tree_put("", "%s/sys/fs/cgroup/machine/other/cgroup.events", f->root);
+	snprintf(other, sizeof(other), "%s/sys/fs/cgroup/machine/other", f->root);
+	assert_int_equal(chmod(other, 0), 0);
+	leave(f, true, "path /machine/desk\n");
+	remove_group(f);
+	set_reads_all(false);
+	input_settle(f->input, 1);
+	set_reads_all(true);
+	assert_int_equal(chmod(other, 0755), 0);
+	assert_string_equal(told(f), "");
+	assert_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault"));
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\n"));
+}
+
+static void nor_is_it_another_of_that_name(void **state)
+{
+	struct fixture *f = *state;
+	char moved[PATH_MAX], path[PATH_MAX];
+
+	leave(f, true, "path /machine/desk\n");
+	/* Out of the way, so that the next one has another number. */
+	snprintf(path, sizeof(path), "%s" GROUP, f->root);
+	snprintf(moved, sizeof(moved), "%s/moved", f->root);
+	assert_int_equal(rename(path, moved), 0);
+	populate(f, "populated 1\nfrozen 0\n");
+	input_settle(f->input, 1);
+	assert_string_equal(told(f), "");
+}
+
+static void nor_has_one_that_is_there_by_its_path(void **state)
+{
+	struct fixture *f = *state;
+
+	leave(f, true, "path /machine/desk\n");
+	input_settle(f->input, 1);
+	assert_true(is_new(f));
+}
+
+/* Of its group the process may make more, and go there. */
+static void its_path_is_asked_of_its_process(void **state)
+{
+	static const struct {
+		const char *cgroup, *path;
+	} cases[] = {
+		{ "0::/machine/desk\n", "\npath /machine/desk\n" },
+		{ "1:cpu:/machine\n0::/machine/desk/init.scope\n", "\npath /machine/desk\n" },
+		{ "0::/machine/other\n", NULL },
+		{ "0::/../machine/desk\n", NULL },
+	};
+	struct fixture *f = *state;
+
+	tree_put("", "%s" GROUP "/init.scope/cgroup.events", f->root);
+	tree_put("", "%s/sys/fs/cgroup/machine/other/cgroup.events", f->root);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int handle = fake_module_give(f->mod, 1, 0);
+
+		fake_module_bind_to(f->mod, 1, id_of_group(f));
+		tree_put(cases[i].cgroup, "%s/proc/%d/cgroup", f->root, getpid());
+		input_settle(f->input, 1);
+		if (cases[i].path)
+			assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), cases[i].path));
+		else
+			assert_null(strstr(get(f, INPUT_STATE_DIR "/1"), "path"));
+		assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 1\n"));
+		close(handle);
+		wait_leased(f, 0);
+		input_settle(f->input, 1);
+		assert_true(is_new(f));
+	}
+}
+
 /* Killed between the two: the devices are nowhere to be seen. */
 static void devices_without_their_driver_are_given_back(void **state)
 {
@@ -548,6 +642,10 @@ int main(void)
 		TEST(a_container_that_has_ended_left_nobody),
 		TEST(a_group_that_lets_nobody_look_has_not_gone),
 		TEST(nor_has_one_below_such),
+		TEST(nor_has_one_that_is_there_by_its_path),
+		TEST(one_whose_path_is_known_has_gone_whatever_others_are_like),
+		TEST(nor_is_it_another_of_that_name),
+		TEST(its_path_is_asked_of_its_process),
 		TEST(devices_without_their_driver_are_given_back),
 		TEST(their_numbers_are_known_to_the_next_broker),
 		TEST(what_cannot_be_done_is_written_down),
