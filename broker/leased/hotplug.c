@@ -33,11 +33,13 @@
 #define EVENTS_MAX	64	/* taken before others on the loop have their turn */
 #define PAGE		16
 #define PROCESSES_MAX	512
+#define THREADS_MAX	1024	/* of all of these, since others wait meanwhile */
 #define NAMESPACES_MAX	16
 
 struct walk {
 	pid_t pids[PROCESSES_MAX];	/* in the order in which they were found */
 	size_t n;
+	size_t nr_threads;
 	ino_t ours;
 	ino_t seen[NAMESPACES_MAX];
 	size_t nr_seen;
@@ -80,9 +82,13 @@ static void add_started_by(struct walk *walk, pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
-	while (dir && (thread = readdir(dir)))
-		if (thread->d_name[0] != '.')
-			add_children(walk, pid, thread->d_name);
+	while (dir && walk->n < PROCESSES_MAX && walk->nr_threads < THREADS_MAX &&
+	       (thread = readdir(dir))) {
+		if (thread->d_name[0] == '.')
+			continue;
+		walk->nr_threads++;
+		add_children(walk, pid, thread->d_name);
+	}
 	if (dir)
 		closedir(dir);
 }

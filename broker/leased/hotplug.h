@@ -30,7 +30,8 @@ typedef int (*hotplug_fn)(int pidfd, void *data, struct hl_error *err);
 
 /*
  * Those that are not ours of @pid and what it has started: the first that are met on the
- * way from it, one process for each. Bounded: 512 processes, 16 namespaces.
+ * way from it, one process for each. Bounded: 512 processes, 1024 threads of these,
+ * 16 namespaces.
  */
 int hotplug_namespaces(pid_t pid, hotplug_fn fn, void *data, struct hl_error *err);
 

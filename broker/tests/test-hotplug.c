@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -555,6 +556,64 @@ static void test_namespaces(void **state)
 	end(&other);
 }
 
+static void *idle(void *data)
+{
+	(void)data;
+	pause();
+	return NULL;
+}
+
+static int last_out, last_in;
+
+static void *spawn_last(void *data)
+{
+	(void)data;
+	spawn(CLONE_NEWNET, last_out, last_in);
+	pause();
+	return NULL;
+}
+
+/* A container that the first thread has started, and one that the last of very many has. */
+static void crowd(int out, int in)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	char line[32];
+
+	snprintf(line, sizeof(line), "%d\n", spawn(CLONE_NEWNET, out, in));
+	last_out = out;
+	last_in = in;
+	if (pthread_attr_init(&attr) || pthread_attr_setstacksize(&attr, 1 << 16))
+		_exit(1);
+	for (int i = 0; i < 1100; i++)
+		if (pthread_create(&thread, &attr, i < 1099 ? idle : spawn_last, NULL))
+			_exit(1);
+	say(out, line);
+	await(in);
+}
+
+static void test_very_many_threads(void **state)
+{
+	struct other other = start(0, crowd);
+	struct hl_error err;
+	int stop = 0, pid = 0;
+
+	(void)state;
+	for (int up = 0; up < 2 || !pid;) {
+		const char *line = line_of(&other);
+
+		if (!strcmp(line, "up"))
+			up++;
+		else if (sscanf(line, "%d", &pid) != 1)
+			fail_msg("\"%s\"", line);
+	}
+	nr_found = 0;
+	assert_int_equal(hotplug_namespaces(other.pid, take, &stop, &err), 0);
+	assert_int_equal(nr_found, 1);
+	assert_int_equal(found[0], pid);
+	end(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +627,7 @@ int main(void)
 		cmocka_unit_test(test_cannot_be_ended),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_very_many_threads),
 	};
 
 	return cmocka_run_group_tests_name("hotplug", tests, setup, NULL);
