@@ -330,19 +330,45 @@ static int open_folder(const struct cdi_container *c, int root, const char *name
 	return fd;
 }
 
+/*
+ * The folder may be another container's as well, which may put anything in the place of what we
+ * make there: a name is not gone by twice without a look at what it is.
+ */
+static int make_node(const struct cdi_container *c, int folder, const char *name, dev_t rdev,
+		     gid_t group)
+{
+	mode_t mask = umask(0);
+	int ret = mknodat(folder, name, S_IFCHR | NODE_MODE, rdev), fd, code = 0;
+	struct stat st;
+
+	umask(mask);
+	if (ret < 0)
+		return errno;
+	fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &st) < 0)
+		code = errno;
+	else if (!S_ISCHR(st.st_mode) || st.st_rdev != rdev)
+		code = EEXIST;
+	else if (fchownat(fd, "", c->uid, group, AT_EMPTY_PATH) < 0)
+		code = errno;
+	close(fd);
+	return code;
+}
+
 static int place_node(const struct cdi_container *c, int folder, const char *name,
 		      const struct cdi_node *node, gid_t group, struct hl_error *err)
 {
+	int code;
+
 	if (unlinkat(folder, name, 0) < 0 && errno != ENOENT)
 		return hl_error_set(err, errno, "cannot replace %s in the container: %s", name,
 				    strerror(errno));
-	if (mknodat(folder, name, S_IFCHR | NODE_MODE, makedev(node->major, node->minor)) < 0 ||
-	    fchmodat(folder, name, NODE_MODE, 0) < 0 ||
-	    fchownat(folder, name, c->uid, group == (gid_t)-1 ? c->gid : group,
-		     AT_SYMLINK_NOFOLLOW) < 0)
-		return hl_error_set(err, errno, "cannot make %s in the container: %s", name,
-				    strerror(errno));
-	return 0;
+	code = make_node(c, folder, name, makedev(node->major, node->minor),
+			 group == (gid_t)-1 ? c->gid : group);
+	return code ? hl_error_set(err, code, "cannot make %s in the container: %s", name,
+				   strerror(code)) : 0;
 }
 
 /* A node by a name of the container's. */

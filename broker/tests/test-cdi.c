@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -694,6 +696,83 @@ static void who_says_nothing_is_not_waited_for(void **state)
 	close(fds[1]);
 }
 
+/* ---- what is put into it ---- */
+
+/* What another, who has the same folder, links in the place of a node as soon as that is made. */
+static const char *in_its_place;
+
+int mknodat(int folder, const char *name, mode_t mode, dev_t dev)
+{
+	int ret = syscall(SYS_mknodat, folder, name, mode, dev);
+
+	if (!ret && in_its_place && (unlinkat(folder, name, 0) || symlinkat(in_its_place, folder, name)))
+		abort();
+	return ret;
+}
+
+static bool has_node(int dir, const char *name, const struct cdi_node *node, gid_t group)
+{
+	struct stat st;
+
+	return !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && st.st_mode == (S_IFCHR | 0660) &&
+	       st.st_rdev == makedev(node->major, node->minor) && !st.st_uid && st.st_gid == group;
+}
+
+/* In a process of its own, as the hook is one, and which is elsewhere afterwards. */
+static int try_place(struct fixture *f, bool taken)
+{
+	const struct cdi_scanout *own = &f->devices.scanouts[0];
+	int dir = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC), ret;
+	struct cdi_container c = { .pid = getpid() };
+	struct hl_error err;
+	char root[32];
+
+	snprintf(root, sizeof(root), "/proc/self/fd/%d", dir);
+	c.rootfs = root;
+	umask(077);
+	if (mknodat(dir, taken ? "one" : "other", S_IFCHR, makedev(1, 3)) || unshare(CLONE_NEWNS))
+		return SKIPPED;
+	in_its_place = taken ? "../../victim" : NULL;
+	ret = cdi_container_place(&c, &f->devices, own, false, &f->options, &err);
+	if (taken)
+		return !ret || !strstr(err.message, "cannot make card0") ? 1 : 0;
+	if (ret)
+		return 2;
+	return has_node(dir, "dev/dri/card0", &own->scanout, 44) &&
+	       has_node(dir, "dev/dri/card1", &own->scanout, 44) ? 0 : 3;
+}
+
+static void expect_placed(struct fixture *f, bool taken)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(try_place(f, taken));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == SKIPPED)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void what_takes_a_nodes_place_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	char victim[PATH_MAX];
+	struct stat st;
+
+	tree_put("", "%s/dev/here", f->root);
+	tree_put("", "%s/victim", f->root);
+	snprintf(victim, sizeof(victim), "%s/victim", f->root);
+	assert_int_equal(chmod(victim, 0600), 0);
+	expect_placed(f, false);
+	expect_placed(f, true);
+	assert_int_equal(stat(victim, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	assert_int_equal(st.st_gid, getgid());
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -715,6 +794,7 @@ int main(void)
 		TEST(a_state_that_names_the_root_is_believed),
 		TEST(nonsense_is_refused),
 		TEST(who_says_nothing_is_not_waited_for),
+		TEST(what_takes_a_nodes_place_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
