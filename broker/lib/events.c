@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Events of one lease, read from its handle. The handle is left blocking, as its other
- * holders, and its ioctls, may want it: so it is read only when there is something.
+ * holders, and its ioctls, may want it: so it is read only when there is something. Whoever has
+ * several readers makes it O_NONBLOCK: of these one may have been faster by then.
  */
 #include <errno.h>
 #include <poll.h>
@@ -142,12 +143,16 @@ int hl_lease_next_event(const struct hl_lease *lease, uint32_t timeout_ms,
 {
 	char buf[EVENT_MAX] __attribute__((aligned(8)));
 	struct helix_lease_event got = { 0 };
-	ssize_t n = wait_event(lease->handle_fd, now_ms() + timeout_ms);
+	int64_t end_ms = now_ms() + timeout_ms;
+	ssize_t n;
 
-	if (!n)
-		n = read_one(lease->handle_fd, buf, sizeof(buf));
-	if (!n)
-		n = -ENODATA;
+	do {
+		n = wait_event(lease->handle_fd, end_ms);
+		if (!n)
+			n = read_one(lease->handle_fd, buf, sizeof(buf));
+		if (!n)
+			n = -ENODATA;
+	} while (n == -EAGAIN && left_ms(end_ms));
 	if (n == -EAGAIN)
 		return hl_error_set(err, EAGAIN, "events: nothing has happened to scanout %u",
 				    lease->scanout);

@@ -425,7 +425,10 @@ struct hl_event {
  * wait until @lease->handle_fd is readable and call this with 0 until it returns
  * -EAGAIN; the first event is granted. The handle hangs up (POLLHUP) when the lease
  * ends: events still come then, the last of them freed. Whoever reads an event takes
- * it: two readers of one lease, or of copies of its handle, share them.
+ * it: two readers of one lease, or of copies of its handle, share them. One who is
+ * overtaken waits for the next event, @timeout_ms or not, unless the handle is
+ * O_NONBLOCK: all its copies are then, and hl_lease_resize() does not wait for the new
+ * size but fails with -EINPROGRESS.
  *
  * Return: 0; -EAGAIN: nothing happened in time; -ENODATA: the lease is over, and
  * nothing more will come; -EINTR: a signal came first

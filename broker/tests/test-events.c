@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hl_lease_next_event() on a pipe in the place of a handle. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/helix_lease.h>
@@ -108,6 +110,40 @@ static void test_waits(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* Another reader, who gets it between our poll() and our read(). */
+static struct handle *overtaken;
+
+ssize_t read(int fd, void *buf, size_t size)
+{
+	if (overtaken && fd == overtaken->lease.handle_fd) {
+		overtaken = NULL;
+		assert_true(syscall(SYS_read, fd, buf, size) > 0);
+	}
+	return syscall(SYS_read, fd, buf, size);
+}
+
+static void test_overtaken(void **state)
+{
+	struct handle *handle = *state;
+	struct hl_event event;
+	struct hl_error err;
+	pthread_t thread;
+
+	assert_int_equal(fcntl(handle->lease.handle_fd, F_SETFL, O_NONBLOCK), 0);
+	tell(handle, HELIX_LEASE_EVENT_GRANTED, 0);
+	overtaken = handle;
+	assert_int_equal(hl_lease_next_event(&handle->lease, 0, &event, &err), -EAGAIN);
+	assert_null(overtaken);
+
+	tell(handle, HELIX_LEASE_EVENT_RESIZED, 0);
+	overtaken = handle;
+	pthread_create(&thread, NULL, tell_freed, handle);
+	assert_int_equal(hl_lease_next_event(&handle->lease, LONG_MS, &event, &err), 0);
+	assert_null(overtaken);
+	assert_int_equal(event.type, HELIX_LEASE_EVENT_FREED);
+	pthread_join(thread, NULL);
+}
+
 static void test_end(void **state)
 {
 	struct handle *handle = *state;
@@ -158,6 +194,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_overtaken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense, setup, teardown),
 		cmocka_unit_test(test_released),
