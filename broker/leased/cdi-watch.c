@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cdi-watch.h"
 #include "devices-watch.h"
@@ -19,6 +20,7 @@ struct cdi_watch {
 	struct devices_watch *devices;
 	pthread_mutex_t lock;	/* of the files */
 	atomic_bool due;	/* udev has said something since they were begun to be written */
+	atomic_bool absent;	/* until cdi_watch_catch_up() they stay as they are */
 };
 
 /* Every scanout there is, to be given to free(); none without a GPU. */
@@ -74,7 +76,7 @@ static void generate_or_log(struct cdi_watch *watch)
 /* Waits for nobody: who holds it comes here when he has let go. */
 static void write_due(struct cdi_watch *watch)
 {
-	while (watch->due && !pthread_mutex_trylock(&watch->lock)) {
+	while (watch->due && !watch->absent && !pthread_mutex_trylock(&watch->lock)) {
 		watch->due = false;
 		generate_or_log(watch);
 		pthread_mutex_unlock(&watch->lock);
@@ -99,14 +101,25 @@ void cdi_watch_let_go(struct cdi_watch *watch)
 {
 	if (!watch)
 		return;
-	watch->due = false;
-	generate_or_log(watch);
+	if (!watch->absent) {
+		watch->due = false;
+		generate_or_log(watch);
+	}
 	pthread_mutex_unlock(&watch->lock);
 	write_due(watch);
 }
 
-int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct cdi_watch **out,
-		  struct hl_error *err)
+void cdi_watch_catch_up(struct cdi_watch *watch)
+{
+	if (!watch || !watch->absent)
+		return;
+	cdi_watch_hold(watch);
+	watch->absent = false;
+	cdi_watch_let_go(watch);
+}
+
+int cdi_watch_new(sd_event *event, struct module *mod, const char *path, bool absent,
+		  struct cdi_watch **out, struct hl_error *err)
 {
 	static const char *const subsystems[] = { "helix", "drm", "input", NULL };
 	struct cdi_watch *watch = calloc(1, sizeof(*watch));
@@ -116,11 +129,12 @@ int cdi_watch_new(sd_event *event, struct module *mod, const char *path, struct 
 		return hl_error_set(err, ENOMEM, "out of memory");
 	watch->mod = mod;
 	watch->path = path;
+	watch->absent = absent && !access(path, F_OK);
 	pthread_mutex_init(&watch->lock, NULL);
 	ret = devices_watch_new(event, subsystems, on_devices, watch, &watch->devices);
 	if (ret < 0)
 		hl_error_set(err, -ret, "cannot listen to udev: %s", strerror(-ret));
-	else
+	else if (!watch->absent)
 		/* From here on nothing that comes is missed. */
 		ret = generate(watch, err);
 	if (ret < 0) {

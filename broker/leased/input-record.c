@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -72,6 +73,29 @@ void record_save(const struct record *r, const char *sysroot)
 		log_warn("who comes after this broker does not know of scanout %u's input: %s",
 			 r->scanout, err.message);
 	free(text);
+}
+
+bool record_any_absent(const char *sysroot)
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+	bool any = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s" INPUT_STATE_DIR, sysroot);
+	dir = opendir(path);
+	while (dir && !any && (entry = readdir(dir))) {
+		struct record r = { 0 };
+		int end = 0;
+
+		if (sscanf(entry->d_name, "%" SCNu32 "%n", &r.scanout, &end) != 1 || entry->d_name[end])
+			continue;
+		record_load(&r, sysroot);
+		any = r.nr_devices;
+	}
+	if (dir)
+		closedir(dir);
+	return any;
 }
 
 void record_fault(struct record *r, const struct hl_error *err)

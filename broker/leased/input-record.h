@@ -46,6 +46,9 @@ struct record {
 void record_load(struct record *r, const char *sysroot);
 void record_save(const struct record *r, const char *sysroot);
 
+/* Whether there is one of devices that are to be given back to their driver. */
+bool record_any_absent(const char *sysroot);
+
 /* What `helixctl doctor` will say. */
 void record_fault(struct record *r, const struct hl_error *err);
 

@@ -293,6 +293,9 @@ static void *listen_to_module(void *data)
 			settle_all(input);
 		else if (!ret)
 			poll(fds, 2, -1);
+		/* What the last broker had not given back has been. */
+		if (!input->stop)
+			cdi_watch_catch_up(input->cdi);
 		changed = false;
 	}
 	if (!input->stop)
@@ -356,8 +359,10 @@ int input_new(struct module *mod, struct cdi_watch *cdi, const char *sysroot, un
 		return ret;
 	}
 	/* A grant looks after itself. */
-	if (hl_monitor_open(&input->mon, &why) || start_thread(input, &why))
+	if (hl_monitor_open(&input->mon, &why) || start_thread(input, &why)) {
 		log_warn("input devices are renewed no sooner than for the next tenant: %s", why.message);
+		cdi_watch_catch_up(cdi);
+	}
 	*out = input;
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "gpu.h"
 #include "hotplug.h"
 #include "input.h"
+#include "input-record.h"
 #include "listen.h"
 #include "log.h"
 #include "nodes.h"
@@ -115,7 +116,8 @@ static struct cdi_watch *start_cdi(const struct options *opts, sd_event *event, 
 	struct cdi_watch *watch = NULL;
 	struct hl_error err;
 
-	if (opts->cdi && cdi_watch_new(event, mod, opts->cdi, &watch, &err))
+	if (opts->cdi &&
+	    cdi_watch_new(event, mod, opts->cdi, record_any_absent(""), &watch, &err))
 		log_error("container runtimes will not know of scanouts: %s", err.message);
 	return watch;
 }
@@ -126,8 +128,10 @@ static struct input *start_input(struct module *mod, struct cdi_watch *cdi)
 	struct input *input = NULL;
 	struct hl_error err;
 
-	if (input_new(mod, cdi, "", INPUT_WAIT_MS, &input, &err))
+	if (input_new(mod, cdi, "", INPUT_WAIT_MS, &input, &err)) {
 		log_error("who had a scanout before may hear its input: %s", err.message);
+		cdi_watch_catch_up(cdi);
+	}
 	return input;
 }
 

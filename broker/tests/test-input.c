@@ -10,12 +10,15 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -588,6 +591,73 @@ static void devices_without_their_driver_are_given_back(void **state)
 	assert_null(strstr(get(f, INPUT_STATE_DIR "/1"), "\ndevice "));
 }
 
+#define SPEC	"/run/cdi/helix.json"
+#define SKIPPED	77
+
+static bool spec_is_of_before(void)
+{
+	char text[64] = "";
+	FILE *file = fopen(SPEC, "re");
+
+	if (!file || !fgets(text, sizeof(text), file))
+		return false;
+	fclose(file);
+	return !strcmp(text, "of before");
+}
+
+/* In a process of its own, as a broker that has been started. */
+static int start_watch(struct fixture *f, const char *spec, const char *record, bool stays)
+{
+	struct cdi_watch *watch;
+	struct hl_error err;
+	sd_event *event;
+	bool stayed;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/run", "tmpfs", 0, NULL))
+		return SKIPPED;
+	if (spec)
+		tree_put(spec, SPEC);
+	tree_put(record, INPUT_STATE_DIR "/1");
+	tree_put("", INPUT_STATE_DIR "/lock");
+	if (sd_event_new(&event) < 0 ||
+	    cdi_watch_new(event, f->mod, SPEC, record_any_absent(""), &watch, &err))
+		return 1;
+	stayed = spec_is_of_before();
+	if (stayed != stays || access(SPEC, F_OK))
+		return 2;
+	/* Nobody listens to the module here, who would give them back. */
+	if (input_new(f->mod, watch, "", INPUT_WAIT_MS, &f->input, &err))
+		return 3;
+	return spec_is_of_before() ? 4 : 0;
+}
+
+/* The specification of before has them, and the container that is made now. */
+static void nor_does_the_next_broker_take_them_from_the_specification(void **state)
+{
+	static const struct {
+		const char *spec, *record;
+		bool stays;
+	} cases[] = {
+		{ "of before", "generation 7\ndue 1\ndevice virtio7 71\n", true },
+		{ "of before", "generation 7\ndue 1\n", false },
+		{ NULL, "generation 7\ndue 1\ndevice virtio7 71\n", false },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		pid_t child = fork();
+		int status;
+
+		if (!child)
+			_exit(start_watch(f, cases[i].spec, cases[i].record, cases[i].stays));
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+			skip();
+		assert_int_equal(status, 0);
+	}
+}
+
 static void their_numbers_are_known_to_the_next_broker(void **state)
 {
 	struct fixture *f = *state;
@@ -647,6 +717,7 @@ int main(void)
 		TEST(nor_is_it_another_of_that_name),
 		TEST(its_path_is_asked_of_its_process),
 		TEST(devices_without_their_driver_are_given_back),
+		TEST(nor_does_the_next_broker_take_them_from_the_specification),
 		TEST(their_numbers_are_known_to_the_next_broker),
 		TEST(what_cannot_be_done_is_written_down),
 		TEST(what_is_written_down_stays_over_the_next_lease),
