@@ -34,6 +34,9 @@ static void load_line(struct record *r, const char *line)
 	else if (r->nr_devices < CDI_INPUTS_MAX &&
 		 sscanf(line, "device %23[a-z0-9] %u", device->name, &device->minor) >= 1)
 		r->nr_devices++;
+	else if (r->nr_devices < CDI_INPUTS_MAX &&
+		 sscanf(line, "lost %23[a-z0-9] %u", device->name, &device->minor) >= 1)
+		r->devices[r->nr_devices++].lost = true;
 }
 
 void record_load(struct record *r, const char *sysroot)
@@ -65,7 +68,8 @@ void record_save(const struct record *r, const char *sysroot)
 	if (r->path[0])
 		fprintf(out, "path %s\n", r->path);
 	for (size_t i = 0; i < r->nr_devices; i++)
-		fprintf(out, "device %s %u\n", r->devices[i].name, r->devices[i].minor);
+		fprintf(out, "%s %s %u\n", r->devices[i].lost ? "lost" : "device", r->devices[i].name,
+			r->devices[i].minor);
 	if (r->fault[0])
 		fprintf(out, "fault %s\n", r->fault);
 	record_path(sysroot, r->scanout, path);

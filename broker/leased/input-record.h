@@ -20,6 +20,7 @@
 struct input_device {
 	char name[INPUT_NAME_LEN];
 	unsigned int minor;	/* of its event node, or INPUT_NO_NUMBER */
+	bool lost;		/* by an earlier round, which could not give it back */
 };
 
 struct record {

@@ -121,6 +121,7 @@ static void add_devices(const char *sysroot, const struct cdi_scanout *s, struct
 			continue;
 		strcpy(device->name, name);
 		device->minor = s->inputs[i].node.minor;
+		device->lost = false;
 		r->nr_devices++;
 	}
 }
@@ -215,7 +216,7 @@ static void hold_nodes(const char *sysroot, const struct cdi_scanout *s, int *no
 
 /* ---- a round ---- */
 
-/* What the driver is told. @fine: its answer where that is so already. */
+/* What the driver is told. @fine: its answer where that is so already; ENODEV: it has gone. */
 struct order {
 	const char *file, *verb, *preposition;
 	int fine;
@@ -256,6 +257,7 @@ static bool tell(const struct round *round, const struct slot *slot, const struc
 	hl_error_set(&err, code, "cannot %s %s %s its driver: %s", order->verb, slot->device->name,
 		     order->preposition, strerror(code));
 	turn_fault(slot->turn, order->otherwise, &err);
+	slot->device->lost = order == &give_back && code != ENODEV;
 	return false;
 }
 
@@ -276,15 +278,26 @@ static int compare_slots(const void *a, const void *b)
 	return (x->device->minor > y->device->minor) - (x->device->minor < y->device->minor);
 }
 
+/* By a broker that was killed before it gave them back. */
+static bool was_begun(const struct record *r)
+{
+	for (size_t i = 0; i < r->nr_devices; i++)
+		if (!r->devices[i].lost)
+			return true;
+	return false;
+}
+
 static void prepare(struct round *round, struct turn *turn, struct cdi_scanout *own)
 {
 	struct record *r = turn->record;
 
 	r->fault[0] = '\0';
 	turn->dead = true;
-	/* A broker that was killed later than that has done it, when all of them were to be seen. */
-	if (!r->nr_devices)
+	/* Then it has been done, when all of them were to be seen. */
+	if (!was_begun(r))
 		shut_out(r, turn->cgroup, own, true);
+	for (size_t i = 0; i < r->nr_devices; i++)
+		r->devices[i].lost = false;
 	add_devices(round->sysroot, own, r);
 	/* Who comes after us when we are killed now finds devices without their driver. */
 	record_save(r, round->sysroot);
@@ -319,14 +332,19 @@ static void check_numbers(struct turn *turn, struct cdi_scanout *now)
 	shut_out(r, turn->cgroup, now, false);
 }
 
+/* What could not be given back is tried again with the next. */
 static void conclude(struct turn *turn, int64_t begun_ms)
 {
 	struct record *r = turn->record;
+	size_t n = 0;
 
 	if (r->nr_devices && turn->dead)
 		log_info("scanout %u: its input devices are new after %" PRId64 " ms, those of generation %" PRIu64 " are dead",
 			 r->scanout, gpu_now_ms() - begun_ms, r->generation);
-	r->nr_devices = 0;
+	for (size_t i = 0; i < r->nr_devices; i++)
+		if (r->devices[i].lost)
+			r->devices[n++] = r->devices[i];
+	r->nr_devices = n;
 }
 
 /* The kernel gives the lowest number that is free: so in their order, and none before all are. */

@@ -20,7 +20,7 @@ struct turn {
 
 struct slot {
 	struct turn *turn;
-	const struct input_device *device;
+	struct input_device *device;
 };
 
 struct round {

@@ -108,7 +108,8 @@ static bool is_missed(const struct record *r, const struct hl_scanout *q, uint64
 
 /*
  * @granted: its tenant has not been told yet. One who has his devices by now keeps them,
- * whoever was missed. Under the lock, as all that follows.
+ * whoever was missed, and lacks what the last round could not give back. Under the lock, as all
+ * that follows.
  */
 static void look(struct input *input, struct record *r, bool granted)
 {
@@ -125,7 +126,7 @@ static void look(struct input *input, struct record *r, bool granted)
 		r->missed = is_missed(r, &q, over);
 	if (r->due && (ret || is_new_lease(r, &q) || !is_live(&q))) {
 		r->waits = true;
-	} else if (!ret && r->missed && (granted || !is_live(&q))) {
+	} else if (!ret && ((r->missed && (granted || !is_live(&q))) || (r->nr_devices && granted))) {
 		r->cgroup = 0;
 		r->due = true;
 		r->waits = true;

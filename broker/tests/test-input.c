@@ -679,6 +679,53 @@ static void what_cannot_be_done_is_written_down(void **state)
 	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault cannot take virtio7 from its driver"));
 }
 
+static void change_bind(const struct fixture *f, bool works)
+{
+	char unbind[PATH_MAX], bind[PATH_MAX];
+
+	snprintf(unbind, sizeof(unbind), "%s" DRIVER "/unbind", f->root);
+	snprintf(bind, sizeof(bind), "%s" DRIVER "/bind", f->root);
+	assert_int_equal(works ? link(unbind, bind) : unlink(bind), 0);
+}
+
+static void what_cannot_be_given_back_is_before_the_next_is_told(void **state)
+{
+	struct fixture *f = *state;
+	int handle;
+
+	change_bind(f, false);
+	one_of(f, 0);
+	assert_string_equal(told(f), "virtio7");
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 0\nlost virtio7 71\n"));
+	/* Without its driver it is an input no more. */
+	tree_put("another\n", "%s/sys/class/input/input7/uniq", f->root);
+	input_free(f->input);
+	start(f);
+	input_settle(f->input, 1);
+	change_bind(f, true);
+	told(f);
+	handle = fake_module_give(f->mod, 1, 0);
+	input_settle(f->input, 1);
+	assert_true(is_new(f));
+	assert_null(strstr(get(f, INPUT_STATE_DIR "/1"), "lost"));
+	assert_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault"));
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "due 1\n"));
+	input_settle(f->input, 1);
+	assert_string_equal(told(f), "");
+	close(handle);
+}
+
+/* There is nothing to put a device program on, as it says. */
+static void nor_is_its_tenant_let_in_for_that(void **state)
+{
+	struct fixture *f = *state;
+
+	leave(f, true, "lost virtio7\n");
+	input_settle(f->input, 1);
+	assert_true(is_new(f));
+	assert_non_null(strstr(get(f, INPUT_STATE_DIR "/1"), "fault cannot look for the device filter"));
+}
+
 /* Who heard before still does. */
 static void what_is_written_down_stays_over_the_next_lease(void **state)
 {
@@ -720,6 +767,8 @@ int main(void)
 		TEST(nor_does_the_next_broker_take_them_from_the_specification),
 		TEST(their_numbers_are_known_to_the_next_broker),
 		TEST(what_cannot_be_done_is_written_down),
+		TEST(what_cannot_be_given_back_is_before_the_next_is_told),
+		TEST(nor_is_its_tenant_let_in_for_that),
 		TEST(what_is_written_down_stays_over_the_next_lease),
 	};
 
