@@ -263,7 +263,8 @@ int hl_get_info(struct hl_conn *conn, struct hl_info *info, struct hl_error *err
  * Return: 0; -EINVAL: an argument, named in @err; -ENOSPC: all are taken;
  * -EBUSY: the one wanted is; -EDQUOT: this user has as many as it may;
  * -EAGAIN: too many are waiting; -EPERM: the policy lets it have none, or not
- * that priority; -ESRCH: the process of @pidfd has ended; -EHOSTDOWN,
+ * that priority, or the process has become another user's since it connected;
+ * -ESRCH: the process of @pidfd has ended; -EHOSTDOWN,
  * -EHOSTUNREACH: the host does not answer or refuses; -ENOENT: the owner has no
  * cgroup but the root; -EOPNOTSUPP: a flag or the priority is not known there;
  * -ETIMEDOUT
