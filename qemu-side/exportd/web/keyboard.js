@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the browser says of a keyboard, as presses and releases of keys. Owns which
-// keys are down, and which modifiers stay so until the next key. Rule: what went down goes up, also where the system of who types
-// keeps that to itself:
+// keys are down, and which modifiers stay so until the next key. Rule: what went down
+// goes up, also where the system of who types keeps that to itself:
 //
 //   Windows  AltGr comes as ControlLeft and AltRight at the same moment, of which
 //            only AltRight is a key; of two Shifts that are held only one goes up.
