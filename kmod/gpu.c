@@ -52,11 +52,13 @@ u32 helix_gpu_count(void)
 static void helix_gpu_release(struct kref *ref)
 {
 	struct helix_gpu *gpu = container_of(ref, struct helix_gpu, ref);
+	struct module *owner = gpu->fops->owner;
 
 	put_device(gpu->vdev);
 	iput(gpu->inode);
 	drm_dev_put(gpu->drm);
 	kfree(gpu);
+	module_put(owner);
 }
 
 void helix_gpu_put(struct helix_gpu *gpu)
@@ -452,9 +454,13 @@ static struct helix_gpu *helix_gpu_new(struct file *filp)
 	struct helix_gpu *gpu;
 	int ret = -EACCES;
 
+	if (!try_module_get(filp->f_op->owner))
+		return ERR_PTR(-ENODEV);
 	gpu = kzalloc(sizeof(*gpu), GFP_KERNEL);
-	if (!gpu)
+	if (!gpu) {
+		module_put(filp->f_op->owner);
 		return ERR_PTR(-ENOMEM);
+	}
 
 	kref_init(&gpu->ref);
 	INIT_LIST_HEAD(&gpu->link);

@@ -82,7 +82,8 @@ struct helix_owner {
  * @master_file: the caller's DRM file, ours until UNBIND
  * @master: its drm_master, the lessor of every lease
  * @inode: of @master_file, which is what drm_open() finds the device by
- * @fops: the driver's own; its module is pinned by @master_file
+ * @fops: the driver's own; its module is referenced until the last thing that is
+ *	done with @drm
  * @pci_addr: bus << 8 | devfn
  * @first: number of the first scanout
  * @nr: how many there are

@@ -7,8 +7,8 @@
  * that a compositor may open the node as often as it likes and authenticate
  * one open with another. Every call passes guard.c first.
  *
- * An open file holds its lease (memory, not rights) and the driver's module:
- * it may outlive lease, UNBIND, and the device.
+ * An open file holds its lease (memory, not rights), and so the GPU and the
+ * driver's module: it may outlive lease, UNBIND, and the device.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -101,14 +101,9 @@ static int helix_node_attach(struct helix_lease *lease, struct file *filp)
 	open = kzalloc(sizeof(*open), GFP_KERNEL);
 	if (!open)
 		return -ENOMEM;
-	if (!try_module_get(gpu->fops->owner)) {
-		ret = -ENXIO;
-		goto err_free;
-	}
-
 	ret = drm_open(gpu->inode, filp);
 	if (ret)
-		goto err_module;
+		goto err_free;
 	open->file = filp->private_data;
 	ret = helix_node_set_lessee(open->file, lease);
 	if (ret)
@@ -125,8 +120,6 @@ static int helix_node_attach(struct helix_lease *lease, struct file *filp)
 err_drm:
 	drm_release(gpu->inode, filp);
 	filp->private_data = NULL;
-err_module:
-	module_put(gpu->fops->owner);
 err_free:
 	kfree(open);
 	return ret;
@@ -196,14 +189,12 @@ static void helix_node_close(struct inode *inode, struct file *filp)
 {
 	struct drm_file *priv = filp->private_data;
 	struct helix_lease *lease = helix_file_lease(priv);
-	struct helix_gpu *gpu = lease->scanout->gpu;
 
 	if (helix_node_detach(lease, priv))
 		helix_idle_begin(lease);
 	helix_node_drop_fbs(priv);
 	helix_node_clear_master(priv);
 	drm_release(inode, filp);
-	module_put(gpu->fops->owner);
 
 	atomic_dec(&lease->scanout->opens);
 	helix_lease_put(lease);

@@ -300,9 +300,9 @@ TEST_F_TIMEOUT(bind, unbind_refuses_what_it_does_not_know, 60)
 	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_UNBIND, &unbind), -EOPNOTSUPP);
 }
 
-static int unload(void)
+static int unload(const char *name)
 {
-	return syscall(SYS_delete_module, "helix_lease", O_NONBLOCK) ? -errno : 0;
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
 TEST_F_TIMEOUT(bind, the_module_stays_while_it_is_in_use, 120)
@@ -312,19 +312,59 @@ TEST_F_TIMEOUT(bind, the_module_stays_while_it_is_in_use, 120)
 
 	ASSERT_EQ(helix_bind_card(self->control), 0);
 	/* This file, the GPU, the lease's two files: rmmod says that it is in use. */
-	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	EXPECT_EQ(unload("helix_lease"), -EWOULDBLOCK);
 	ASSERT_EQ(helix_acquire(self->control, 1, &acq), 0);
-	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	EXPECT_EQ(unload("helix_lease"), -EWOULDBLOCK);
 	ASSERT_EQ(helix_query(acq.handle_fd, 0, &query), 0);
 	EXPECT_EQ(query.state, HELIX_LEASE_STATE_LEASED);
 
 	ASSERT_EQ(unbind_by_force(self->control, PATIENCE_MS), 0);
-	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	EXPECT_EQ(unload("helix_lease"), -EWOULDBLOCK);
 	close(acq.handle_fd);
-	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	EXPECT_EQ(unload("helix_lease"), -EWOULDBLOCK);
 	close(acq.lease_fd);
 	/* The control node is still open here; guest-init unloads it after us. */
-	EXPECT_EQ(unload(), -EWOULDBLOCK);
+	EXPECT_EQ(unload("helix_lease"), -EWOULDBLOCK);
+}
+
+/* How many use the module; -ENOENT if it is part of the kernel. */
+static int module_users(const char *name)
+{
+	char path[64], text[16] = "";
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = read(fd, text, sizeof(text) - 1) < 0 ? -errno : atoi(text);
+	close(fd);
+	return ret;
+}
+
+TEST_F_TIMEOUT(bind, the_driver_stays_while_a_past_lease_is_held, 120)
+{
+	struct helix_lease_acquire acq[2];
+	int before = module_users("virtio_gpu");
+
+	if (before == -ENOENT)
+		SKIP(return, "virtio_gpu is no module here");
+	ASSERT_GE(before, 0);
+	ASSERT_EQ(helix_bind_card(self->control), 0);
+	ASSERT_EQ(helix_acquire(self->control, 1, &acq[0]), 0);
+	ASSERT_EQ(helix_acquire(self->control, 2, &acq[1]), 0);
+	ASSERT_EQ(unbind_by_force(self->control, PATIENCE_MS), 0);
+
+	/* A handle alone, and a node alone: the last close calls the driver. */
+	close(acq[0].lease_fd);
+	close(acq[1].handle_fd);
+	ASSERT_GT(module_users("virtio_gpu"), before);
+	EXPECT_EQ(unload("virtio_gpu"), -EWOULDBLOCK);
+	close(acq[1].lease_fd);
+	ASSERT_GT(module_users("virtio_gpu"), before);
+	EXPECT_EQ(unload("virtio_gpu"), -EWOULDBLOCK);
+	close(acq[0].handle_fd);
+	EXPECT_EQ(module_users("virtio_gpu"), before);
 }
 
 TEST_HARNESS_MAIN
