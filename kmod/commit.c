@@ -15,7 +15,8 @@
  *    locks are dropped on the way back to the guard, which waits there, with a
  *    deadline, and calls the core again,
  *  - if the caller asked for a blocking commit, the guard waits for its
- *    completion after all locks are dropped.
+ *    completion after all locks are dropped,
+ *  - one whose lease is over by now is refused, whoever's its objects are.
  *
  * Commits that are not a tenant's pass through as they are.
  *
@@ -251,7 +252,13 @@ static int helix_call_commit(struct helix_call *call, struct drm_device *drm,
 
 	helix_call_clear(call);
 	call->nonblock = nonblock;
-	ret = helix_in_the_way(call, state);
+	/*
+	 * The core may have looked its objects up before it waited for a lock, and the
+	 * scanout be another's by now. While we hold their locks it does not change hands.
+	 */
+	ret = helix_lease_live(call->lease) ? 0 : -EACCES;
+	if (!ret)
+		ret = helix_in_the_way(call, state);
 	if (!ret && !nonblock)
 		ret = helix_fence_in_the_way(call, state);
 	if (!ret)

@@ -14,9 +14,10 @@
  *    at BIND by a copy of it with our check in front. A framebuffer may stay
  *    where it is; a new one must have been created by the present lease. So must
  *    a blob that an atomic commit names: see blob.c.
- *  - the CRTC's atomic_check is wrapped likewise. A call that was under way when
- *    its lease ended either committed before the scanout was turned off, and is
- *    undone by that, or comes after, and finds here that it may not turn it on.
+ *  - the CRTC's atomic_check is wrapped likewise: nobody turns on what is not leased.
+ *    A call that was under way when its lease ended either committed before the
+ *    scanout was turned off, and is undone by that, or comes after, and is refused in
+ *    commit.c, whoever's the scanout is by then.
  *
  * A refused call returns EACCES and is counted.
  */

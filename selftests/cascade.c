@@ -8,9 +8,11 @@
  * other tenant's action has ended. It signals by itself ten seconds after it
  * was made, which is what ends the wait of an action that does not end.
  */
+#include <pthread.h>
 #include <sys/prctl.h>
 
 #include "kselftest_harness.h"
+#include "slow_page.h"
 #include "vgem.h"
 
 enum stuck_in { BLOCKING, NONBLOCKING, MODESET };
@@ -826,6 +828,156 @@ TEST_F_TIMEOUT(owner, whose_lock_is_in_the_way_is_named, 120)
 	EXPECT_TRUE(fence_pending(self->stuck.sync_file));
 	EXPECT_EQ(get_unstuck(&self->stuck), 0);
 	EXPECT_EQ(helix_wait_state(self->control, 1, HELIX_LEASE_STATE_FREE), 0);
+}
+
+static int does_off(struct tenant *t)
+{
+	return tenant_set_crtc(t->fd, &t->acq, 0, NULL);
+}
+
+/*
+ * A call of the owner's, of an output that is nobody's and off. It has the CRTC's lock, and
+ * takes connection_mutex once its slow page has come.
+ */
+struct elder {
+	int card;
+	uint32_t objects[2];	/* CRTC, connector */
+	uint32_t active;
+	uint32_t connector_crtc_id;
+	struct slow_page slow;
+	pthread_t thread;
+	int ret;
+};
+
+static void *elder_thread(void *arg)
+{
+	struct elder *elder = arg;
+	uint32_t *second = elder->slow.page, *first = second - 1;
+	uint32_t counts[2] = { 1, 1 };
+	uint64_t values[2] = { 0, 0 };
+	struct drm_mode_atomic call = {
+		.flags = DRM_MODE_ATOMIC_TEST_ONLY,
+		.count_objs = 2,
+		.objs_ptr = (uintptr_t)elder->objects,
+		.count_props_ptr = (uintptr_t)counts,
+		.props_ptr = (uintptr_t)first,
+		.prop_values_ptr = (uintptr_t)values,
+	};
+
+	*first = elder->active;
+	elder->ret = sys_ioctl(elder->card, DRM_IOCTL_MODE_ATOMIC, &call);
+	return NULL;
+}
+
+/* Who has connection_mutex, is younger and waits himself, has to give back all he has. */
+static int elder_goes_on(struct elder *elder)
+{
+	uint32_t *page = calloc(1, elder->slow.size);
+	int ret;
+
+	page[0] = elder->connector_crtc_id;
+	ret = slow_page_comes(&elder->slow, page);
+	free(page);
+	if (!ret)
+		ret = -pthread_join(elder->thread, NULL);
+	return ret ? ret : elder->ret;
+}
+
+/* What SETCRTC would do, with the locks of its own output alone. */
+static int atomic_show(struct tenant *t, uint32_t mode_id, uint32_t mode_blob, uint32_t rect[8])
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	uint32_t plane = t->acq.primary_plane_id;
+	uint64_t size[8] = {
+		0, 0, (uint64_t)t->shown.width << 16, (uint64_t)t->shown.height << 16,
+		0, 0, t->shown.width, t->shown.height,
+	};
+	int i, ret;
+
+	drmModeAtomicAddProperty(req, t->acq.connector_id, t->prop.connector_crtc_id,
+				 t->acq.crtc_id);
+	drmModeAtomicAddProperty(req, t->acq.crtc_id, mode_id, mode_blob);
+	drmModeAtomicAddProperty(req, t->acq.crtc_id, t->prop.active, 1);
+	drmModeAtomicAddProperty(req, plane, t->prop.fb_id, t->shown.fb);
+	drmModeAtomicAddProperty(req, plane, t->prop.plane_crtc_id, t->acq.crtc_id);
+	for (i = 0; i < 8; i++)
+		drmModeAtomicAddProperty(req, plane, rect[i], size[i]);
+	ret = drmModeAtomicCommit(t->fd, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL);
+	drmModeAtomicFree(req);
+	return ret;
+}
+
+/*
+ * A's call has found its CRTC, and waits for a lock without any of its own: the owner, who
+ * was there before it, has made it give back what it had. Meanwhile the CRTC becomes B's.
+ */
+TEST_F_TIMEOUT(owner, a_call_of_the_last_tenant_does_nothing_to_the_next, 120)
+{
+	static const char * const rect_names[8] = {
+		"SRC_X", "SRC_Y", "SRC_W", "SRC_H", "CRTC_X", "CRTC_Y", "CRTC_W", "CRTC_H",
+	};
+	struct tenant a = { .fd = self->acq.lease_fd, .acq = self->acq }, b = {};
+	struct elder elder = { .card = self->card };
+	uint32_t rect[8], mode_id, mode_blob;
+	drmModeCrtc *crtc;
+	drmModeRes *res;
+	int i, ret, status;
+	pid_t child;
+
+	ret = slow_page_init(&elder.slow);
+	if (ret == -ENOSYS)
+		SKIP(return, "this kernel has no userfaultfd");
+	ASSERT_EQ(ret, 0);
+	ASSERT_EQ(write_parameter("quiesce_ms", "60000"), 0);
+	ASSERT_EQ(tenant_show(a.fd, &a.acq, &a.shown, &a.mode), 0);
+
+	/* What is asked for takes the locks that will be held. */
+	res = drmModeGetResources(self->card);
+	ASSERT_NE(res, NULL);
+	elder.objects[0] = res->crtcs[res->count_crtcs - 1];
+	elder.objects[1] = res->connectors[res->count_connectors - 1];
+	drmModeFreeResources(res);
+	elder.active = self->console.prop.active;
+	elder.connector_crtc_id = self->console.prop.connector_crtc_id;
+	mode_id = property_id(self->card, self->console.acq.crtc_id, DRM_MODE_OBJECT_CRTC,
+			      "MODE_ID");
+	for (i = 0; i < 8; i++)
+		rect[i] = property_id(self->card, self->console.acq.primary_plane_id,
+				      DRM_MODE_OBJECT_PLANE, rect_names[i]);
+
+	ASSERT_EQ(pthread_create(&elder.thread, NULL, elder_thread, &elder), 0);
+	ASSERT_EQ(slow_page_is_wanted(&elder.slow), 0);
+	ASSERT_EQ(get_stuck(&self->stuck, &self->console, BLOCKING), 0);
+	ASSERT_TRUE(is_asleep(self->stuck.child));
+	child = start(does_off, &a);
+	ASSERT_TRUE(is_asleep(child));
+	ASSERT_EQ(elder_goes_on(&elder), 0);
+
+	/* It has no lock now that turning its scanout off needs. */
+	EXPECT_EQ(helix_revoke(self->control, 1, a.acq.generation), 0);
+	helix_close_lease(&self->acq);
+	ASSERT_EQ(helix_acquire(self->control, 1, &self->acq), 0);
+	b.acq = self->acq;
+	b.fd = b.acq.lease_fd;
+	b.prop = self->console.prop;
+	ASSERT_EQ(drmSetClientCap(b.fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
+	ASSERT_EQ(picture_create(b.fd, xga.hdisplay, xga.vdisplay, DRM_FORMAT_XRGB8888,
+				 &b.shown), 0);
+	ASSERT_EQ(drmModeCreatePropertyBlob(b.fd, &xga, sizeof(xga), &mode_blob), 0);
+	ASSERT_EQ(atomic_show(&b, mode_id, mode_blob, rect), 0);
+	ret = fence_pending(self->stuck.sync_file);
+	EXPECT_EQ(get_unstuck(&self->stuck), 0);
+	EXPECT_EQ(waitpid(child, &status, 0), child);
+	slow_page_fini(&elder.slow);
+	if (!ret)
+		SKIP(return, "the fence's ten seconds are over on so slow a machine");
+
+	EXPECT_EQ(WEXITSTATUS(status), EACCES);
+	crtc = drmModeGetCrtc(b.fd, b.acq.crtc_id);
+	ASSERT_NE(crtc, NULL);
+	EXPECT_EQ(crtc->mode_valid, 1);
+	EXPECT_EQ(crtc->buffer_id, b.shown.fb);
+	drmModeFreeCrtc(crtc);
 }
 
 /* --- what the stuck one itself sees ------------------------------------------ */

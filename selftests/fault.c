@@ -4,67 +4,14 @@
  * A waits for it, inside an ioctl. The core reads and writes the caller's memory
  * with locks held that B needs, so on plain leases B waits as well.
  */
-#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <sys/syscall.h>
 
 #include "helix_test.h"
 #include "kselftest_harness.h"
+#include "slow_page.h"
 
 /* How long B is left waiting where it is known that it cannot go on. */
 #define NOT_YET_MS	2000
-
-struct slow_page {
-	int uffd;
-	void *page;
-	size_t size;
-};
-
-static int slow_page_init(struct slow_page *slow)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	slow->size = sysconf(_SC_PAGESIZE);
-	slow->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (slow->uffd < 0)
-		return -errno;
-	slow->page = mmap(NULL, slow->size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (slow->page == MAP_FAILED)
-		return -errno;
-	reg.range.start = (uintptr_t)slow->page;
-	reg.range.len = slow->size;
-	if (ioctl(slow->uffd, UFFDIO_API, &api) || ioctl(slow->uffd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return 0;
-}
-
-static void slow_page_fini(struct slow_page *slow)
-{
-	close(slow->uffd);
-	munmap(slow->page, slow->size);
-}
-
-/* 0 once somebody waits for the page. */
-static int slow_page_is_wanted(struct slow_page *slow)
-{
-	struct pollfd pfd = { .fd = slow->uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	if (poll(&pfd, 1, PATIENCE_MS) != 1)
-		return -ETIMEDOUT;
-	return read(slow->uffd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
-}
-
-static int slow_page_comes(struct slow_page *slow)
-{
-	struct uffdio_zeropage zero = {
-		.range = { .start = (uintptr_t)slow->page, .len = slow->size },
-	};
-
-	return sys_ioctl(slow->uffd, UFFDIO_ZEROPAGE, &zero);
-}
 
 /* A's call, in a thread of its own. */
 struct call {
@@ -240,7 +187,7 @@ TEST_F_TIMEOUT(fault, a_page_that_does_not_come_stops_its_owner_alone, 200)
 	EXPECT_EQ(child_status(b, PATIENCE_MS), 0);
 	/* A waits all the same; and goes on when the page is there. */
 	EXPECT_EQ(pthread_tryjoin_np(call.thread, NULL), EBUSY);
-	EXPECT_EQ(slow_page_comes(&self->slow), 0);
+	EXPECT_EQ(slow_page_comes(&self->slow, NULL), 0);
 	ASSERT_EQ(pthread_join(call.thread, NULL), 0);
 	EXPECT_EQ(call.ret, variant->ret);
 	slow_page_fini(&self->slow);
@@ -279,7 +226,7 @@ TEST_F_TIMEOUT(fault, a_page_that_goes_is_brought_back, 200)
 	/* What is named before it is there by now; and goes. */
 	ASSERT_EQ(slow_page_is_wanted(&self->slow), 0);
 	EXPECT_EQ(madvise(modes, self->slow.size, MADV_DONTNEED), 0);
-	EXPECT_EQ(slow_page_comes(&self->slow), 0);
+	EXPECT_EQ(slow_page_comes(&self->slow, NULL), 0);
 	ASSERT_EQ(pthread_join(call.thread, NULL), 0);
 	EXPECT_EQ(call.ret, 0);
 	EXPECT_EQ(call.connector.count_encoders, 1);
@@ -331,7 +278,7 @@ TEST(a_page_that_does_not_come_stops_everybody_on_plain_leases)
 	ASSERT_EQ(slow_page_is_wanted(&slow), 0);
 	pid = ask_properties(lease[1], res->crtcs[2]);
 	EXPECT_EQ(child_status(pid, NOT_YET_MS), -ETIMEDOUT);
-	EXPECT_EQ(slow_page_comes(&slow), 0);
+	EXPECT_EQ(slow_page_comes(&slow, NULL), 0);
 	EXPECT_EQ(child_status(pid, PATIENCE_MS), 0);
 	ASSERT_EQ(pthread_join(call.thread, NULL), 0);
 
