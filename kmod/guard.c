@@ -48,6 +48,8 @@ enum helix_rule {
 	HELIX_ALWAYS,	/* needs no rights on the scanout */
 	HELIX_LIVE,	/* only while the lease lives */
 	HELIX_COMMIT,	/* likewise, and may commit: see commit.c */
+	HELIX_MAKE_FB,	/* likewise, and while the lease has not too many */
+	HELIX_MAKE_BLOB,
 	HELIX_NOOP,	/* succeeds and does nothing */
 	HELIX_NO_LEASE,	/* what the core says to every lessee */
 	HELIX_GETFB,
@@ -112,11 +114,11 @@ static const u8 helix_rules[256] = {
 	RULE(MODE_CURSOR2, COMMIT),
 	RULE(MODE_PAGE_FLIP, COMMIT),
 	RULE(MODE_ATOMIC, COMMIT),
-	RULE(MODE_CREATEPROPBLOB, LIVE),
+	RULE(MODE_CREATEPROPBLOB, MAKE_BLOB),
 	RULE(MODE_DESTROYPROPBLOB, ALWAYS),
 
-	RULE(MODE_ADDFB, LIVE),
-	RULE(MODE_ADDFB2, LIVE),
+	RULE(MODE_ADDFB, MAKE_FB),
+	RULE(MODE_ADDFB2, MAKE_FB),
 	RULE(MODE_RMFB, RMFB),
 #ifdef DRM_IOCTL_MODE_CLOSEFB
 	/* The core looks for it among the caller's own. */
@@ -443,6 +445,19 @@ static long helix_serve(struct file *filp, unsigned int cmd, unsigned long arg,
 	return ret;
 }
 
+static long helix_make(struct helix_lease *lease, enum helix_made what, struct file *filp,
+		       unsigned int cmd, unsigned long arg, helix_ioctl_fn core)
+{
+	long ret;
+
+	ret = helix_lease_make(lease, what);
+	if (ret)
+		return ret;
+	ret = core(filp, cmd, arg);
+	helix_lease_made(lease, what);
+	return ret;
+}
+
 static long helix_serve_dirtyfb(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	return helix_serve(filp, cmd, arg, helix_dirtyfb, sizeof(struct drm_mode_fb_dirty_cmd));
@@ -487,6 +502,10 @@ long helix_guard_ioctl(struct file *filp, unsigned int cmd, unsigned long arg,
 	switch (rule) {
 	case HELIX_COMMIT:
 		return helix_commit_ioctl(lease, filp, cmd, arg, core);
+	case HELIX_MAKE_FB:
+		return helix_make(lease, HELIX_MADE_FB, filp, cmd, arg, core);
+	case HELIX_MAKE_BLOB:
+		return helix_make(lease, HELIX_MADE_BLOB, filp, cmd, arg, core);
 	case HELIX_GETFB:
 		return helix_serve(filp, cmd, arg, helix_getfb,
 				   sizeof(struct drm_mode_fb_cmd));

@@ -415,6 +415,19 @@ struct helix_lessee {
 	struct helix_lease *lease;
 };
 
+/*
+ * What a tenant makes, and is looked through with locks held that others wait for: so
+ * many of each kind a lease may have, in so many open files.
+ */
+enum helix_made {
+	HELIX_MADE_FB,
+	HELIX_MADE_BLOB,
+	HELIX_NR_MADE,
+};
+
+#define HELIX_MAX_MADE		1024
+#define HELIX_MAX_OPENS		256
+
 /**
  * struct helix_lease - one tenancy of a scanout
  * @ref: held by the scanout while live, by the handle and every open
@@ -428,6 +441,8 @@ struct helix_lessee {
  * @lessee: referenced; its leases are empty once the lease has ended
  * @opens_lock: protects what follows
  * @opens: struct helix_open of every open file
+ * @nr_opens: how many, and those that are just being opened
+ * @making: calls under way that make one more of each kind
  * @idle: the last of them was closed, and none opened since
  * @idle_until: in jiffies: the end of its grace period
  */
@@ -443,6 +458,8 @@ struct helix_lease {
 	struct drm_master *lessee;
 	struct mutex opens_lock; /* what follows */
 	struct list_head opens;
+	unsigned int nr_opens;
+	unsigned int making[HELIX_NR_MADE];
 	bool idle;
 	unsigned long idle_until;
 };
@@ -594,6 +611,10 @@ void helix_lease_revoke_rights(struct helix_lease *lease);
 void helix_lease_get(struct helix_lease *lease);
 void helix_lease_put(struct helix_lease *lease);
 bool helix_lease_live(struct helix_lease *lease);
+int helix_lease_add_open(struct helix_lease *lease);
+void helix_lease_drop_open(struct helix_lease *lease);
+int helix_lease_make(struct helix_lease *lease, enum helix_made what);
+void helix_lease_made(struct helix_lease *lease, enum helix_made what);
 bool helix_lease_owns_fb(struct helix_lease *lease, struct drm_framebuffer *fb, bool by_handle);
 struct helix_lease *helix_file_lease(struct drm_file *file);
 

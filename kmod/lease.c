@@ -19,6 +19,8 @@
 #include <drm/drm_device.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_property.h>
+#include <drm/drm_vma_manager.h>
 
 #include "helix.h"
 
@@ -223,21 +225,10 @@ static bool helix_file_has_fb(struct drm_file *file, struct drm_framebuffer *fb)
 	return found;
 }
 
+/* Every handle allows the file to map the buffer: one look, however many handles it has. */
 static bool helix_file_has_handle(struct drm_file *file, struct drm_gem_object *obj)
 {
-	struct drm_gem_object *other;
-	bool found = false;
-	int id;
-
-	spin_lock(&file->table_lock);
-	idr_for_each_entry(&file->object_idr, other, id) {
-		if (other == obj) {
-			found = true;
-			break;
-		}
-	}
-	spin_unlock(&file->table_lock);
-	return found;
+	return drm_vma_node_is_allowed(&obj->vma_node, file);
 }
 
 /**
@@ -266,4 +257,95 @@ bool helix_lease_owns_fb(struct helix_lease *lease, struct drm_framebuffer *fb,
 	}
 	mutex_unlock(&lease->opens_lock);
 	return owns;
+}
+
+/**
+ * helix_lease_add_open - one more open file, before it is in the list
+ * @lease: lease
+ *
+ * Return: 0, or -ENOSPC if it has as many as it may have.
+ */
+int helix_lease_add_open(struct helix_lease *lease)
+{
+	int ret = 0;
+
+	mutex_lock(&lease->opens_lock);
+	if (lease->nr_opens < HELIX_MAX_OPENS)
+		lease->nr_opens++;
+	else
+		ret = -ENOSPC;
+	mutex_unlock(&lease->opens_lock);
+	return ret;
+}
+
+/* It could not be opened. */
+void helix_lease_drop_open(struct helix_lease *lease)
+{
+	mutex_lock(&lease->opens_lock);
+	lease->nr_opens--;
+	mutex_unlock(&lease->opens_lock);
+}
+
+static unsigned int helix_lease_count_fbs(struct helix_lease *lease)
+{
+	struct drm_framebuffer *fb;
+	struct helix_open *open;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&lease->opens_lock);
+
+	list_for_each_entry(open, &lease->opens, link) {
+		mutex_lock(&open->file->fbs_lock);
+		list_for_each_entry(fb, &open->file->fbs, filp_head)
+			n++;
+		mutex_unlock(&open->file->fbs_lock);
+	}
+	return n;
+}
+
+static unsigned int helix_lease_count_blobs(struct helix_lease *lease)
+{
+	struct mutex *blob_lock = &lease->scanout->gpu->drm->mode_config.blob_lock;
+	struct drm_property_blob *blob;
+	struct helix_open *open;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&lease->opens_lock);
+
+	mutex_lock(blob_lock);
+	list_for_each_entry(open, &lease->opens, link)
+		list_for_each_entry(blob, &open->file->blobs, head_file)
+			n++;
+	mutex_unlock(blob_lock);
+	return n;
+}
+
+/**
+ * helix_lease_make - may this tenant make one more?
+ * @lease: lease
+ * @what: of this kind
+ *
+ * Return: 0, and helix_lease_made() is to be called when it is made, or could not be;
+ * -ENOSPC if the lease has as many as it may have.
+ */
+int helix_lease_make(struct helix_lease *lease, enum helix_made what)
+{
+	unsigned int n;
+	int ret = 0;
+
+	mutex_lock(&lease->opens_lock);
+	n = what == HELIX_MADE_FB ? helix_lease_count_fbs(lease) : helix_lease_count_blobs(lease);
+	if (n + lease->making[what] < HELIX_MAX_MADE)
+		lease->making[what]++;
+	else
+		ret = -ENOSPC;
+	mutex_unlock(&lease->opens_lock);
+	return ret;
+}
+
+void helix_lease_made(struct helix_lease *lease, enum helix_made what)
+{
+	mutex_lock(&lease->opens_lock);
+	lease->making[what]--;
+	mutex_unlock(&lease->opens_lock);
 }

@@ -98,9 +98,14 @@ static int helix_node_attach(struct helix_lease *lease, struct file *filp)
 	struct helix_open *open;
 	int ret;
 
+	ret = helix_lease_add_open(lease);
+	if (ret)
+		return ret;
 	open = kzalloc(sizeof(*open), GFP_KERNEL);
-	if (!open)
-		return -ENOMEM;
+	if (!open) {
+		ret = -ENOMEM;
+		goto err_open;
+	}
 	ret = drm_open(gpu->inode, filp);
 	if (ret)
 		goto err_free;
@@ -122,6 +127,8 @@ err_drm:
 	filp->private_data = NULL;
 err_free:
 	kfree(open);
+err_open:
+	helix_lease_drop_open(lease);
 	return ret;
 }
 
@@ -156,6 +163,7 @@ static bool helix_node_detach(struct helix_lease *lease, struct drm_file *priv)
 	list_for_each_entry(open, &lease->opens, link) {
 		if (open->file == priv) {
 			list_del(&open->link);
+			lease->nr_opens--;
 			kfree(open);
 			break;
 		}

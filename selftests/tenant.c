@@ -295,4 +295,82 @@ TEST_F_TIMEOUT(tenant, set_and_drop_master_succeed_and_do_nothing, 120)
 	EXPECT_EQ(drmSetMaster(self->node), 0);
 }
 
+/* What Documentation/uapi.rst says that a lease may have. */
+#define MAX_OPENS	256
+#define MAX_MADE	1024
+
+TEST_F_TIMEOUT(tenant, opens_a_node_so_often_and_no_oftener, 120)
+{
+	int fds[MAX_OPENS], n = 1 + variant->by_path;
+	char path[64];
+
+	helix_node_path(path, self->acq.scanout);
+	for (; n < MAX_OPENS; n++) {
+		fds[n] = open(path, O_RDWR | O_CLOEXEC);
+		ASSERT_GE(fds[n], 0) TH_LOG("open %d", n);
+	}
+	EXPECT_EQ(open(path, O_RDWR | O_CLOEXEC), -1);
+	EXPECT_EQ(errno, ENOSPC);
+	close(fds[--n]);
+	fds[n] = open(path, O_RDWR | O_CLOEXEC);
+	EXPECT_GE(fds[n], 0);
+	for (; n > variant->by_path; n--)
+		close(fds[n]);
+}
+
+/* In all opens of the lease together. */
+TEST_F_TIMEOUT(tenant, makes_so_many_framebuffers_and_no_more, 120)
+{
+	struct helix_lease_acquire other;
+	struct picture p, of_other;
+	uint32_t fbs[MAX_MADE], fb;
+	uint32_t handles[4] = {}, pitches[4] = {}, offsets[4] = {};
+	char path[64];
+	int fd, n = 0;
+
+	helix_node_path(path, self->acq.scanout);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(picture_create(fd, 64, 64, DRM_FORMAT_XRGB8888, &p), 0);
+	handles[0] = p.handle;
+	pitches[0] = p.pitch;
+	for (n = 1; n < MAX_MADE; n++)
+		ASSERT_EQ(drmModeAddFB2(fd, 64, 64, DRM_FORMAT_XRGB8888, handles, pitches,
+					offsets, &fbs[n], 0), 0) TH_LOG("framebuffer %d", n);
+	EXPECT_EQ(drmModeAddFB2(fd, 64, 64, DRM_FORMAT_XRGB8888, handles, pitches, offsets, &fb,
+				0), -ENOSPC);
+	EXPECT_EQ(drmModeAddFB(fd, 64, 64, 24, 32, p.pitch, p.handle, &fb), -ENOSPC);
+	EXPECT_EQ(picture_create(self->node, 64, 64, DRM_FORMAT_XRGB8888, &p), -ENOSPC);
+
+	/* What is nothing to others; and ends with those that made them. */
+	ASSERT_EQ(helix_acquire(self->control, 0, &other), 0);
+	EXPECT_EQ(picture_create(other.lease_fd, 64, 64, DRM_FORMAT_XRGB8888, &of_other), 0);
+	helix_close_lease(&other);
+	EXPECT_EQ(drmModeRmFB(fd, fbs[1]), 0);
+	EXPECT_EQ(drmModeAddFB2(fd, 64, 64, DRM_FORMAT_XRGB8888, handles, pitches, offsets, &fb,
+				0), 0);
+	close(fd);
+	EXPECT_EQ(picture_create(self->node, 64, 64, DRM_FORMAT_XRGB8888, &p), 0);
+}
+
+TEST_F_TIMEOUT(tenant, makes_so_many_blobs_and_no_more, 120)
+{
+	uint32_t blobs[MAX_MADE], blob, value = 0;
+	char path[64];
+	int fd, n;
+
+	helix_node_path(path, self->acq.scanout);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	for (n = 0; n < MAX_MADE; n++)
+		ASSERT_EQ(drmModeCreatePropertyBlob(fd, &value, sizeof(value), &blobs[n]), 0)
+			TH_LOG("blob %d", n);
+	EXPECT_EQ(drmModeCreatePropertyBlob(fd, &value, sizeof(value), &blob), -ENOSPC);
+	EXPECT_EQ(drmModeCreatePropertyBlob(self->node, &value, sizeof(value), &blob), -ENOSPC);
+	EXPECT_EQ(drmModeDestroyPropertyBlob(fd, blobs[0]), 0);
+	EXPECT_EQ(drmModeCreatePropertyBlob(self->node, &value, sizeof(value), &blob), 0);
+	close(fd);
+	EXPECT_EQ(drmModeCreatePropertyBlob(self->node, &value, sizeof(value), &blob), 0);
+}
+
 TEST_HARNESS_MAIN
