@@ -61,7 +61,7 @@ struct helix_resize;
 /**
  * struct helix_owner - on whose behalf a lease is
  * @pid: thread group, referenced
- * @uid: its effective user, or who has made the user namespace that it is in
+ * @uid: its real user, or who has made the user namespace that it is in
  * @cgroup: cgroup v2 id
  * @in_root: that is the root cgroup, which everybody is below
  */

@@ -57,8 +57,9 @@ static bool helix_current_is_below(u64 cgroup)
 #endif
 
 /*
- * Of who is in user namespaces, the user who has made the outermost of them: what ids there
- * are in it, he has been given to use as he likes.
+ * The real user: the effective one is another's as soon as the process runs a program that is
+ * setuid. Of who is in user namespaces, the user who has made the outermost of them: what ids
+ * there are in it, he has been given to use as he likes.
  */
 static kuid_t helix_owner_uid(struct task_struct *task)
 {
@@ -68,7 +69,7 @@ static kuid_t helix_owner_uid(struct task_struct *task)
 
 	rcu_read_lock();
 	cred = __task_cred(task);
-	uid = cred->euid;
+	uid = cred->uid;
 	for (ns = cred->user_ns; ns != &init_user_ns; ns = ns->parent)
 		uid = ns->owner;
 	rcu_read_unlock();

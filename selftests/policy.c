@@ -240,6 +240,51 @@ TEST_F_TIMEOUT(policy, the_owner_counts_not_who_asks_for_him, 180)
 	tenant_stop(&somebody);
 }
 
+/* As after exec of a program that is setuid and root's. */
+static pid_t setuid_start(void)
+{
+	char byte;
+	int said[2];
+	pid_t child;
+
+	if (pipe(said))
+		return -1;
+	child = fork();
+	if (!child) {
+		if (setresuid(SOMEBODY, 0, -1) || write(said[1], "", 1) != 1)
+			_exit(255);
+		pause();
+		_exit(0);
+	}
+	close(said[1]);
+	if (read(said[0], &byte, 1) != 1)
+		return -1;
+	close(said[0]);
+	return child;
+}
+
+TEST_F_TIMEOUT(policy, who_runs_what_is_setuid_counts_as_himself, 180)
+{
+	struct helix_lease_policy p = { .max_per_uid = 1 };
+	struct helix_lease_acquire first, second;
+	struct helix_lease_query query;
+	pid_t child = setuid_start();
+
+	ASSERT_GT(child, 0);
+	ASSERT_EQ(policy(self->control, &p, HELIX_LEASE_POLICY_MAX_PER_UID), 0);
+	helix_acquire_init(&first, 0);
+	first.owner_pid = child;
+	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &first), 0);
+	ASSERT_EQ(helix_query(self->control, first.scanout, &query), 0);
+	EXPECT_EQ(query.owner_uid, SOMEBODY);
+	helix_acquire_init(&second, 0);
+	second.owner_pid = child;
+	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &second), -EDQUOT);
+	helix_close_lease(&first);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
 /* In a user namespace of SOMEBODY's, as SUBORDINATE: 0 as it says itself. */
 static pid_t subordinate_start(void)
 {

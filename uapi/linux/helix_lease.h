@@ -265,8 +265,8 @@ struct helix_lease_unbind {
  * descriptors are close-on-exec.
  *
  * @owner_pid is how a broker acquires for its client: the owner_pid, owner_uid
- * and owner_cgroup that QUERY shows are then that process's; the owner_uid of one in
- * user namespaces is that of the user who has made the outermost of them. Any but the
+ * and owner_cgroup that QUERY shows are then that process's; its owner_uid is its real
+ * user, that of one in user namespaces who has made the outermost of them. Any but the
  * caller's own needs CAP_SYS_ADMIN. The lease does not end with that process: that
  * is what @pidfd is for.
  *
