@@ -135,6 +135,10 @@ static int helix_add_crtc(struct helix_gpu *gpu, struct drm_crtc *crtc)
 	}
 
 	s->number = gpu->first + gpu->nr;
+	/* What the console has there is not for the first tenant; the guard keeps it off then. */
+	ret = helix_kms_blank(s);
+	if (ret)
+		goto err_put;
 	ret = helix_guard_planes(s);
 	if (ret)
 		goto err_put;

@@ -709,6 +709,7 @@ int helix_modeset_trylock(struct helix_scanout *s, struct drm_modeset_acquire_ct
 bool helix_commit_pending(struct helix_scanout *s);
 int helix_kms_disable(struct helix_scanout *s, u64 generation,
 		      struct helix_lease *idle, unsigned long deadline);
+int helix_kms_blank(struct helix_scanout *s);
 int helix_kms_remove_fb(struct helix_scanout *s, u64 generation,
 			struct drm_framebuffer *fb, unsigned long deadline);
 void helix_quiesce(struct helix_scanout *s);

@@ -373,6 +373,26 @@ int helix_kms_disable(struct helix_scanout *s, u64 generation,
 }
 
 /**
+ * helix_kms_blank - turn off what was on before there was a scanout
+ * @s: that nobody has been given yet
+ *
+ * Returns: 0, -EBUSY past the deadline, -EINTR, or what the commit failed with.
+ */
+int helix_kms_blank(struct helix_scanout *s)
+{
+	const struct helix_off off = {
+		.generation = s->generation,
+		.interruptible = true,
+	};
+	int ret;
+
+	ret = helix_kms_turn_off(s, &off, helix_deadline(clamp(helix_quiesce_ms, 100U, 60000U)));
+	if (ret == -ETIMEDOUT)
+		return -EBUSY;
+	return ret == -ERESTARTSYS ? -EINTR : ret;
+}
+
+/**
  * helix_kms_remove_fb - turn off the planes that show a framebuffer
  * @s: scanout
  * @generation: the lease whose framebuffer it is

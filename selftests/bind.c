@@ -175,6 +175,47 @@ TEST_F_TIMEOUT(bind, nobody_becomes_master_by_opening_a_node, 120)
 	EXPECT_EQ(helix_wait_all_free(self->control), 0);
 }
 
+/* What the card's owner, or the console, showed there is not what the first tenant begins with. */
+TEST_F_TIMEOUT(bind, what_was_on_is_off, 120)
+{
+	static drmModeModeInfo xga = {
+		.clock = 65000,
+		.hdisplay = 1024, .hsync_start = 1048, .hsync_end = 1184, .htotal = 1344,
+		.vdisplay = 768, .vsync_start = 771, .vsync_end = 777, .vtotal = 806,
+		.vrefresh = 60,
+		.type = DRM_MODE_TYPE_USERDEF,
+		.name = "1024x768",
+	};
+	struct helix_lease_acquire output = {};
+	struct helix_lease_bind bind;
+	drmModeCrtc *crtc;
+	struct picture p;
+	drmModeRes *res;
+	int card, i;
+
+	card = open(CARD, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(card, 0);
+	res = drmModeGetResources(card);
+	ASSERT_NE(res, NULL);
+	ASSERT_EQ(picture_create(card, 1024, 768, DRM_FORMAT_XRGB8888, &p), 0);
+	/* The console's and two others. */
+	for (i = 0; i < 3; i++) {
+		output.crtc_id = res->crtcs[i];
+		output.connector_id = res->connectors[i];
+		ASSERT_EQ(tenant_set_crtc(card, &output, p.fb, &xga), 0);
+	}
+	ASSERT_EQ(helix_bind_fd(self->control, card, &bind), 0);
+	for (i = 0; i < 3; i++) {
+		crtc = drmModeGetCrtc(card, res->crtcs[i]);
+		ASSERT_NE(crtc, NULL);
+		EXPECT_EQ(crtc->mode_valid, i == 0);
+		EXPECT_EQ(crtc->buffer_id, i ? 0 : p.fb);
+		drmModeFreeCrtc(crtc);
+	}
+	drmModeFreeResources(res);
+	close(card);
+}
+
 static int unbind_by_force(int control, uint32_t timeout_ms)
 {
 	struct helix_lease_unbind unbind = {
