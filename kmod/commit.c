@@ -20,12 +20,15 @@
  *
  * Commits that are not a tenant's pass through as they are.
  *
- * helix_calls_lock protects the list of calls. What is in a helix_call is its
- * own task's, but for what watch.c looks at, which helix_scanout.lock protects.
+ * Calls are in a hash table by their task, each bucket with a lock of its own: who
+ * commits is not to walk through what a tenant's many threads have under way. What is in
+ * a helix_call is its own task's, but for what watch.c looks at, which
+ * helix_scanout.lock protects.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/dma-fence.h>
+#include <linux/hash.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -46,8 +49,23 @@ MODULE_PARM_DESC(commit_ms,
 /* How late a waiting call notices that its lease has ended. */
 #define HELIX_REVOKED_MS	100
 
-static DEFINE_SPINLOCK(helix_calls_lock);
-static LIST_HEAD(helix_calls);
+#define HELIX_CALLS_BITS	8
+
+struct helix_calls {
+	spinlock_t lock;	/* calls */
+	struct hlist_head calls;
+};
+
+static struct helix_calls helix_calls[1 << HELIX_CALLS_BITS] = {
+	[0 ... (1 << HELIX_CALLS_BITS) - 1] = {
+		.lock = __SPIN_LOCK_UNLOCKED(helix_calls.lock),
+	},
+};
+
+static struct helix_calls *helix_calls_of(struct task_struct *task)
+{
+	return &helix_calls[hash_ptr(task, HELIX_CALLS_BITS)];
+}
 
 /* Calls of helix_atomic_commit() that have not returned. */
 static atomic_t helix_commits_inside = ATOMIC_INIT(0);
@@ -55,16 +73,17 @@ static DECLARE_WAIT_QUEUE_HEAD(helix_commits_waitq);
 
 static struct helix_call *helix_call_current(void)
 {
+	struct helix_calls *bucket = helix_calls_of(current);
 	struct helix_call *call, *found = NULL;
 
-	spin_lock(&helix_calls_lock);
-	list_for_each_entry(call, &helix_calls, link) {
+	spin_lock(&bucket->lock);
+	hlist_for_each_entry(call, &bucket->calls, link) {
 		if (call->task == current) {
 			found = call;
 			break;
 		}
 	}
-	spin_unlock(&helix_calls_lock);
+	spin_unlock(&bucket->lock);
 	return found;
 }
 
@@ -389,6 +408,7 @@ static bool helix_cmd_names_blobs(unsigned int cmd)
 long helix_commit_ioctl(struct helix_lease *lease, struct file *filp, unsigned int cmd,
 			unsigned long arg, helix_ioctl_fn core)
 {
+	struct helix_calls *bucket = helix_calls_of(current);
 	unsigned long deadline = helix_commit_deadline();
 	struct helix_call call = {
 		.task = current,
@@ -398,15 +418,15 @@ long helix_commit_ioctl(struct helix_lease *lease, struct file *filp, unsigned i
 	};
 	long ret;
 
-	spin_lock(&helix_calls_lock);
-	list_add(&call.link, &helix_calls);
-	spin_unlock(&helix_calls_lock);
+	spin_lock(&bucket->lock);
+	hlist_add_head(&call.link, &bucket->calls);
+	spin_unlock(&bucket->lock);
 
 	ret = helix_call_core(&call, deadline, filp, cmd, arg, core);
 
-	spin_lock(&helix_calls_lock);
-	list_del(&call.link);
-	spin_unlock(&helix_calls_lock);
+	spin_lock(&bucket->lock);
+	hlist_del(&call.link);
+	spin_unlock(&bucket->lock);
 
 	if (!ret && call.accepted && !call.nonblock)
 		ret = helix_call_wait(&call, deadline);

@@ -18,7 +18,7 @@
  *   helix_lease.opens_lock mutex: the list of the lease's open files
  *   drm_file.fbs_lock	    the core's; and mode_config.blob_lock
  *   mode_config.idr_mutex  the core's; constant time under it
- *   helix_calls_lock	    spinlock: tenants' calls that may commit
+ *   helix_calls.lock	    spinlocks: tenants' calls that may commit, by their task
  *   helix_scanouts	    xarray lock: number -> scanout
  *   helix_scanout.lock	    spinlock: state and everything that goes with it
  *   helix_queue.lock	    spinlock: events that a handle's read() has not fetched
@@ -118,7 +118,7 @@ struct helix_gpu {
 
 /**
  * struct helix_call - a tenant's ioctl that may commit, on its task's stack
- * @link: in the list of commit.c, helix_calls_lock
+ * @link: in the table of commit.c, helix_calls.lock
  * @task: whose it is
  * @lease: the tenant's
  * @names_blobs: by their ids, the caller's choice
@@ -132,7 +132,7 @@ struct helix_gpu {
  * @since: CLOCK_MONOTONIC, when it began to wait
  */
 struct helix_call {
-	struct list_head link;
+	struct hlist_node link;
 	struct task_struct *task;
 	struct helix_lease *lease;
 	bool names_blobs;
