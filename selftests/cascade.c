@@ -929,6 +929,8 @@ TEST_F_TIMEOUT(owner, a_call_of_the_last_tenant_does_nothing_to_the_next, 120)
 		SKIP(return, "this kernel has no userfaultfd");
 	ASSERT_EQ(ret, 0);
 	ASSERT_EQ(write_parameter("quiesce_ms", "60000"), 0);
+	/* On 7.2 the console waits for its CRTC when it draws, and a hotplug for the console. */
+	sysfs_write("/sys/class/graphics/fbcon/cursor_blink", "0");
 	ASSERT_EQ(tenant_show(a.fd, &a.acq, &a.shown, &a.mode), 0);
 
 	/* What is asked for takes the locks that will be held. */
@@ -970,7 +972,7 @@ TEST_F_TIMEOUT(owner, a_call_of_the_last_tenant_does_nothing_to_the_next, 120)
 	EXPECT_EQ(waitpid(child, &status, 0), child);
 	slow_page_fini(&elder.slow);
 	if (!ret)
-		SKIP(return, "the fence's ten seconds are over on so slow a machine");
+		SKIP(return, "the fence's ten seconds are over: a slow machine, or the console drew");
 
 	EXPECT_EQ(WEXITSTATUS(status), EACCES);
 	crtc = drmModeGetCrtc(b.fd, b.acq.crtc_id);
