@@ -54,7 +54,7 @@ export function streamError({ code, message }) {
     'no-resize': 'The size of this desktop cannot be changed.',
     'no-clipboard': 'This desktop does not share its clipboard.',
     'large-clipboard': 'What was copied in the desktop is more than 256 KiB; it was not sent.',
-    busy: 'As many people watch this desktop as the server takes. Trying again.',
+    busy: 'As many people watch as the server takes, or as one link may bring. Trying again.',
     'no-desktop': 'The server has no such desktop for you. Trying again.',
     'view-only': 'Your link lets you watch this desktop, not use it.',
     'encoder-changed': 'The GPU or the encoder of the server failed; it goes on in another way.',
