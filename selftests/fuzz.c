@@ -279,7 +279,7 @@ static void let_alarm(int how, unsigned long cmd)
 {
 	sigset_t alarm;
 
-	if (cmd != HELIX_LEASE_REVOKE && cmd != HELIX_LEASE_RESIZE)
+	if (cmd != HELIX_LEASE_REVOKE && cmd != HELIX_LEASE_RESIZE && cmd != HELIX_LEASE_BIND)
 		return;
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
