@@ -263,26 +263,32 @@ static pid_t setuid_start(void)
 	return child;
 }
 
-TEST_F_TIMEOUT(policy, who_runs_what_is_setuid_counts_as_himself, 180)
+/* A lease of @child's is SOMEBODY's, who may have one and no more. Ends @child. */
+static void counts_as_somebody(struct __test_metadata *_metadata, int control, pid_t child)
 {
 	struct helix_lease_policy p = { .max_per_uid = 1 };
 	struct helix_lease_acquire first, second;
 	struct helix_lease_query query;
-	pid_t child = setuid_start();
 
 	ASSERT_GT(child, 0);
-	ASSERT_EQ(policy(self->control, &p, HELIX_LEASE_POLICY_MAX_PER_UID), 0);
+	ASSERT_EQ(policy(control, &p, HELIX_LEASE_POLICY_MAX_PER_UID), 0);
 	helix_acquire_init(&first, 0);
 	first.owner_pid = child;
-	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &first), 0);
-	ASSERT_EQ(helix_query(self->control, first.scanout, &query), 0);
+	ASSERT_EQ(sys_ioctl(control, HELIX_LEASE_ACQUIRE, &first), 0);
+	ASSERT_EQ(helix_query(control, first.scanout, &query), 0);
+	EXPECT_EQ(query.owner_pid, child);
 	EXPECT_EQ(query.owner_uid, SOMEBODY);
 	helix_acquire_init(&second, 0);
 	second.owner_pid = child;
-	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &second), -EDQUOT);
+	EXPECT_EQ(sys_ioctl(control, HELIX_LEASE_ACQUIRE, &second), -EDQUOT);
 	helix_close_lease(&first);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
+}
+
+TEST_F_TIMEOUT(policy, who_runs_what_is_setuid_counts_as_himself, 180)
+{
+	counts_as_somebody(_metadata, self->control, setuid_start());
 }
 
 /* In a user namespace of SOMEBODY's, as SUBORDINATE: 0 as it says itself. */
@@ -320,25 +326,7 @@ static pid_t subordinate_start(void)
 
 TEST_F_TIMEOUT(policy, who_is_in_a_user_namespace_counts_as_who_made_it, 180)
 {
-	struct helix_lease_policy p = { .max_per_uid = 1 };
-	struct helix_lease_acquire first, second;
-	struct helix_lease_query query;
-	pid_t child = subordinate_start();
-
-	ASSERT_GT(child, 0);
-	ASSERT_EQ(policy(self->control, &p, HELIX_LEASE_POLICY_MAX_PER_UID), 0);
-	helix_acquire_init(&first, 0);
-	first.owner_pid = child;
-	ASSERT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &first), 0);
-	ASSERT_EQ(helix_query(self->control, first.scanout, &query), 0);
-	EXPECT_EQ(query.owner_pid, child);
-	EXPECT_EQ(query.owner_uid, SOMEBODY);
-	helix_acquire_init(&second, 0);
-	second.owner_pid = child;
-	EXPECT_EQ(sys_ioctl(self->control, HELIX_LEASE_ACQUIRE, &second), -EDQUOT);
-	helix_close_lease(&first);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
+	counts_as_somebody(_metadata, self->control, subordinate_start());
 }
 
 TEST_F_TIMEOUT(policy, two_who_ask_at_once_do_not_both_get_the_last, 180)
