@@ -178,14 +178,6 @@ TEST_F_TIMEOUT(bind, nobody_becomes_master_by_opening_a_node, 120)
 /* What the card's owner, or the console, showed there is not what the first tenant begins with. */
 TEST_F_TIMEOUT(bind, what_was_on_is_off, 120)
 {
-	static drmModeModeInfo xga = {
-		.clock = 65000,
-		.hdisplay = 1024, .hsync_start = 1048, .hsync_end = 1184, .htotal = 1344,
-		.vdisplay = 768, .vsync_start = 771, .vsync_end = 777, .vtotal = 806,
-		.vrefresh = 60,
-		.type = DRM_MODE_TYPE_USERDEF,
-		.name = "1024x768",
-	};
 	struct helix_lease_acquire output = {};
 	struct helix_lease_bind bind;
 	drmModeCrtc *crtc;

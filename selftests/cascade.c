@@ -396,16 +396,6 @@ static int plain_lease(int card, int i, struct tenant *t)
 	return t->fd < 0 ? t->fd : 0;
 }
 
-/* No connector has to be connected for this. */
-static drmModeModeInfo xga = {
-	.clock = 65000,
-	.hdisplay = 1024, .hsync_start = 1048, .hsync_end = 1184, .htotal = 1344,
-	.vdisplay = 768, .vsync_start = 771, .vsync_end = 777, .vtotal = 806,
-	.vrefresh = 60,
-	.type = DRM_MODE_TYPE_USERDEF,
-	.name = "1024x768",
-};
-
 FIXTURE_SETUP(plain_lease)
 {
 	struct helix_lease_info info;

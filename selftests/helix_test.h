@@ -411,6 +411,16 @@ static inline int picture_create(int fd, uint32_t width, uint32_t height,
 	return 0;
 }
 
+/* No connector has to be connected for this one. */
+static drmModeModeInfo xga __attribute__((unused)) = {
+	.clock = 65000,
+	.hdisplay = 1024, .hsync_start = 1048, .hsync_end = 1184, .htotal = 1344,
+	.vdisplay = 768, .vsync_start = 771, .vsync_end = 777, .vtotal = 806,
+	.vrefresh = 60,
+	.type = DRM_MODE_TYPE_USERDEF,
+	.name = "1024x768",
+};
+
 /* The mode a compositor would choose: the connector's first. */
 static inline int tenant_mode(int fd, uint32_t connector_id, drmModeModeInfo *mode)
 {
